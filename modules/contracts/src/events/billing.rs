@@ -1,0 +1,101 @@
+//! What billing tells.
+
+use chrono::NaiveDate;
+use kernel::events::EventData;
+use kernel::money::Money;
+use kernel::quantity::Quantity;
+use serde::{Deserialize, Serialize};
+
+use crate::events::OrderLineQuantity;
+use crate::ids::{
+    BillId, CreditNoteId, CustomerId, InvoiceId, OrderId, PaymentId, PurchaseOrderId,
+    PurchaseOrderLineId, ShipmentId,
+};
+
+/// The customer owes it from now on. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InvoiceIssued {
+    pub invoice_id: InvoiceId,
+    pub number: String,
+    pub order_id: OrderId,
+    pub shipment_id: ShipmentId,
+    pub customer_id: CustomerId,
+    pub issued_on: NaiveDate,
+    pub due_on: NaiveDate,
+    pub total: Money,
+    pub lines: Vec<OrderLineQuantity>,
+}
+
+impl EventData for InvoiceIssued {
+    const TYPE: &'static str = "billing.invoice.issued";
+}
+
+/// Part or all of an invoice is taken back. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CreditNoteIssued {
+    pub credit_note_id: CreditNoteId,
+    pub number: String,
+    pub invoice_id: InvoiceId,
+    pub order_id: OrderId,
+    pub customer_id: CustomerId,
+    pub issued_on: NaiveDate,
+    pub total: Money,
+    pub lines: Vec<CreditedLine>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CreditedLine {
+    pub line: OrderLineQuantity,
+    pub net: Money,
+}
+
+impl EventData for CreditNoteIssued {
+    const TYPE: &'static str = "billing.credit_note.issued";
+}
+
+/// A customer's money is here, for whichever invoice. Aggregate: the payment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PaymentCaptured {
+    pub payment_id: PaymentId,
+    pub customer_id: CustomerId,
+    pub received_on: NaiveDate,
+    pub amount: Money,
+}
+
+impl EventData for PaymentCaptured {
+    const TYPE: &'static str = "billing.payment.captured";
+}
+
+/// Money settles an invoice, in part or in whole. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PaymentApplied {
+    pub payment_id: PaymentId,
+    pub invoice_id: InvoiceId,
+    pub order_id: OrderId,
+    pub customer_id: CustomerId,
+    pub amount: Money,
+    /// What the invoice is still open for.
+    pub invoice_open: Money,
+}
+
+impl EventData for PaymentApplied {
+    const TYPE: &'static str = "billing.payment.applied";
+}
+
+/// We owe the supplier this. Aggregate: the purchase order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BillApproved {
+    pub bill_id: BillId,
+    pub purchase_order_id: PurchaseOrderId,
+    pub lines: Vec<BilledLine>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BilledLine {
+    pub purchase_order_line_id: PurchaseOrderLineId,
+    pub quantity: Quantity,
+}
+
+impl EventData for BillApproved {
+    const TYPE: &'static str = "billing.bill.approved";
+}

@@ -1,0 +1,123 @@
+//! What inventory tells.
+
+use chrono::NaiveDate;
+use kernel::events::EventData;
+use kernel::money::Money;
+use kernel::quantity::Quantity;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{
+    OrderId, OrderLineId, ProductId, PurchaseOrderId, PurchaseOrderLineId, ReceiptId, ReturnId,
+    ShipmentId, StockMoveId, WarehouseId,
+};
+
+/// A shipment's goods left the books at this cost. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StockIssued {
+    pub shipment_id: ShipmentId,
+    pub order_id: OrderId,
+    pub issued_on: NaiveDate,
+    pub lines: Vec<IssuedLine>,
+    /// Σ of the lines.
+    pub cost: Money,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IssuedLine {
+    pub order_line_id: OrderLineId,
+    pub product_id: ProductId,
+    pub quantity: Quantity,
+    pub cost: Money,
+}
+
+impl EventData for StockIssued {
+    const TYPE: &'static str = "inventory.stock.issued";
+}
+
+/// A receipt's goods are in stock at this value. Aggregate: the purchase order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StockReceived {
+    pub receipt_id: ReceiptId,
+    pub purchase_order_id: PurchaseOrderId,
+    pub received_on: NaiveDate,
+    pub lines: Vec<ReceivedStockLine>,
+    /// Σ of the lines.
+    pub value: Money,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReceivedStockLine {
+    pub purchase_order_line_id: PurchaseOrderLineId,
+    pub product_id: ProductId,
+    pub quantity: Quantity,
+    pub value: Money,
+}
+
+impl EventData for StockReceived {
+    const TYPE: &'static str = "inventory.stock.received";
+}
+
+/// Goods of a customer's return are in stock again, at their original cost.
+/// Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StockReturned {
+    pub return_id: ReturnId,
+    pub order_id: OrderId,
+    pub returned_on: NaiveDate,
+    pub lines: Vec<IssuedLine>,
+    /// Σ of the lines.
+    pub cost: Money,
+}
+
+impl EventData for StockReturned {
+    const TYPE: &'static str = "inventory.stock.returned";
+}
+
+/// Somebody corrected the stock, or received some without a purchase order.
+/// Aggregate: the product.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StockAdjusted {
+    pub move_id: StockMoveId,
+    pub product_id: ProductId,
+    pub warehouse_id: WarehouseId,
+    pub adjusted_on: NaiveDate,
+    /// Negative if stock went down.
+    pub quantity: Quantity,
+    /// Negative if stock went down.
+    pub value: Money,
+    pub reason: String,
+}
+
+impl EventData for StockAdjusted {
+    const TYPE: &'static str = "inventory.stock.adjusted";
+}
+
+/// Stock came in for what an order was waiting for; it is reserved now.
+/// Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackorderFilled {
+    pub order_id: OrderId,
+    pub lines: Vec<OrderLineQuantity>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OrderLineQuantity {
+    pub order_line_id: OrderLineId,
+    pub quantity: Quantity,
+}
+
+impl EventData for BackorderFilled {
+    const TYPE: &'static str = "inventory.backorder.filled";
+}
+
+/// A promise could not be kept: these quantities are no longer reserved but wait as
+/// backorders. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReservationBroken {
+    pub order_id: OrderId,
+    pub lines: Vec<OrderLineQuantity>,
+}
+
+impl EventData for ReservationBroken {
+    const TYPE: &'static str = "inventory.reservation.broken";
+}

@@ -1,0 +1,39 @@
+//! Every event there is, and who hears it.
+
+mod billing;
+mod inventory;
+mod orders;
+mod purchasing;
+mod sales;
+
+pub use billing::*;
+pub use inventory::*;
+pub use orders::*;
+pub use purchasing::*;
+pub use sales::*;
+
+use kernel::events::{EventData, Subscriptions};
+
+/// Who hears what. A module that wants an event it does not hear adds itself here.
+pub const SUBSCRIPTIONS: Subscriptions = &[
+    (BillApproved::TYPE, &["purchasing"]),
+    (CreditNoteIssued::TYPE, &["orders", "sales"]),
+    (InvoiceIssued::TYPE, &["orders", "sales"]),
+    (PaymentApplied::TYPE, &["orders"]),
+    (PaymentCaptured::TYPE, &["sales"]),
+    (BackorderFilled::TYPE, &["orders"]),
+    (ReservationBroken::TYPE, &["orders"]),
+    (StockAdjusted::TYPE, &["billing"]),
+    (StockIssued::TYPE, &["billing", "sales"]),
+    (StockReceived::TYPE, &["billing"]),
+    (StockReturned::TYPE, &["billing", "sales"]),
+    (OrderCancelled::TYPE, &["inventory", "sales"]),
+    (OrderConfirmed::TYPE, &["inventory", "sales"]),
+    (OrderCreated::TYPE, &["sales"]),
+    (OrderLinesCancelled::TYPE, &["inventory", "sales"]),
+    (ReturnReceived::TYPE, &["inventory"]),
+    (ShipmentShipped::TYPE, &["billing", "inventory", "sales"]),
+    (PurchaseOrderApproved::TYPE, &["billing"]),
+    (ReceiptPosted::TYPE, &["billing", "inventory"]),
+    (QuotationAccepted::TYPE, &["orders"]),
+];

@@ -1,0 +1,57 @@
+//! A type for each kind of id, so that one cannot be taken for another.
+
+use kernel::Id;
+
+pub enum Bill {}
+pub enum BillLine {}
+pub enum CreditNote {}
+pub enum Customer {}
+pub enum Invoice {}
+pub enum InvoiceLine {}
+pub enum JournalEntry {}
+pub enum Order {}
+pub enum OrderLine {}
+pub enum Payment {}
+pub enum PriceList {}
+pub enum Product {}
+pub enum PurchaseOrder {}
+pub enum PurchaseOrderLine {}
+pub enum Quotation {}
+pub enum QuotationLine {}
+pub enum Receipt {}
+pub enum Reservation {}
+pub enum Return {}
+pub enum Role {}
+pub enum Session {}
+pub enum Shipment {}
+pub enum StockMove {}
+pub enum Supplier {}
+pub enum User {}
+pub enum Warehouse {}
+
+pub type BillId = Id<Bill>;
+pub type BillLineId = Id<BillLine>;
+pub type CreditNoteId = Id<CreditNote>;
+pub type CustomerId = Id<Customer>;
+pub type InvoiceId = Id<Invoice>;
+pub type InvoiceLineId = Id<InvoiceLine>;
+pub type JournalEntryId = Id<JournalEntry>;
+pub type OrderId = Id<Order>;
+pub type OrderLineId = Id<OrderLine>;
+pub type PaymentId = Id<Payment>;
+pub type PriceListId = Id<PriceList>;
+pub type ProductId = Id<Product>;
+pub type PurchaseOrderId = Id<PurchaseOrder>;
+pub type PurchaseOrderLineId = Id<PurchaseOrderLine>;
+pub type QuotationId = Id<Quotation>;
+pub type QuotationLineId = Id<QuotationLine>;
+pub type ReceiptId = Id<Receipt>;
+pub type ReservationId = Id<Reservation>;
+pub type ReturnId = Id<Return>;
+pub type RoleId = Id<Role>;
+pub type SessionId = Id<Session>;
+pub type ShipmentId = Id<Shipment>;
+pub type StockMoveId = Id<StockMove>;
+pub type SupplierId = Id<Supplier>;
+pub type UserId = Id<User>;
+pub type WarehouseId = Id<Warehouse>;

@@ -1,0 +1,64 @@
+//! Inventory owns what there is and where: products, warehouses, stock moves, what is
+//! on hand, what is reserved and what it cost. It does not own prices (sales), suppliers
+//! (purchasing) or the books (billing).
+
+mod entities;
+mod error;
+mod events;
+mod routes;
+mod service;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use contracts::inventory::{Inventory, Served};
+use kernel::db::{Db, Migrations, Script};
+use kernel::module::ModuleDeps;
+use kernel::{Module, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::service::Service;
+
+/// The module's name in paths, permissions and events.
+pub const NAME: &str = "inventory";
+
+/// The module's settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How often expired reservations are given back, in seconds.
+    pub expiry_interval_s: u64,
+}
+
+/// What the module needs of others.
+pub struct Deps {
+    pub module: ModuleDeps,
+}
+
+const MIGRATIONS: Migrations = Migrations {
+    portable: &[Script {
+        number: 100,
+        name: "inventory",
+        sql: include_str!("../../../migrations/inventory/0100_tables.sql"),
+    }],
+    sqlite: &[],
+};
+
+/// Opens the module's data and hands out what it offers.
+pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Inventory>)> {
+    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let service = Arc::new(Service { db: db.clone(), config });
+    let data = web::Data::from(service.clone());
+    let module = Module {
+        name: NAME,
+        db,
+        routes: Arc::new(move |cfg| {
+            cfg.app_data(data.clone());
+            routes::configure(cfg);
+        }),
+        subscriber: service.clone(),
+        contract: Arc::new(Served(service.clone())),
+        jobs: Service::jobs(&service),
+    };
+    Ok((module, service))
+}

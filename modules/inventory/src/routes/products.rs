@@ -1,0 +1,169 @@
+//! Products: what can be stocked, bought and sold.
+
+use actix_web::web::Data;
+use actix_web::{get, patch, post};
+use chrono::{DateTime, Utc};
+use contracts::common::TaxClass;
+use contracts::ids::ProductId;
+use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::text::{Code, Name, Note, Text};
+use kernel::{Ctx, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_products).service(get_product).service(create_product).service(update_product);
+}
+
+/// A product.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Product {
+    pub id: ProductId,
+    /// Stock keeping unit, unique.
+    #[schema(example = "CHAIR-OAK")]
+    pub sku: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+    /// Unit of measure.
+    #[schema(example = "pcs")]
+    pub unit: String,
+    /// Decimals a quantity of it may have.
+    pub unit_decimals: u8,
+    /// Which tax applies to it.
+    #[schema(example = "standard")]
+    pub tax_class: String,
+    /// Only active products can be put on new documents.
+    pub is_active: bool,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Versioned for Product {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// A product to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewProduct {
+    pub sku: Code,
+    pub name: Name,
+    pub description: Option<Note>,
+    pub barcode: Option<Text<1, 64>>,
+    /// Unit of measure, such as `pcs` or `kg`.
+    pub unit: Text<1, 16>,
+    /// Decimals a quantity of it may have: 0 for what is counted.
+    #[serde(default)]
+    #[schema(maximum = 6, default = 0)]
+    pub unit_decimals: u8,
+    /// A code of billing's tax table.
+    pub tax_class: TaxClass,
+}
+
+/// Changes to a product: what is absent stays, null empties.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProductPatch {
+    #[schema(nullable = false)]
+    pub name: Option<Name>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub description: Option<Option<Note>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub barcode: Option<Option<Text<1, 64>>>,
+    pub tax_class: Option<TaxClass>,
+    pub is_active: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListProducts {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+    #[serde(default)]
+    pub sort: Sort,
+    /// Only the product with this SKU.
+    pub sku: Option<Code>,
+    pub is_active: Option<bool>,
+}
+
+/// List products
+///
+/// Newest first unless `sort` says otherwise.
+#[utoipa::path(
+    tag = "Products",
+    params(ListProducts),
+    responses((status = 200, body = Page<Product>)),
+    extensions(("x-permission" = json!("inventory.product:read")))
+)]
+#[get("/products")]
+async fn list_products(service: Data<Service>, query: Query<ListProducts>) -> Result<Reply> {
+    let page = service.list_products(query.0).await?;
+    Ok(Reply::plain(&page.map(Product::from)))
+}
+
+/// Get product
+#[utoipa::path(
+    tag = "Products",
+    params(("id" = ProductId, Path)),
+    responses((status = 200, body = Product)),
+    extensions(("x-permission" = json!("inventory.product:read")))
+)]
+#[get("/products/{id}")]
+async fn get_product(service: Data<Service>, id: Path<ProductId>) -> Result<Reply> {
+    let product = service.product(*id).await?;
+    Ok(Reply::ok(&Product::from(product)))
+}
+
+/// Create product
+///
+/// - Errors: 409 `sku_taken`, `barcode_taken`.
+#[utoipa::path(
+    tag = "Products",
+    request_body = NewProduct,
+    responses((status = 201, body = Product)),
+    extensions(
+        ("x-permission" = json!("inventory.product:create")),
+        ("x-errors" = json!(["sku_taken", "barcode_taken"]))
+    )
+)]
+#[post("/products")]
+async fn create_product(ctx: Ctx, service: Data<Service>, body: Json<NewProduct>) -> Result<Reply> {
+    service.create_product(&ctx, body.0).await
+}
+
+/// Update product
+///
+/// A JSON merge patch (RFC 7396).
+/// - Errors: 409 `barcode_taken`.
+#[utoipa::path(
+    tag = "Products",
+    params(("id" = ProductId, Path)),
+    request_body(content = ProductPatch, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = Product)),
+    extensions(
+        ("x-permission" = json!("inventory.product:update")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["barcode_taken"]))
+    )
+)]
+#[patch("/products/{id}")]
+async fn update_product(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<ProductId>,
+    body: Json<ProductPatch>,
+) -> Result<Reply> {
+    service.update_product(&ctx, *id, body.0).await
+}

@@ -1,0 +1,48 @@
+//! What inventory promises the other modules.
+
+use async_trait::async_trait;
+use contracts::inventory::{
+    FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, WarehouseInfo,
+};
+use kernel::text::Code;
+use kernel::{Ctx, Result};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::entities::product;
+use crate::service::Service;
+
+#[async_trait]
+impl Inventory for Service {
+    async fn products(&self, _: &Ctx, request: FindProducts) -> Result<Vec<ProductInfo>> {
+        let rows = product::Entity::find()
+            .filter(product::Column::Id.is_in(request.ids))
+            .all(self.db.read())
+            .await?;
+        rows.into_iter().map(product_info).collect()
+    }
+
+    async fn warehouses(&self, _: &Ctx, _: FindWarehouses) -> Result<Vec<WarehouseInfo>> {
+        unimplemented!("replaced when stock lands")
+    }
+
+    async fn reserve(&self, _: &Ctx, _: Reserve) -> Result<Reserved> {
+        unimplemented!("replaced when stock lands")
+    }
+
+    async fn release(&self, _: &Ctx, _: Release) -> Result<()> {
+        unimplemented!("replaced when stock lands")
+    }
+}
+
+fn product_info(row: product::Model) -> Result<ProductInfo> {
+    Ok(ProductInfo {
+        id: row.id,
+        sku: row.sku,
+        name: row.name,
+        unit: row.unit,
+        unit_decimals: row.unit_decimals as u8,
+        // Checked when it was written.
+        tax_class: Code::parse(&row.tax_class).map_err(kernel::Error::internal)?,
+        is_active: row.is_active,
+    })
+}

@@ -1,0 +1,70 @@
+//! Settings every module has, and the type for secrets.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A value that prints as `***`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Secret(value.into())
+    }
+
+    /// The value itself; take care where it goes.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
+/// Where the data lives.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Directory of the SQLite files, one a module.
+    pub dir: PathBuf,
+    /// Connections for reading, a module. Writing has one: SQLite has one writer.
+    pub read_connections: u32,
+    /// Longest wait for a connection, after which the caller gets 503.
+    pub acquire_timeout_ms: u64,
+    /// `full`: a commit survives a power cut. `normal`: it survives only a crash of
+    /// the process, and a power cut may take the last commits.
+    pub synchronous: Synchronous,
+}
+
+/// SQLite's `PRAGMA synchronous`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synchronous {
+    Full,
+    Normal,
+}
+
+/// How the relay retries.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsConfig {
+    /// Failed deliveries after which an event is parked.
+    pub max_attempts: i64,
+    /// Wait after the first failure; doubled after each further one.
+    pub first_retry_ms: u64,
+    /// The longest wait between two tries.
+    pub max_retry_ms: u64,
+    /// Events a relay takes at a time.
+    pub batch: u64,
+}

@@ -1,0 +1,148 @@
+//! Who asks, and under which request: the first parameter of every call between
+//! modules.
+
+use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::token::Permissions;
+
+/// The longest a request may take, calls to other modules included.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Who did it, as audit rows and events tell it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `user`, `system` or `anonymous`.
+    pub kind: String,
+    /// The user's id; none for the system.
+    pub id: Option<Uuid>,
+    /// The user's name, or the name of the job.
+    pub name: String,
+}
+
+impl Actor {
+    /// Work nobody asked for by name: a job, or an event's effect.
+    pub fn system(name: &str) -> Self {
+        Actor { kind: "system".into(), id: None, name: name.into() }
+    }
+
+    /// A caller who has not said who they are.
+    pub fn anonymous() -> Self {
+        Actor { kind: "anonymous".into(), id: None, name: "anonymous".into() }
+    }
+}
+
+/// The request a call belongs to.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    /// Who asks.
+    pub actor: Actor,
+    /// What they may do.
+    pub permissions: Arc<Permissions>,
+    /// The session of the access token, if there is one.
+    pub session_id: Option<Uuid>,
+    /// Identifies the request in logs, audit rows and problem documents.
+    pub request_id: Arc<str>,
+    /// The operation id, such as `confirm_order`.
+    pub operation: Arc<str>,
+    /// After this moment nobody waits for the answer any more.
+    pub deadline: Instant,
+    /// The event that led here, where one did.
+    pub causation_id: Option<Uuid>,
+    /// Why, in the caller's own words; goes into the audit row.
+    pub reason: Option<Arc<str>>,
+    pub(crate) idempotency: Option<IdempotencyKey>,
+    pub(crate) if_match: Option<IfMatch>,
+}
+
+/// The caller's key and what it is bound to.
+#[derive(Clone, Debug)]
+pub(crate) struct IdempotencyKey {
+    pub key: Arc<str>,
+    /// Caller, method and path: one key means one thing only there.
+    pub scope: Arc<str>,
+    /// SHA-256 of the body in hex, known once the body has been read.
+    pub body_hash: Arc<OnceLock<String>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IfMatch {
+    Any,
+    Version(i64),
+}
+
+impl Ctx {
+    /// For a job or a handler of events, which answers to no caller.
+    pub fn system(operation: &str) -> Self {
+        Ctx {
+            actor: Actor::system(operation),
+            permissions: Arc::new(Permissions::none()),
+            session_id: None,
+            request_id: Uuid::now_v7().to_string().into(),
+            operation: operation.into(),
+            deadline: Instant::now() + REQUEST_DEADLINE,
+            causation_id: None,
+            reason: None,
+            idempotency: None,
+            if_match: None,
+        }
+    }
+
+    /// Refuses with 412 unless the caller's `If-Match` names `current_version`.
+    /// The guard has already answered 428 where an operation needs the header.
+    pub fn check_version(&self, current_version: i64) -> Result<()> {
+        match self.if_match {
+            None | Some(IfMatch::Any) => Ok(()),
+            Some(IfMatch::Version(version)) if version == current_version => Ok(()),
+            Some(IfMatch::Version(_)) => Err(Error::stale(current_version)),
+        }
+    }
+
+    /// Time left before the deadline.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl FromRequest for Ctx {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // The guard puts it there; a route outside every guard has no caller to name.
+        ready(request.extensions().get::<Ctx>().cloned().ok_or_else(|| {
+            Error::internal(format!("{} is mounted without its guard", request.path()))
+        }))
+    }
+}
+
+/// What is known of a request before anybody is known: carried by the task, so
+/// that errors and the statement count find it without being handed it.
+#[derive(Debug)]
+pub struct RequestScope {
+    pub request_id: Arc<str>,
+    pub statements: AtomicU32,
+}
+
+tokio::task_local! {
+    /// Set around each request by [`crate::http::request_scope`].
+    pub static REQUEST: Arc<RequestScope>;
+}
+
+pub(crate) fn current_request_id() -> Option<String> {
+    REQUEST.try_with(|scope| scope.request_id.to_string()).ok()
+}
+
+/// Counts one SQL statement against the running request.
+pub(crate) fn count_statement() {
+    // Outside a request (a relay, a job) nobody counts.
+    let _ = REQUEST.try_with(|scope| scope.statements.fetch_add(1, Ordering::Relaxed));
+}

@@ -1,0 +1,200 @@
+//! A module's own database: one writer, several readers, and the transaction every
+//! change goes through.
+
+mod invariants;
+mod migrate;
+mod numbers;
+mod tx;
+mod values;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, FromQueryResult,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+};
+use tokio::sync::Notify;
+
+pub use invariants::{Law, LawReport, LawReports, evaluate};
+pub use migrate::{Migrations, Script};
+pub use numbers::next_number;
+pub use tx::{Change, Tx};
+pub use values::{Column, Values};
+
+use crate::config::{DataConfig, Synchronous};
+use crate::ctx::{Ctx, count_statement};
+use crate::error::{Error, Result};
+use crate::events::{Event, Subscriptions};
+use crate::module::ModuleDeps;
+
+/// A handle to one module's database; cheap to clone.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    module: &'static str,
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    subscriptions: Subscriptions,
+    /// Rung at each commit that published something.
+    published: Arc<Notify>,
+}
+
+impl Db {
+    /// Opens the module's SQLite file, making it and bringing its schema up to date.
+    pub async fn open(
+        module: &'static str,
+        migrations: &Migrations,
+        deps: &ModuleDeps,
+    ) -> Result<Self> {
+        let config = &deps.data;
+        let url =
+            format!("sqlite://{}?mode=rwc", config.dir.join(format!("{module}.db")).display());
+        let write = connect(&url, config, 1).await.map_err(|e| cannot_open(module, config, e))?;
+        migrate::run(&write, migrations).await.map_err(|e| cannot_open(module, config, e))?;
+        let read = connect(&url, config, config.read_connections).await?;
+        Ok(Db(Arc::new(Inner {
+            module,
+            write,
+            read,
+            subscriptions: deps.subscriptions,
+            published: Arc::new(Notify::new()),
+        })))
+    }
+
+    /// The module whose data this is.
+    pub fn module(&self) -> &'static str {
+        self.0.module
+    }
+
+    /// For reading outside a transaction.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.0.read
+    }
+
+    pub(crate) fn write(&self) -> &DatabaseConnection {
+        &self.0.write
+    }
+
+    pub(crate) fn subscriptions(&self) -> Subscriptions {
+        self.0.subscriptions
+    }
+
+    pub(crate) fn published(&self) -> &Arc<Notify> {
+        &self.0.published
+    }
+
+    /// Begins the transaction of a request. A repeated `Idempotency-Key` ends it at
+    /// once with the stored answer. Finish with [`Tx::reply`].
+    pub async fn begin_once(&self, ctx: &Ctx) -> Result<Tx> {
+        let tx = self.begin(ctx).await?;
+        tx.replay_if_repeated().await?;
+        Ok(tx)
+    }
+
+    /// Begins a transaction for a call of another module or a job, both idempotent by
+    /// what they are. Finish with [`Tx::commit`].
+    pub async fn begin(&self, ctx: &Ctx) -> Result<Tx> {
+        // The write lock is taken at once, so that no transaction that began by
+        // reading fails when it comes to write.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let txn = self.0.write.begin_with_options(options).await?;
+        Ok(Tx::new(txn, self.clone(), ctx.clone()))
+    }
+
+    /// Begins the transaction that applies `event`; `None` if it has been applied
+    /// already. Finish with [`Tx::commit`].
+    pub async fn begin_event(&self, event: &Event) -> Result<Option<Tx>> {
+        let tx = self.begin(&event.ctx()).await?;
+        Ok(if tx.is_first_delivery(event).await? { Some(tx) } else { None })
+    }
+
+    /// Events published and not yet delivered, parked ones included.
+    pub async fn undelivered(&self) -> Result<i64> {
+        let row = query_one::<Count, _>(self.read(), "SELECT COUNT(*) AS n FROM outbox", vec![]);
+        Ok(row.await?.map_or(0, |count| count.n))
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.0.read.close_by_ref().await?;
+        self.0.write.close_by_ref().await
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    n: i64,
+}
+
+async fn connect(
+    url: &str,
+    config: &DataConfig,
+    connections: u32,
+) -> Result<DatabaseConnection, DbErr> {
+    let synchronous = match config.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", synchronous)
+                .pragma("foreign_keys", "ON")
+                // Another process on the same file, such as `erp migrate`, is waited for.
+                .pragma("busy_timeout", "10000")
+                .statement_cache_capacity(256)
+        })
+        // A connection that is never dropped keeps its prepared statements.
+        .idle_timeout(None)
+        .max_lifetime(None);
+    let mut connection = Database::connect(options).await?;
+    connection.set_metric_callback(|_| count_statement());
+    Ok(connection)
+}
+
+fn cannot_open(module: &str, config: &DataConfig, error: impl std::fmt::Display) -> Error {
+    Error::internal(format!("{}/{module}.db: {error}", config.dir.display()))
+}
+
+/// Runs a statement written by hand; `$1`, `$2` are its values on every backend.
+/// Returns how many rows it touched.
+pub async fn execute<C: ConnectionTrait>(
+    conn: &C,
+    sql: impl Into<String>,
+    values: Vec<Value>,
+) -> Result<u64, DbErr> {
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    Ok(conn.execute_raw(statement).await?.rows_affected())
+}
+
+/// The rows of a query written by hand.
+pub async fn query_all<T: FromQueryResult, C: ConnectionTrait>(
+    conn: &C,
+    sql: impl Into<String>,
+    values: Vec<Value>,
+) -> Result<Vec<T>, DbErr> {
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    T::find_by_statement(statement).all(conn).await
+}
+
+/// The first row of a query written by hand.
+pub async fn query_one<T: FromQueryResult, C: ConnectionTrait>(
+    conn: &C,
+    sql: impl Into<String>,
+    values: Vec<Value>,
+) -> Result<Option<T>, DbErr> {
+    let statement = Statement::from_sql_and_values(conn.get_database_backend(), sql, values);
+    T::find_by_statement(statement).one(conn).await
+}

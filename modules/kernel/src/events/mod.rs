@@ -1,0 +1,74 @@
+//! Events: what happened in one module, told to the others at least once and applied
+//! by each exactly once.
+
+mod relay;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::ctx::{Actor, Ctx};
+use crate::error::{Error, Result};
+
+pub use relay::Relay;
+
+/// Who hears what: type of event, names of the modules that want it.
+pub type Subscriptions = &'static [(&'static str, &'static [&'static str])];
+
+/// The content of one type of event.
+pub trait EventData: Serialize + DeserializeOwned {
+    /// `module.entity.verb_past`.
+    const TYPE: &'static str;
+    /// Raised when a field changes its meaning; new fields have defaults instead.
+    const VERSION: u16 = 1;
+}
+
+/// An event with its envelope.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    pub id: Uuid,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub version: u16,
+    pub occurred_at: DateTime<Utc>,
+    /// What it happened to. Events of one aggregate arrive in order.
+    pub aggregate_id: Uuid,
+    pub aggregate_version: i64,
+    /// The request it all began with.
+    pub correlation_id: String,
+    /// The event that caused this one, if one did.
+    pub causation_id: Option<Uuid>,
+    pub actor: Actor,
+    pub data: serde_json::Value,
+}
+
+impl Event {
+    /// The content, if the event is of that type.
+    pub fn parse<T: EventData>(&self) -> Result<T> {
+        serde_json::from_value(self.data.clone())
+            .map_err(|e| Error::internal(format!("{} {}: {e}", self.kind, self.id)))
+    }
+
+    /// The context its effects happen in: the actor and request of the event.
+    pub fn ctx(&self) -> Ctx {
+        let mut ctx = Ctx::system(&self.kind);
+        ctx.actor = self.actor.clone();
+        ctx.request_id = self.correlation_id.as_str().into();
+        ctx.causation_id = Some(self.id);
+        ctx
+    }
+}
+
+/// Someone who hears events: a module in this process, or the way to one elsewhere.
+#[async_trait]
+pub trait Subscriber: Send + Sync {
+    /// Applies the event, or finds that it has been applied. An error means: later again.
+    async fn handle(&self, event: &Event) -> Result<()>;
+}
+
+/// A subscriber by name.
+pub type SubscriberMap = std::collections::HashMap<&'static str, Arc<dyn Subscriber>>;

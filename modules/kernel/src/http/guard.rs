@@ -1,0 +1,197 @@
+//! In front of every module: who is it, may they, and are the headers right.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH};
+use actix_web::middleware::Next;
+use actix_web::{Error as ActixError, HttpMessage, ResponseError, web};
+use uuid::Uuid;
+
+use crate::ctx::{Actor, Ctx, IdempotencyKey, IfMatch, REQUEST, REQUEST_DEADLINE};
+use crate::error::{Error, Result};
+use crate::http::operations::{Access, Operation, Operations};
+use crate::token::{Permissions, TokenVerifier};
+
+/// What the guard of a module checks against.
+pub struct Guard {
+    pub operations: Operations,
+    pub verifier: Arc<TokenVerifier>,
+}
+
+/// Middleware: finds the operation, checks the token, the permission and the headers,
+/// and leaves a [`Ctx`] for the handler.
+pub async fn guard<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
+    match admit(&request).await {
+        Ok(ctx) => {
+            request.extensions_mut().insert(ctx);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        Err(error) => {
+            let response = error.error_response();
+            Ok(request.into_response(response).map_into_right_body())
+        }
+    }
+}
+
+async fn admit(request: &ServiceRequest) -> Result<Ctx> {
+    let guard = request
+        .app_data::<web::Data<Guard>>()
+        .ok_or_else(|| Error::internal("a module is mounted without its guard"))?;
+    let operation = guard.operations.find(request.method(), request.path())?;
+    let headers = request.headers();
+    let caller = match &operation.access {
+        Access::Public => Caller::anonymous(),
+        Access::SignedIn => signed_in(headers, &guard.verifier).await?,
+        Access::Permission(permission) => {
+            let caller = signed_in(headers, &guard.verifier).await?;
+            if !caller.permissions.allow(permission) {
+                return Err(Error::forbidden(permission));
+            }
+            caller
+        }
+    };
+    let request_id = REQUEST
+        .try_with(|scope| scope.request_id.clone())
+        .unwrap_or_else(|_| Uuid::now_v7().to_string().into());
+    Ok(Ctx {
+        idempotency: idempotency_key(request, headers, operation, &caller)?,
+        if_match: if_match(headers, operation)?,
+        reason: reason(headers)?,
+        actor: caller.actor,
+        permissions: Arc::new(caller.permissions),
+        session_id: caller.session_id,
+        request_id,
+        operation: operation.id.clone(),
+        deadline: Instant::now() + REQUEST_DEADLINE,
+        causation_id: None,
+    })
+}
+
+struct Caller {
+    actor: Actor,
+    permissions: Permissions,
+    session_id: Option<Uuid>,
+}
+
+impl Caller {
+    fn anonymous() -> Self {
+        Caller { actor: Actor::anonymous(), permissions: Permissions::none(), session_id: None }
+    }
+}
+
+async fn signed_in(headers: &HeaderMap, verifier: &TokenVerifier) -> Result<Caller> {
+    let header = headers
+        .get(AUTHORIZATION)
+        .ok_or_else(|| Error::unauthenticated("token_required", "this needs an access token"))?
+        .to_str()
+        .unwrap_or_default();
+    let token = match header.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => {
+            return Err(Error::unauthenticated(
+                "invalid_token",
+                "the Authorization header must be: Bearer <access token>",
+            ));
+        }
+    };
+    let claims = verifier.verify(token).await?;
+    Ok(Caller {
+        actor: Actor { kind: "user".into(), id: Some(claims.sub), name: claims.name },
+        permissions: Permissions::new(claims.permissions),
+        session_id: Some(claims.sid),
+    })
+}
+
+fn idempotency_key(
+    request: &ServiceRequest,
+    headers: &HeaderMap,
+    operation: &Operation,
+    caller: &Caller,
+) -> Result<Option<IdempotencyKey>> {
+    let Some(value) = headers.get("Idempotency-Key") else {
+        if operation.needs_idempotency_key {
+            return Err(header_error(
+                400,
+                "idempotency_key_required",
+                "Idempotency-Key",
+                "this operation needs an Idempotency-Key header",
+            ));
+        }
+        return Ok(None);
+    };
+    let key =
+        value.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
+            header_error(
+                400,
+                "invalid_idempotency_key",
+                "Idempotency-Key",
+                "an Idempotency-Key has 1 to 255 printable ASCII characters",
+            )
+        })?;
+    let principal = caller.actor.id.map(|id| id.to_string()).unwrap_or_default();
+    Ok(Some(IdempotencyKey {
+        key: key.into(),
+        scope: format!("{principal} {} {}", request.method(), request.path()).into(),
+        body_hash: Arc::new(OnceLock::new()),
+    }))
+}
+
+fn if_match(headers: &HeaderMap, operation: &Operation) -> Result<Option<IfMatch>> {
+    let Some(value) = headers.get(IF_MATCH) else {
+        if operation.needs_if_match {
+            return Err(header_error(
+                428,
+                "if_match_required",
+                "If-Match",
+                "this operation needs an If-Match header with the version it was meant for",
+            ));
+        }
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(Some(IfMatch::Any));
+    }
+    text.strip_prefix("\"v")
+        .and_then(|rest| rest.strip_suffix('"'))
+        .filter(|digits| digits.chars().all(|c| c.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok())
+        .map(|version| Some(IfMatch::Version(version)))
+        .ok_or_else(|| {
+            header_error(
+                400,
+                "invalid_if_match",
+                "If-Match",
+                "If-Match must be an ETag this API gave, such as \"v3\", or *",
+            )
+        })
+}
+
+fn reason(headers: &HeaderMap) -> Result<Option<Arc<str>>> {
+    let Some(value) = headers.get("X-Reason") else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok()
+        .filter(|reason| (1..=500).contains(&reason.len()))
+        .map(|reason| Some(reason.into()))
+        .ok_or_else(|| {
+            header_error(
+                400,
+                "invalid_reason",
+                "X-Reason",
+                "X-Reason has 1 to 500 printable ASCII characters",
+            )
+        })
+}
+
+fn header_error(status: u16, code: &'static str, header: &str, detail: &str) -> Error {
+    Error::new(status, code, detail).with_field(format!("@{header}"), code, detail)
+}

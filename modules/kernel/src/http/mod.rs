@@ -1,0 +1,18 @@
+//! The HTTP envelope: how a request is let in, read and answered.
+
+mod extract;
+mod guard;
+mod openapi;
+mod operations;
+mod reply;
+mod scope;
+
+pub(crate) use extract::hex;
+pub use extract::{
+    Json, MAX_BODY_BYTES, Path, Query, content_type, nullable, read_body, read_json,
+};
+pub use guard::{Guard, guard};
+pub use openapi::{finish_spec, module_spec};
+pub use operations::{Access, Operation, Operations};
+pub use reply::{Reply, Versioned};
+pub use scope::request_scope;

@@ -1,0 +1,106 @@
+//! The operations of a spec, found by method and path. What the documentation says
+//! is what is enforced: the table is read from the spec itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// What the guard must know of an operation.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub id: Arc<str>,
+    pub access: Access,
+    pub needs_idempotency_key: bool,
+    pub needs_if_match: bool,
+}
+
+/// Who may call an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `x-permission: "none"`: no token needed.
+    Public,
+    /// `x-permission: "self"`: any token; the operation concerns its holder.
+    SignedIn,
+    /// `x-permission: "module.resource:action"`.
+    Permission(Arc<str>),
+}
+
+/// Method and path to operation.
+#[derive(Clone, Debug, Default)]
+pub struct Operations(matchit::Router<BTreeMap<String, Operation>>);
+
+impl Operations {
+    /// Reads the table from a finished spec. An operation that states no permission is
+    /// an error: access is denied by default, and that is noticed at start.
+    pub fn from_spec(spec: &Value) -> Result<Self, String> {
+        let mut router = matchit::Router::new();
+        for (path, item) in spec["paths"].as_object().into_iter().flatten() {
+            let mut methods = BTreeMap::new();
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let operation = read(operation).map_err(|e| format!("{method} {path} {e}"))?;
+                methods.insert(method.to_ascii_uppercase(), operation);
+            }
+            router.insert(path.clone(), methods).map_err(|error| format!("{path}: {error}"))?;
+        }
+        Ok(Operations(router))
+    }
+
+    /// The operation, or 404, or 405 with the methods there are.
+    pub fn find(&self, method: &Method, path: &str) -> Result<&Operation> {
+        let methods = self
+            .0
+            .at(path)
+            .map_err(|_| Error::new(404, "no_such_path", format!("nothing is at {path}")))?
+            .value;
+        methods.get(method.as_str()).ok_or_else(|| {
+            let allow: Vec<_> = methods.keys().map(String::as_str).collect();
+            Error::method_not_allowed(allow.join(", "))
+        })
+    }
+}
+
+fn read(operation: &Value) -> Result<Operation, String> {
+    let id = operation["operationId"].as_str().ok_or("has no operation id")?;
+    let access = match operation["x-permission"].as_str().ok_or("states no x-permission")? {
+        "none" => Access::Public,
+        "self" => Access::SignedIn,
+        permission => Access::Permission(permission.into()),
+    };
+    let needs_header = |name: &str| {
+        operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|parameter| parameter["name"] == name && parameter["required"] == true)
+    };
+    Ok(Operation {
+        id: id.into(),
+        access,
+        needs_idempotency_key: needs_header("Idempotency-Key"),
+        needs_if_match: needs_header("If-Match"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_operation_without_a_permission_is_refused() {
+        let spec = |operation: Value| json!({ "paths": { "/a/{id}": { "get": operation } } });
+        let open = spec(json!({ "operationId": "get_a" }));
+        assert!(Operations::from_spec(&open).is_err());
+        let closed = spec(json!({ "operationId": "get_a", "x-permission": "m.a:read" }));
+        let operations = Operations::from_spec(&closed).expect("complete");
+        let found = operations.find(&Method::GET, "/a/1").expect("listed");
+        assert_eq!(found.access, Access::Permission("m.a:read".into()));
+        assert_eq!(operations.find(&Method::PUT, "/a/1").expect_err("no PUT").status(), 405);
+        assert_eq!(operations.find(&Method::GET, "/b").expect_err("no path").status(), 404);
+    }
+}

@@ -1,0 +1,187 @@
+//! Keyset paging: a page, and an opaque cursor to the next.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// How many rows a page holds: 1 to 200, 50 when not said.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit(u16);
+
+impl Limit {
+    const DEFAULT: u16 = 50;
+    const MAX: u16 = 200;
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Limit(Limit::DEFAULT)
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u16::deserialize(deserializer)? {
+            n @ 1..=Limit::MAX => Ok(Limit(n)),
+            n => Err(serde::de::Error::custom(format!("must be 1 to {}, is {n}", Limit::MAX))),
+        }
+    }
+}
+
+impl PartialSchema for Limit {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::Integer))
+            .minimum(Some(1))
+            .maximum(Some(Limit::MAX))
+            .default(Some(Limit::DEFAULT.into()))
+            .into()
+    }
+}
+
+impl ToSchema for Limit {}
+
+/// The order of a list. Ids are made in the order of time, so they are the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Sort {
+    /// Newest first.
+    #[default]
+    #[serde(rename = "-created_at")]
+    NewestFirst,
+    /// Oldest first.
+    #[serde(rename = "created_at")]
+    OldestFirst,
+}
+
+/// Where the next page begins. Opaque: what it holds may change.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(value_type = String, max_length = 64, example = "AZNrLl1cehCPXjwfnzuKEXo8")]
+pub struct Cursor(String);
+
+impl Cursor {
+    fn after(id: Uuid, list: &str) -> Self {
+        let mut bytes = id.as_bytes().to_vec();
+        bytes.extend(Self::checksum(id, list));
+        Cursor(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The id it stands after, if it was made for `list`.
+    fn read(&self, list: &str) -> Result<Uuid> {
+        BASE64_URL_SAFE_NO_PAD
+            .decode(&self.0)
+            .ok()
+            .filter(|bytes| bytes.len() == 20)
+            .and_then(|bytes| Some((Uuid::from_slice(&bytes[..16]).ok()?, bytes)))
+            .filter(|(id, bytes)| bytes[16..] == Self::checksum(*id, list))
+            .map(|(id, _)| id)
+            .ok_or_else(|| {
+                let detail = "the cursor is not one this list gave";
+                Error::bad_request("invalid_cursor", detail).with_field(
+                    "?cursor",
+                    "invalid_cursor",
+                    detail,
+                )
+            })
+    }
+
+    /// Not a secret, only a guard against cursors of other lists and typing errors:
+    /// a cursor grants nothing that its holder could not list anyway.
+    fn checksum(id: Uuid, list: &str) -> [u8; 4] {
+        let digest = Sha256::new().chain_update(list).chain_update(id).finalize();
+        [digest[0], digest[1], digest[2], digest[3]]
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    pub data: Vec<T>,
+    pub page: PageInfo,
+}
+
+/// Whether and where a list goes on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PageInfo {
+    /// Give it back as `cursor` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<Cursor>,
+    pub has_more: bool,
+}
+
+impl<T> Page<T> {
+    /// The same page with every row converted.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
+        Page { data: self.data.into_iter().map(f).collect(), page: self.page }
+    }
+}
+
+/// What a list was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct PageRequest {
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+    pub sort: Sort,
+}
+
+/// Fetches one page of `select`, keyed by `key` (a UUIDv7 column). `list` names the
+/// list, so that a cursor of another one is refused.
+pub async fn fetch<E, M, C>(
+    conn: &C,
+    select: Select<E>,
+    key: E::Column,
+    id_of: impl Fn(&M) -> Uuid,
+    list: &str,
+    request: &PageRequest,
+) -> Result<Page<M>>
+where
+    E: EntityTrait<Model = M>,
+    M: FromQueryResult + Sized + Send + Sync,
+    C: ConnectionTrait,
+{
+    let limit = usize::from(request.limit.0);
+    let mut select = match request.sort {
+        Sort::NewestFirst => select.order_by_desc(key),
+        Sort::OldestFirst => select.order_by_asc(key),
+    };
+    if let Some(cursor) = &request.cursor {
+        let after = cursor.read(list)?;
+        select = match request.sort {
+            Sort::NewestFirst => select.filter(key.lt(after)),
+            Sort::OldestFirst => select.filter(key.gt(after)),
+        };
+    }
+    // One row more than asked for tells whether there is another page.
+    let mut data = select.limit(limit as u64 + 1).all(conn).await?;
+    let has_more = data.len() > limit;
+    data.truncate(limit);
+    let next_cursor = data.last().filter(|_| has_more).map(|row| Cursor::after(id_of(row), list));
+    Ok(Page { data, page: PageInfo { next_cursor, has_more } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_refused_when_changed_or_of_another_list() {
+        let id = Uuid::now_v7();
+        let cursor = Cursor::after(id, "products");
+        assert_eq!(cursor.read("products").expect("its own list"), id);
+        assert_eq!(cursor.read("orders").expect_err("other list").code(), "invalid_cursor");
+        let mut text = cursor.0.clone();
+        text.replace_range(0..1, if text.starts_with('A') { "B" } else { "A" });
+        assert_eq!(Cursor(text).read("products").expect_err("changed").code(), "invalid_cursor");
+        assert!(Cursor("%%%".into()).read("products").is_err());
+    }
+}
