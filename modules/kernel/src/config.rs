@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::money::{Currency, Rounding};
+
 /// A value that prints as `***`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Secret(String);
@@ -53,6 +55,16 @@ pub struct DataConfig {
 pub enum Synchronous {
     Full,
     Normal,
+}
+
+/// The company whose books these are.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompanyConfig {
+    /// The currency of its books; for now also of every document.
+    pub currency: Currency,
+    /// How a half is rounded, everywhere.
+    pub rounding: Rounding,
 }
 
 /// How the relay retries.

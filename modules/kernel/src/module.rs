@@ -52,5 +52,6 @@ pub trait ServeContract: Send + Sync {
 #[derive(Clone)]
 pub struct ModuleDeps {
     pub data: crate::config::DataConfig,
+    pub company: crate::config::CompanyConfig,
     pub subscriptions: crate::events::Subscriptions,
 }
