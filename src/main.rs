@@ -1,1 +1,24 @@
-fn main() {}
+//! The executable.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use erp::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("erp: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(erp::cli::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("erp: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Text people type: bounded, trimmed, free of control characters.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use sea_orm::Value;
@@ -78,7 +79,11 @@ impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
     }
 }
 
-impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {}
+impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
+    fn name() -> Cow<'static, str> {
+        format!("Text{MIN}To{MAX}").into()
+    }
+}
 
 /// 1 to 64 of the characters `A-Z a-z 0-9 . _ / -`, beginning with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -124,7 +129,11 @@ impl PartialSchema for Code64 {
     }
 }
 
-impl ToSchema for Code64 {}
+impl ToSchema for Code64 {
+    fn name() -> Cow<'static, str> {
+        "Code".into()
+    }
+}
 
 fn string_schema(min: usize, max: usize, pattern: &str) -> RefOr<Schema> {
     ObjectBuilder::new()

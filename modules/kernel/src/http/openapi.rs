@@ -189,7 +189,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             .or_insert_with(|| json!({ "$ref": format!("#/components/responses/{component}") }));
     }
     for (status, response) in responses.iter_mut() {
-        if response["description"] == "" {
+        let described = response["description"].as_str().is_some_and(|text| !text.is_empty());
+        if !described && response.get("$ref").is_none() {
             response["description"] = json!(match status.as_str() {
                 "201" => "Created.",
                 "202" => "Accepted.",

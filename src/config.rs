@@ -1,0 +1,231 @@
+//! The settings, in layers; an error names the key and where its value came from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use kernel::config::{CompanyConfig, DataConfig, EventsConfig, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::gateway::MODULES;
+
+const DEFAULTS: &str = include_str!("config.default.toml");
+
+/// All settings. Each key is described in `config.default.toml`. The modules' own are
+/// read from the layers by the registry: a module that is not compiled in has no type
+/// here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Config {
+    pub modules: Vec<String>,
+    pub server: ServerConfig,
+    pub data: DataConfig,
+    pub company: CompanyConfig,
+    pub events: EventsConfig,
+    pub telemetry: TelemetryConfig,
+    pub internal: InternalConfig,
+    pub remote: BTreeMap<String, RemoteConfig>,
+    #[serde(skip)]
+    layers: Figment,
+}
+
+/// The sections that are not a module's.
+const SECTIONS: [&str; 8] =
+    ["modules", "server", "data", "company", "events", "telemetry", "internal", "remote"];
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    pub bind: String,
+    pub workers: usize,
+    pub shutdown_timeout_s: u64,
+    pub client_request_timeout_s: u64,
+    pub max_connections: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryConfig {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InternalConfig {
+    pub bind: String,
+    pub secret: Secret,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteConfig {
+    pub url: String,
+    pub internal_url: String,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub fn new(message: String) -> Self {
+        ConfigError(message)
+    }
+}
+
+/// Flags of the command line, the last layer.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    pub file: Option<PathBuf>,
+    pub bind: Option<String>,
+    pub data_dir: Option<PathBuf>,
+}
+
+/// The layers of this process, from the defaults to the flags.
+pub fn figment(overrides: &Overrides) -> Result<Figment, ConfigError> {
+    let file = match &overrides.file {
+        Some(file) if !file.exists() => {
+            return Err(ConfigError(format!("{}: there is no such file", file.display())));
+        }
+        Some(file) => file.clone(),
+        None => PathBuf::from("config.toml"),
+    };
+    let mut figment = defaults().merge(Toml::file(file)).merge(environment(std::env::vars()));
+    if let Some(bind) = &overrides.bind {
+        figment = figment.merge(Serialized::default("server.bind", bind));
+    }
+    if let Some(dir) = &overrides.data_dir {
+        figment = figment.merge(Serialized::default("data.dir", dir));
+    }
+    Ok(figment)
+}
+
+/// The defaults alone.
+pub fn defaults() -> Figment {
+    Figment::from(Toml::string(DEFAULTS))
+}
+
+/// `ERP__SERVER__BIND` and the like. Where the default is text the value stays text, even
+/// if it looks like a number: passwords do.
+fn environment(vars: impl Iterator<Item = (String, String)>) -> Figment {
+    let defaults = defaults();
+    vars.filter_map(|(name, value)| {
+        let key = name.strip_prefix("ERP__")?.replace("__", ".").to_ascii_lowercase();
+        Some((name, key, value))
+    })
+    .fold(Figment::new(), |layers, (name, key, text)| {
+        let is_text = match defaults.find_value(&key) {
+            Ok(default) => default.as_str().is_some(),
+            Err(_) => key.starts_with("remote."),
+        };
+        // Parsing a figment value never fails: what is nothing else is text.
+        let value = if is_text { text.into() } else { text.parse().unwrap_or_else(|e| match e {}) };
+        layers.merge(Variable { name, key, value })
+    })
+}
+
+struct Variable {
+    name: String,
+    key: String,
+    value: Value,
+}
+
+impl Provider for Variable {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("the environment variable {}", self.name))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Serialized::default(&self.key, &self.value).data()
+    }
+}
+
+impl Config {
+    /// Reads and checks the settings.
+    pub fn load(layers: &Figment) -> Result<Config, ConfigError> {
+        let mut config: Config = layers.extract().map_err(explain)?;
+        config.layers = layers.clone();
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The settings of one module.
+    pub fn module<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
+        self.layers.extract_inner(name).map_err(explain)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |key: &str, why: &str| Err(ConfigError(format!("{key}: {why}")));
+        if self.server.bind.parse::<std::net::SocketAddr>().is_err() {
+            return refuse("server.bind", "must be an address and a port, as 127.0.0.1:8080");
+        }
+        if !self.internal.bind.is_empty() {
+            if self.internal.bind.parse::<std::net::SocketAddr>().is_err() {
+                return refuse("internal.bind", "must be an address and a port, or empty");
+            }
+            if self.internal.secret.expose().len() < 16 {
+                return refuse("internal.secret", "must have 16 characters or more");
+            }
+        }
+        if self.data.read_connections == 0 {
+            return refuse("data.read_connections", "must be 1 or more");
+        }
+        if self.events.batch == 0 || self.events.batch > 1000 {
+            return refuse("events.batch", "must be 1 to 1000");
+        }
+        if self.telemetry.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            return refuse("telemetry.level", "must be a filter, such as info");
+        }
+        let keys = self.layers.extract::<BTreeMap<String, Value>>().map_err(explain)?;
+        let sections = keys.keys().filter(|key| !SECTIONS.contains(&key.as_str()));
+        for name in sections.chain(&self.modules).map(String::as_str) {
+            if name != "*" && !MODULES.contains(&name) {
+                return refuse(
+                    name,
+                    &format!("no such setting or module; modules are {}", MODULES.join(", ")),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn explain(error: figment::Error) -> ConfigError {
+    let lines: Vec<_> = error
+        .into_iter()
+        .map(|error| {
+            let source = error
+                .metadata
+                .as_ref()
+                .map(|metadata| match &metadata.source {
+                    Some(source) => format!(" (from {source})"),
+                    None => format!(" (from {})", metadata.name),
+                })
+                .unwrap_or_default();
+            let path = error.path.join(".");
+            format!("{path}: {}{source}", error.kind)
+        })
+        .collect();
+    ConfigError(lines.join("; "))
+}
+
+/// Whether the directory can be written, with the reason if not.
+pub fn check_data_dir(dir: &Path) -> Result<(), ConfigError> {
+    let refuse = |error: std::io::Error| {
+        ConfigError(format!("data.dir: {} cannot be written: {error}", dir.display()))
+    };
+    std::fs::create_dir_all(dir).map_err(refuse)?;
+    let probe = dir.join(".writable");
+    std::fs::write(&probe, b"").map_err(refuse)?;
+    std::fs::remove_file(&probe).map_err(refuse)
+}

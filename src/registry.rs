@@ -1,0 +1,270 @@
+//! Which module is in this process and which is elsewhere. The only file that knows what
+//! was compiled in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contracts::auth::Auth;
+use contracts::billing::Billing;
+use contracts::events::SUBSCRIPTIONS;
+use contracts::inventory::Inventory;
+use contracts::sales::Sales;
+use kernel::config::Secret;
+use kernel::events::{Subscriber, SubscriberMap};
+use kernel::module::ModuleDeps;
+use kernel::remote::Remote;
+use kernel::token::{KeySource, PublicKey};
+use kernel::{Ctx, Module, Result};
+use reqwest::Client;
+
+use crate::config::{Config, ConfigError};
+use crate::gateway::MODULES;
+use crate::server::StartError;
+
+/// Names of the modules this binary contains.
+pub const COMPILED: &[&str] = &[
+    #[cfg(feature = "auth")]
+    "auth",
+    #[cfg(feature = "billing")]
+    "billing",
+    #[cfg(feature = "inventory")]
+    "inventory",
+    #[cfg(feature = "orders")]
+    "orders",
+    #[cfg(feature = "purchasing")]
+    "purchasing",
+    #[cfg(feature = "sales")]
+    "sales",
+];
+
+/// What a process consists of.
+pub struct Registry {
+    /// Modules mounted here.
+    pub modules: Vec<Module>,
+    /// The way to every module that hears events, here or elsewhere.
+    pub subscribers: SubscriberMap,
+    /// Where tokens are checked from.
+    pub keys: Arc<dyn KeySource>,
+    /// The first administrator's password, if this start made one.
+    pub generated_admin_password: Option<Secret>,
+}
+
+/// Who needs what: the contracts a module is given, by the callers' names. The registry
+/// below follows it and a test holds the crates to it.
+pub const CALLS: &[(&str, &[&str])] = &[
+    ("orders", &["billing", "inventory", "sales"]),
+    ("purchasing", &["billing", "inventory"]),
+    ("sales", &["billing", "inventory"]),
+];
+
+/// Whether `module` is to run in this process.
+pub fn is_mounted(config: &Config, module: &str) -> bool {
+    COMPILED.contains(&module) && config.modules.iter().any(|m| m == "*" || m == module)
+}
+
+/// Reads the settings of every module mounted, so that a mistake shows before anything
+/// is opened.
+pub fn check_module_settings(config: &Config) -> Result<(), ConfigError> {
+    #[cfg(feature = "auth")]
+    config.module::<auth::Config>(auth::NAME)?;
+    #[cfg(feature = "billing")]
+    config.module::<billing::Config>(billing::NAME)?;
+    #[cfg(feature = "inventory")]
+    config.module::<inventory::Config>(inventory::NAME)?;
+    #[cfg(feature = "orders")]
+    config.module::<orders::Config>(orders::NAME)?;
+    #[cfg(feature = "purchasing")]
+    config.module::<purchasing::Config>(purchasing::NAME)?;
+    #[cfg(feature = "sales")]
+    config.module::<sales::Config>(sales::NAME)?;
+    let _ = config;
+    Ok(())
+}
+
+/// Builds the modules that are mounted and the way to those that are not.
+pub async fn build(config: &Config, client: &Client) -> Result<Registry, StartError> {
+    for module in config.modules.iter().filter(|m| *m != "*") {
+        if !COMPILED.contains(&module.as_str()) {
+            return Err(ConfigError::new(format!(
+                "modules: {module} is not part of this build, which has {}",
+                COMPILED.join(", ")
+            ))
+            .into());
+        }
+    }
+    let deps = ModuleDeps {
+        data: config.data.clone(),
+        company: config.company,
+        subscriptions: SUBSCRIPTIONS,
+    };
+    let mut builder = Builder {
+        config,
+        client,
+        modules: Vec::new(),
+        subscribers: HashMap::new(),
+        generated_admin_password: None,
+    };
+    let auth = builder.auth(&deps).await?;
+    let billing = builder.billing(&deps).await?;
+    let inventory = builder.inventory(&deps).await?;
+    let sales = builder.sales(&deps, &inventory, &billing).await?;
+    builder.purchasing(&deps, &inventory, &billing).await?;
+    builder.orders(&deps, &sales, &inventory, &billing).await?;
+    Ok(Registry {
+        modules: builder.modules,
+        subscribers: builder.subscribers,
+        keys: Arc::new(AuthKeys(auth)),
+        generated_admin_password: builder.generated_admin_password,
+    })
+}
+
+struct Builder<'a> {
+    config: &'a Config,
+    client: &'a Client,
+    modules: Vec<Module>,
+    subscribers: SubscriberMap,
+    generated_admin_password: Option<Secret>,
+}
+
+impl Builder<'_> {
+    async fn auth(&mut self, deps: &ModuleDeps) -> Result<Arc<dyn Auth>, StartError> {
+        #[cfg(feature = "auth")]
+        if is_mounted(self.config, auth::NAME) {
+            let spec = include_str!("../openapi/erp.json");
+            let spec = serde_json::from_str(spec).map_err(kernel::Error::internal)?;
+            let deps =
+                auth::Deps { module: deps.clone(), permissions: crate::spec::permissions(&spec) };
+            let built = auth::build(self.config.module(auth::NAME)?, deps).await?;
+            self.generated_admin_password = built.generated_admin_password;
+            self.mount(built.module);
+            return Ok(built.auth);
+        }
+        let _ = deps;
+        Ok(Arc::new(self.remote("auth")?))
+    }
+
+    async fn billing(&mut self, deps: &ModuleDeps) -> Result<Arc<dyn Billing>, StartError> {
+        #[cfg(feature = "billing")]
+        if is_mounted(self.config, billing::NAME) {
+            let deps = billing::Deps { module: deps.clone() };
+            let (module, billing) =
+                billing::build(self.config.module(billing::NAME)?, deps).await?;
+            self.mount(module);
+            return Ok(billing);
+        }
+        let _ = deps;
+        Ok(Arc::new(self.remote("billing")?))
+    }
+
+    async fn inventory(&mut self, deps: &ModuleDeps) -> Result<Arc<dyn Inventory>, StartError> {
+        #[cfg(feature = "inventory")]
+        if is_mounted(self.config, inventory::NAME) {
+            let deps = inventory::Deps { module: deps.clone() };
+            let (module, inventory) =
+                inventory::build(self.config.module(inventory::NAME)?, deps).await?;
+            self.mount(module);
+            return Ok(inventory);
+        }
+        let _ = deps;
+        Ok(Arc::new(self.remote("inventory")?))
+    }
+
+    async fn sales(
+        &mut self,
+        deps: &ModuleDeps,
+        inventory: &Arc<dyn Inventory>,
+        billing: &Arc<dyn Billing>,
+    ) -> Result<Arc<dyn Sales>, StartError> {
+        #[cfg(feature = "sales")]
+        if is_mounted(self.config, sales::NAME) {
+            let deps = sales::Deps {
+                module: deps.clone(),
+                inventory: inventory.clone(),
+                billing: billing.clone(),
+            };
+            let (module, sales) = sales::build(self.config.module(sales::NAME)?, deps).await?;
+            self.mount(module);
+            return Ok(sales);
+        }
+        let _ = (deps, inventory, billing);
+        Ok(Arc::new(self.remote("sales")?))
+    }
+
+    async fn purchasing(
+        &mut self,
+        deps: &ModuleDeps,
+        inventory: &Arc<dyn Inventory>,
+        billing: &Arc<dyn Billing>,
+    ) -> Result<(), StartError> {
+        #[cfg(feature = "purchasing")]
+        if is_mounted(self.config, purchasing::NAME) {
+            let deps = purchasing::Deps {
+                module: deps.clone(),
+                inventory: inventory.clone(),
+                billing: billing.clone(),
+            };
+            let module = purchasing::build(self.config.module(purchasing::NAME)?, deps).await?;
+            self.mount(module);
+            return Ok(());
+        }
+        let _ = (deps, inventory, billing);
+        self.remote("purchasing").map(drop)
+    }
+
+    async fn orders(
+        &mut self,
+        deps: &ModuleDeps,
+        sales: &Arc<dyn Sales>,
+        inventory: &Arc<dyn Inventory>,
+        billing: &Arc<dyn Billing>,
+    ) -> Result<(), StartError> {
+        #[cfg(feature = "orders")]
+        if is_mounted(self.config, orders::NAME) {
+            let deps = orders::Deps {
+                module: deps.clone(),
+                sales: sales.clone(),
+                inventory: inventory.clone(),
+                billing: billing.clone(),
+            };
+            let module = orders::build(self.config.module(orders::NAME)?, deps).await?;
+            self.mount(module);
+            return Ok(());
+        }
+        let _ = (deps, sales, inventory, billing);
+        self.remote("orders").map(drop)
+    }
+
+    #[cfg_attr(not(any(feature = "auth", feature = "billing")), allow(dead_code))]
+    fn mount(&mut self, module: Module) {
+        self.subscribers.insert(module.name, module.subscriber.clone());
+        self.modules.push(module);
+    }
+
+    /// The way to a module elsewhere. Where no address is given every call to it fails as
+    /// if it were down: a process that needs few of the others may leave the rest out.
+    fn remote(&mut self, module: &'static str) -> Result<Remote, StartError> {
+        debug_assert!(MODULES.contains(&module));
+        let url = self.config.remote.get(module).map_or("", |remote| &remote.internal_url);
+        if !url.is_empty() && self.config.internal.secret.expose().is_empty() {
+            return Err(ConfigError::new(
+                "internal.secret: must be set when a module is remote".to_owned(),
+            )
+            .into());
+        }
+        let secret = self.config.internal.secret.clone();
+        let remote = Remote::new(module, url, secret, self.client.clone());
+        self.subscribers.insert(module, Arc::new(remote.clone()) as Arc<dyn Subscriber>);
+        Ok(remote)
+    }
+}
+
+/// The keys of auth, here or elsewhere, for checking tokens.
+struct AuthKeys(Arc<dyn Auth>);
+
+#[async_trait]
+impl KeySource for AuthKeys {
+    async fn verification_keys(&self) -> Result<Vec<PublicKey>> {
+        self.0.verification_keys(&Ctx::system("verification_keys")).await
+    }
+}

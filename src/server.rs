@@ -1,0 +1,325 @@
+//! Starting and stopping a process: modules, listeners, relays, jobs.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use kernel::config::Secret;
+use kernel::db::Db;
+use kernel::events::Relay;
+use kernel::http::{Guard, Operations, guard, request_scope};
+use kernel::token::TokenVerifier;
+use kernel::{Ctx, Error, Module};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing_actix_web::TracingLogger;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::config::{Config, ConfigError, check_data_dir};
+use crate::gateway::docs::{self, Specs};
+use crate::gateway::health::{self, Health};
+use crate::gateway::{MODULES, Upstream, forward};
+use crate::registry;
+use crate::telemetry::RequestSpan;
+
+/// Why a process cannot start; one line that names the setting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{key}: cannot listen on {address}: {source}")]
+    Listen { key: &'static str, address: String, source: std::io::Error },
+    #[error("{0:?}")]
+    Module(#[from] Error),
+    #[error("the spec of {module}: {message}")]
+    Spec { module: &'static str, message: String },
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A running process.
+pub struct Running {
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// Where calls from other processes are answered, if anywhere.
+    pub internal_address: Option<SocketAddr>,
+    /// The first administrator's password, if this start made one.
+    pub generated_admin_password: Option<Secret>,
+    databases: Vec<Db>,
+    servers: Vec<ServerHandle>,
+    tasks: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// Starts what the settings say.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let api = listen("server.bind", &config.server.bind)?;
+    let internal = match config.internal.bind.as_str() {
+        "" => None,
+        bind => Some(listen("internal.bind", bind)?),
+    };
+    check_data_dir(&config.data.dir)?;
+    let client = http_client()?;
+    let registry = registry::build(&config, &client).await?;
+    let verifier = Arc::new(TokenVerifier::new(registry.keys));
+    let databases: Vec<Db> = registry.modules.iter().map(|module| module.db.clone()).collect();
+
+    let (stop, stopping) = watch::channel(false);
+    let mut tasks = Vec::new();
+    for module in &registry.modules {
+        let relay =
+            Relay::new(module.db.clone(), registry.subscribers.clone(), config.events.clone());
+        tasks.push(tokio::spawn(relay.run(stopping.clone())));
+        for job in module.jobs.clone() {
+            tasks.push(tokio::spawn(run_job(job, stopping.clone())));
+        }
+    }
+
+    let mut servers = Vec::new();
+    let address = api.local_addr().map_err(|e| StartError::Other(e.to_string()))?;
+    servers.push(serve_api(&config, api, &registry.modules, &verifier, &client, &databases)?);
+    let internal_address = internal.as_ref().and_then(|listener| listener.local_addr().ok());
+    if let Some(listener) = internal {
+        servers.push(serve_internal(&config, listener, &registry.modules)?);
+    }
+    Ok(Running {
+        address,
+        internal_address,
+        generated_admin_password: registry.generated_admin_password,
+        databases,
+        servers,
+        tasks,
+        stop,
+    })
+}
+
+impl Running {
+    /// Stops taking requests, lets the running ones finish, and closes the databases.
+    pub async fn stop(self) {
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        // No receiver is left only if every task has ended already.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        for db in &self.databases {
+            if let Err(error) = db.close().await {
+                tracing::warn!(module = db.module(), error = %error, "closing failed");
+            }
+        }
+    }
+
+    /// Events that are published and not yet delivered, over all modules here.
+    pub async fn undelivered(&self) -> kernel::Result<i64> {
+        let mut count = 0;
+        for db in &self.databases {
+            count += db.undelivered().await?;
+        }
+        Ok(count)
+    }
+}
+
+fn listen(key: &'static str, address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| StartError::Listen {
+        key,
+        address: address.to_owned(),
+        source,
+    })
+}
+
+fn http_client() -> Result<Client, StartError> {
+    Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .pool_idle_timeout(Duration::from_secs(60))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|error| StartError::Other(error.to_string()))
+}
+
+/// A local row of the routing table.
+#[derive(Clone)]
+struct Local {
+    module: Module,
+    guard: Data<Guard>,
+}
+
+fn serve_api(
+    config: &Config,
+    listener: TcpListener,
+    modules: &[Module],
+    verifier: &Arc<TokenVerifier>,
+    client: &Client,
+    databases: &[Db],
+) -> Result<ServerHandle, StartError> {
+    let own = crate::spec::specs(modules);
+    let mut locals = Vec::new();
+    for module in modules {
+        let operations = Operations::from_spec(&own[module.name])
+            .map_err(|message| StartError::Spec { module: module.name, message })?;
+        let guard = Data::new(Guard { operations, verifier: verifier.clone() });
+        locals.push(Local { module: module.clone(), guard });
+    }
+    let upstreams: Vec<Data<Upstream>> = MODULES
+        .into_iter()
+        .filter(|name| !modules.iter().any(|module| module.name == *name))
+        .filter_map(|module| {
+            let url = config.remote.get(module)?.url.clone();
+            Some(Data::new(Upstream { module, url, client: client.clone() }))
+        })
+        .collect();
+    let specs = Data::new(Specs(Arc::new(served_specs(own))));
+    let health = Data::new(Health { databases: Arc::new(databases.to_vec()) });
+    let factory = move || {
+        let mut app = App::new()
+            .app_data(specs.clone())
+            .app_data(health.clone())
+            .wrap(from_fn(request_scope))
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .wrap(security_headers())
+            .service(health::live)
+            .service(health::ready)
+            .configure(docs::configure);
+        for local in &locals {
+            let routes = local.module.routes.clone();
+            app = app.service(
+                web::scope(&format!("/api/v1/{}", local.module.name))
+                    .app_data(local.guard.clone())
+                    .wrap(from_fn(guard))
+                    .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
+                    .default_service(web::to(nothing_here)),
+            );
+        }
+        for upstream in &upstreams {
+            app = app.service(
+                web::scope(&format!("/api/v1/{}", upstream.module))
+                    .app_data(upstream.clone())
+                    .default_service(web::to(forward)),
+            );
+        }
+        app.default_service(web::to(nothing_here))
+    };
+    let server = HttpServer::new(factory)
+        .workers(match config.server.workers {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        })
+        .max_connections(config.server.max_connections)
+        .client_request_timeout(Duration::from_secs(config.server.client_request_timeout_s))
+        .shutdown_timeout(config.server.shutdown_timeout_s)
+        .disable_signals()
+        .listen(listener)
+        .map_err(|error| StartError::Other(error.to_string()))?
+        .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
+
+/// The specs to show: of modules here as their handlers say, of the others as they were
+/// when this was built.
+fn served_specs(own: BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let whole = MODULES.iter().all(|module| own.contains_key(*module));
+    let mut specs: BTreeMap<String, String> = docs::built_specs();
+    for (name, spec) in own {
+        if name != "erp" || whole {
+            specs.insert(name, crate::spec::with_examples(spec).to_string());
+        }
+    }
+    specs
+}
+
+fn security_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("X-Frame-Options", "DENY"))
+        .add(("Referrer-Policy", "no-referrer"))
+}
+
+async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Error> {
+    Err(Error::new(404, "no_such_path", format!("nothing is at {}", request.path())))
+}
+
+fn serve_internal(
+    config: &Config,
+    listener: TcpListener,
+    modules: &[Module],
+) -> Result<ServerHandle, StartError> {
+    let served: BTreeMap<&'static str, Module> =
+        modules.iter().map(|module| (module.name, module.clone())).collect();
+    let state = Data::new(Internal { modules: served, secret: config.internal.secret.clone() });
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .app_data(web::PayloadConfig::new(16 * 1024 * 1024))
+            .wrap(from_fn(request_scope))
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .route("/internal/{module}/{method}", web::post().to(internal_call))
+            .default_service(web::to(nothing_here))
+    })
+    .workers(1)
+    .shutdown_timeout(config.server.shutdown_timeout_s)
+    .disable_signals()
+    .listen(listener)
+    .map_err(|error| StartError::Other(error.to_string()))?
+    .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
+
+struct Internal {
+    modules: BTreeMap<&'static str, Module>,
+    secret: Secret,
+}
+
+/// A call of a contract, or an event, from another process.
+async fn internal_call(
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    state: Data<Internal>,
+    body: web::Bytes,
+) -> Result<HttpResponse, Error> {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let token = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    if !token.is_some_and(|token| same(token.as_bytes(), state.secret.expose().as_bytes())) {
+        return Err(Error::unauthenticated("invalid_token", "the internal secret is wrong"));
+    }
+    let (module, method) = path.into_inner();
+    let module =
+        state.modules.get(module.as_str()).ok_or_else(|| Error::not_found("module", &module))?;
+    let ctx = kernel::remote::ctx_from_headers(header);
+    let answer = if method == "events" {
+        module.subscriber.handle(&kernel::http::read_json(&body)?).await?;
+        b"null".to_vec()
+    } else {
+        module.contract.serve(&method, &ctx, &body).await?
+    };
+    Ok(HttpResponse::Ok().content_type("application/json").body(answer))
+}
+
+/// Compares in a time that tells nothing of where the two differ.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+}
+
+async fn run_job(job: kernel::Job, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if let Err(error) = job.run.run(&Ctx::system(job.name)).await {
+            tracing::error!(job = job.name, error = ?error, "job failed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(job.every) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Starting servers and talking to them.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use erp::config::{Config, defaults};
+use erp::gateway::MODULES;
+use erp::{Running, start};
+use figment::Figment;
+use figment::providers::Serialized;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
+const INTERNAL_SECRET: &str = "a secret of the tests alone";
+
+/// How the modules are spread over processes (here: listeners of one test).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// All modules in one process.
+    OneProcess,
+    /// A listener for each module and a gateway before them, with HTTP between all.
+    Separate,
+}
+
+pub const TOPOLOGIES: [Topology; 2] = [Topology::OneProcess, Topology::Separate];
+
+/// A running system with its own data, removed when dropped.
+pub struct Server {
+    pub api: Api,
+    pub data_dir: PathBuf,
+    running: Vec<Running>,
+}
+
+impl Server {
+    /// Everything in one process, with default settings.
+    pub async fn start() -> Server {
+        Server::start_as(Topology::OneProcess, &[]).await
+    }
+
+    /// In the given topology, with these settings on top of the defaults.
+    pub async fn start_as(topology: Topology, settings: &[(&str, Value)]) -> Server {
+        let data_dir = std::env::temp_dir().join(format!("erp-test-{}", Uuid::now_v7()));
+        let mut layers = defaults()
+            .merge(Serialized::default("server.bind", "127.0.0.1:0"))
+            .merge(Serialized::default("server.workers", 2))
+            .merge(Serialized::default("data.dir", &data_dir))
+            .merge(Serialized::default("data.synchronous", "normal"))
+            .merge(Serialized::default("telemetry.level", "error"))
+            .merge(Serialized::default("auth.admin_password", ADMIN_PASSWORD));
+        for (key, value) in settings {
+            layers = layers.merge(Serialized::default(key, value));
+        }
+        let running = match topology {
+            Topology::OneProcess => vec![run(&layers).await],
+            Topology::Separate => start_separately(&layers).await,
+        };
+        // The gateway, or the only process, is the last.
+        let base = format!("http://{}", running.last().expect("at least one").address);
+        let mut api = Api { base, token: None, client: Client::new() };
+        let answer = api
+            .post("/api/v1/auth/token", json!({"username": "admin", "password": ADMIN_PASSWORD}))
+            .await
+            .ok();
+        api.token = Some(text(&answer["access_token"]));
+        Server { api, data_dir, running }
+    }
+
+    /// Waits until every published event has been delivered.
+    pub async fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let mut undelivered = 0;
+            for running in &self.running {
+                undelivered += running.undelivered().await.expect("the outbox can be counted");
+            }
+            if undelivered == 0 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{undelivered} events are still undelivered");
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    /// Asserts that no law of any module is broken, and that the books balance.
+    pub async fn assert_invariants(&self) {
+        self.settle().await;
+        for module in MODULES {
+            let report = self.api.get(&format!("/api/v1/{module}/invariants")).await.ok();
+            for law in report["laws"].as_array().expect("laws") {
+                assert_eq!(law["violations"], 0, "{module}: {law}");
+            }
+        }
+        let balance = self.api.get("/api/v1/billing/trial-balance").await.ok();
+        assert_eq!(balance["difference"]["amount"], "0.00", "{balance}");
+    }
+
+    /// Stops every process in order.
+    pub async fn stop(mut self) {
+        for running in self.running.drain(..) {
+            running.stop().await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The files may still be open: on Unix they go all the same.
+        let _ = std::fs::remove_dir_all(&self.data_dir);
+    }
+}
+
+async fn run(layers: &Figment) -> Running {
+    let config = Config::load(layers).expect("test settings are valid");
+    start(config).await.expect("the server starts")
+}
+
+async fn start_separately(layers: &Figment) -> Vec<Running> {
+    let ports = free_ports(2 * MODULES.len());
+    let mut remote = BTreeMap::new();
+    for (i, module) in MODULES.into_iter().enumerate() {
+        let (api, internal) = (ports[2 * i], ports[2 * i + 1]);
+        remote.insert(
+            module,
+            json!({
+                "url": format!("http://127.0.0.1:{api}"),
+                "internal_url": format!("http://127.0.0.1:{internal}"),
+            }),
+        );
+    }
+    let layers = layers
+        .clone()
+        .merge(Serialized::default("remote", &remote))
+        .merge(Serialized::default("internal.secret", INTERNAL_SECRET));
+    let mut running = Vec::new();
+    for (i, module) in MODULES.into_iter().enumerate() {
+        let own = layers
+            .clone()
+            .merge(Serialized::default("modules", [module]))
+            .merge(Serialized::default("server.bind", format!("127.0.0.1:{}", ports[2 * i])))
+            .merge(Serialized::default("internal.bind", format!("127.0.0.1:{}", ports[2 * i + 1])));
+        running.push(run(&own).await);
+    }
+    let none: [&str; 0] = [];
+    running.push(run(&layers.merge(Serialized::default("modules", none))).await);
+    running
+}
+
+/// Ports that were free a moment ago; held together so that they differ.
+fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    listeners.iter().map(|l| l.local_addr().expect("bound").port()).collect()
+}
+
+/// A caller of the API.
+#[derive(Clone)]
+pub struct Api {
+    pub base: String,
+    pub token: Option<String>,
+    client: Client,
+}
+
+impl Api {
+    /// The same server, as somebody with this token (or nobody).
+    pub fn with_token(&self, token: Option<&str>) -> Api {
+        Api { token: token.map(ToOwned::to_owned), ..self.clone() }
+    }
+
+    /// A request with the caller's token; send it with [`Api::send`].
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let response = request.send().await.expect("the server answers");
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let bytes = response.bytes().await.expect("a whole answer");
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).expect("JSON")
+        };
+        Answer { status, headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// POST with a fresh Idempotency-Key.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.post_with_key(path, body, &Uuid::now_v7().to_string()).await
+    }
+
+    pub async fn post_with_key(&self, path: &str, body: Value, key: &str) -> Answer {
+        let request = self.request(Method::POST, path).header("Idempotency-Key", key).json(&body);
+        self.send(request).await
+    }
+
+    /// POST without a body, as most actions are, meant for the version of `resource`.
+    pub async fn act(&self, path: &str, resource: &Value) -> Answer {
+        let request = self
+            .request(Method::POST, path)
+            .header("Idempotency-Key", Uuid::now_v7().to_string())
+            .header("If-Match", etag(resource));
+        self.send(request).await
+    }
+
+    /// POST with a body, meant for the version of `resource`.
+    pub async fn act_with(&self, path: &str, resource: &Value, body: Value) -> Answer {
+        let request = self
+            .request(Method::POST, path)
+            .header("Idempotency-Key", Uuid::now_v7().to_string())
+            .header("If-Match", etag(resource))
+            .json(&body);
+        self.send(request).await
+    }
+
+    pub async fn patch(&self, path: &str, resource: &Value, body: Value) -> Answer {
+        self.change(Method::PATCH, path, resource, body).await
+    }
+
+    pub async fn put(&self, path: &str, resource: &Value, body: Value) -> Answer {
+        self.change(Method::PUT, path, resource, body).await
+    }
+
+    async fn change(&self, method: Method, path: &str, resource: &Value, body: Value) -> Answer {
+        let request = self
+            .request(method, path)
+            .header("If-Match", etag(resource))
+            .header("Content-Type", "application/json")
+            .body(body.to_string());
+        self.send(request).await
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body of a success.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{} {:#}", self.status, self.body);
+        self.body
+    }
+
+    /// The problem document of a refusal with this status and code.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status, &self.body["code"]), (status, &json!(code)), "{:#}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        self.body
+    }
+
+    /// The problem document of a refusal that points at this field.
+    #[track_caller]
+    pub fn points_at(self, status: u16, code: &str, pointer: &str) -> Value {
+        let problem = self.problem(status, code);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem:#}");
+        problem
+    }
+
+    /// SQL statements the request cost.
+    pub fn statements(&self) -> u32 {
+        let header = &self.headers["x-db-statements"];
+        header.to_str().expect("ASCII").parse().expect("a number")
+    }
+}
+
+/// The `ETag` of a resource.
+pub fn etag(resource: &Value) -> String {
+    format!("\"v{}\"", resource["version"])
+}
+
+/// The text of a JSON string, such as an id.
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("a string, not {value}")).to_owned()
+}
+
+/// A body that is the same but for one field.
+pub fn with(mut body: Value, field: &str, value: Value) -> Value {
+    body[field] = value;
+    body
+}

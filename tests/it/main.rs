@@ -1,0 +1,10 @@
+//! Black-box tests: everything here goes through HTTP, against a server started as `main`
+//! starts it.
+
+mod auth;
+mod billing;
+mod harness;
+mod inventory;
+mod orders;
+mod purchasing;
+mod sales;
