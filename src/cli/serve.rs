@@ -1,7 +1,11 @@
 //! `erp serve` and `erp migrate`.
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
+use kernel::config::Secret;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
@@ -9,12 +13,14 @@ use crate::config::Config;
 /// Runs the server until Ctrl-C or SIGTERM.
 pub async fn serve(config: Config) -> Result<(), String> {
     crate::init_telemetry(&config.telemetry);
+    let data_dir = config.data.dir.clone();
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let running = crate::start(config).await.map_err(|e| e.to_string())?;
     let url = format!("http://{}", running.address);
     let mut line = format!("erp is running at {url}, docs at {url}/docs");
     if let Some(password) = &running.generated_admin_password {
         line += &format!(" - sign in as admin, password {}", password.expose());
+        keep_password(&data_dir, password).map_err(|e| e.to_string())?;
     }
     println!("{line}");
     // A closed stdout (`erp | head`) is no reason not to serve.
@@ -28,6 +34,20 @@ pub async fn serve(config: Config) -> Result<(), String> {
     Ok(())
 }
 
+/// The file in the data directory that holds a generated administrator password, for
+/// `erp demo` on the same machine. Only its owner can read it; delete it at will.
+pub const PASSWORD_FILE: &str = "admin-password";
+
+fn keep_password(dir: &Path, password: &Secret) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(dir.join(PASSWORD_FILE))?;
+    file.write_all(password.expose().as_bytes())
+}
+
 /// Opening a module's data brings its schema up to date; this does that and stops.
 pub async fn migrate(mut config: Config) -> Result<(), String> {
     config.server.bind = "127.0.0.1:0".into();
@@ -37,12 +57,13 @@ pub async fn migrate(mut config: Config) -> Result<(), String> {
         .filter(|module| crate::registry::is_mounted(&config, module))
         .copied()
         .collect();
-    let dir = config.data.dir.display().to_string();
+    let data_dir = config.data.dir.clone();
     let running = crate::start(config).await.map_err(|e| e.to_string())?;
     if let Some(password) = &running.generated_admin_password {
+        keep_password(&data_dir, password).map_err(|e| e.to_string())?;
         println!("first start: sign in as admin, password {}", password.expose());
     }
     running.stop().await;
-    println!("{}: the schemas of {} are up to date", dir, modules.join(", "));
+    println!("{}: the schemas of {} are up to date", data_dir.display(), modules.join(", "));
     Ok(())
 }
