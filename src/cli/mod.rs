@@ -5,6 +5,8 @@ mod doctor;
 mod serve;
 mod specs;
 
+pub use specs::documents;
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};

@@ -60,7 +60,7 @@ impl Server {
         };
         // The gateway, or the only process, is the last.
         let base = format!("http://{}", running.last().expect("at least one").address);
-        let mut api = Api { base, token: None, client: Client::new() };
+        let mut api = Api::new(&base);
         let answer = api
             .post("/api/v1/auth/token", json!({"username": "admin", "password": ADMIN_PASSWORD}))
             .await
@@ -165,6 +165,11 @@ pub struct Api {
 }
 
 impl Api {
+    /// Nobody in particular, at this address.
+    pub fn new(base: &str) -> Api {
+        Api { base: base.to_owned(), token: None, client: Client::new() }
+    }
+
     /// The same server, as somebody with this token (or nobody).
     pub fn with_token(&self, token: Option<&str>) -> Api {
         Api { token: token.map(ToOwned::to_owned), ..self.clone() }
@@ -180,16 +185,21 @@ impl Api {
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.expect("the server answers");
+        self.try_send(request).await.expect("the server answers")
+    }
+
+    /// Like [`Api::send`], for a server that may be gone.
+    pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, String> {
+        let response = request.send().await.map_err(|e| e.to_string())?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let bytes = response.bytes().await.expect("a whole answer");
+        let bytes = response.bytes().await.map_err(|e| e.to_string())?;
         let body = if bytes.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&bytes).expect("JSON")
+            serde_json::from_slice(&bytes).map_err(|e| e.to_string())?
         };
-        Answer { status, headers, body }
+        Ok(Answer { status, headers, body })
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -252,6 +262,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The body of a success, or the answer as text.
+    pub fn success(self) -> Result<Value, String> {
+        match self.status {
+            200..300 => Ok(self.body),
+            status => Err(format!("{status} {}", self.body)),
+        }
+    }
+
     /// The body of a success.
     #[track_caller]
     pub fn ok(self) -> Value {

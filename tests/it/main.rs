@@ -3,8 +3,13 @@
 
 mod auth;
 mod billing;
+mod boundaries;
+mod crash;
+mod docs_page;
+mod flows;
 mod harness;
 mod inventory;
 mod orders;
 mod purchasing;
 mod sales;
+mod spec;
