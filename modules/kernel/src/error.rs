@@ -206,6 +206,14 @@ impl Error {
         self
     }
 
+    /// Tells the caller to wait this long before trying again.
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        if let Inner::Problem { problem, .. } = &mut *self.0 {
+            problem.retry_after_s = Some(seconds);
+        }
+        self
+    }
+
     /// Keeps the cause for the log.
     pub fn with_source(mut self, cause: impl Into<Cause>) -> Self {
         if let Inner::Problem { source, .. } = &mut *self.0 {

@@ -9,6 +9,10 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+mod email;
+
+pub use email::Email;
+
 /// A string of `MIN` to `MAX` characters with no control character, no line
 /// break, and no white space at either end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

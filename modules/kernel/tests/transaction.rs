@@ -1,0 +1,255 @@
+//! The transaction and the relay, on a real database file.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kernel::config::{CompanyConfig, DataConfig, EventsConfig, Synchronous};
+use kernel::db::{Db, Migrations, evaluate, execute, next_number, query_all, query_one};
+use kernel::events::{Event, EventData, Relay, Subscriber, SubscriberMap, Subscriptions};
+use kernel::module::ModuleDeps;
+use kernel::money::{Currency, Rounding};
+use kernel::{Ctx, Error, Result};
+use sea_orm::FromQueryResult;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+const NONE: Migrations = Migrations { portable: &[], sqlite: &[] };
+
+#[derive(Serialize, Deserialize)]
+struct Happened {
+    n: i64,
+}
+
+impl EventData for Happened {
+    const TYPE: &'static str = "test.thing.happened";
+}
+
+const HEARD: Subscriptions = &[(Happened::TYPE, &["listener"])];
+
+/// A directory that goes when dropped.
+struct Dir(std::path::PathBuf);
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn open() -> (Db, Dir) {
+    let dir = std::env::temp_dir().join(format!("erp-kernel-{}", Uuid::now_v7()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let db = reopen(&dir).await;
+    (db, Dir(dir))
+}
+
+async fn reopen(dir: &std::path::Path) -> Db {
+    let deps = ModuleDeps {
+        data: DataConfig {
+            dir: dir.to_owned(),
+            read_connections: 1,
+            acquire_timeout_ms: 5000,
+            synchronous: Synchronous::Normal,
+        },
+        company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
+        subscriptions: HEARD,
+    };
+    Db::open("test", &NONE, &deps).await.expect("the database opens")
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    n: i64,
+}
+
+async fn count(db: &Db, table: &str) -> i64 {
+    let sql = format!("SELECT COUNT(*) AS n FROM {table}");
+    query_one::<Count, _>(db.read(), sql, vec![]).await.expect("counted").expect("a row").n
+}
+
+async fn publish(db: &Db, aggregate: Uuid, n: i64) {
+    let mut tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
+    tx.audit_new("thing", aggregate, &n).expect("noted");
+    tx.publish(aggregate, n, &Happened { n }).expect("noted");
+    tx.commit().await.expect("committed");
+}
+
+#[tokio::test]
+async fn what_is_not_committed_leaves_no_trace() {
+    let (db, _dir) = open().await;
+    let mut tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
+    tx.audit_new("thing", Uuid::now_v7(), &1).expect("noted");
+    tx.publish(Uuid::now_v7(), 1, &Happened { n: 1 }).expect("noted");
+    next_number(&*tx, "T", 2026).await.expect("a number");
+    drop(tx);
+    for table in ["audit_log", "events", "outbox", "number_series"] {
+        assert_eq!(count(&db, table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_have_no_gap_after_a_rollback() {
+    let (db, _dir) = open().await;
+    let mut drawn = Vec::new();
+    for commit in [true, false, true] {
+        let tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
+        drawn.push(next_number(&*tx, "T", 2026).await.expect("a number").0);
+        if commit {
+            tx.commit().await.expect("committed");
+        }
+    }
+    assert_eq!(drawn, ["T-2026-000001", "T-2026-000002", "T-2026-000002"]);
+}
+
+#[tokio::test]
+async fn the_audit_log_is_chained_and_append_only() {
+    let (db, dir) = open().await;
+    for n in 1..=3 {
+        publish(&db, Uuid::now_v7(), n).await;
+    }
+    let violations = |reports: kernel::db::LawReports| {
+        reports.laws.iter().find(|law| law.id == "A-5").expect("the law").violations
+    };
+    assert_eq!(violations(evaluate(db.read(), &[]).await.expect("evaluated")), 0);
+
+    let tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
+    for sql in ["UPDATE audit_log SET after = 'x'", "DELETE FROM audit_log", "DELETE FROM events"] {
+        let refused = execute(&*tx, sql, vec![]).await.expect_err("refused");
+        assert!(refused.to_string().contains("append-only"), "{sql}: {refused}");
+    }
+    drop(tx);
+
+    // With the trigger out of the way a change is possible, and found.
+    let tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
+    execute(&*tx, "DROP TRIGGER audit_log_no_update", vec![]).await.expect("dropped");
+    execute(&*tx, "UPDATE audit_log SET hash = 'forged' WHERE seq = 2", vec![])
+        .await
+        .expect("changed");
+    tx.commit().await.expect("committed");
+    assert_eq!(violations(evaluate(db.read(), &[]).await.expect("evaluated")), 1);
+    drop(db);
+    // Opening once more runs no migration twice.
+    reopen(&dir.0).await;
+}
+
+/// Applies events, failing each one named in `failing` that many times first.
+struct Listener {
+    db: Db,
+    failing: Mutex<Vec<(i64, u32)>>,
+    applied: Mutex<Vec<(Uuid, i64)>>,
+}
+
+#[async_trait]
+impl Subscriber for Listener {
+    async fn handle(&self, event: &Event) -> Result<()> {
+        let n = event.parse::<Happened>()?.n;
+        if let Some(left) =
+            self.failing.lock().expect("whole").iter_mut().find(|f| f.0 == n && f.1 > 0)
+        {
+            left.1 -= 1;
+            return Err(Error::internal("not now"));
+        }
+        let Some(tx) = self.db.begin_event(event).await? else {
+            return Ok(());
+        };
+        tx.commit().await?;
+        self.applied.lock().expect("whole").push((event.aggregate_id, n));
+        Ok(())
+    }
+}
+
+struct Setup {
+    db: Db,
+    listener: Arc<Listener>,
+    _dirs: (Dir, Dir),
+    stop: watch::Sender<bool>,
+}
+
+async fn relayed(failing: Vec<(i64, u32)>, max_attempts: i64) -> Setup {
+    let (db, dir) = open().await;
+    let (own, own_dir) = open().await;
+    let listener =
+        Arc::new(Listener { db: own, failing: Mutex::new(failing), applied: Mutex::default() });
+    let mut subscribers = SubscriberMap::new();
+    subscribers.insert("listener", listener.clone());
+    let config = EventsConfig { max_attempts, first_retry_ms: 1, max_retry_ms: 20, batch: 100 };
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(Relay::new(db.clone(), subscribers, config).run(stopping));
+    Setup { db, listener, _dirs: (dir, own_dir), stop }
+}
+
+/// Waits until `n` deliveries are outstanding.
+async fn until_undelivered(db: &Db, n: i64) {
+    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+        while db.undelivered().await.expect("counted") != n {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    waited.await.expect("the relay gets there");
+}
+
+#[tokio::test]
+async fn events_of_one_aggregate_arrive_in_order_though_some_fail_at_first() {
+    let setup = relayed(vec![(1, 3), (4, 1)], 20).await;
+    let (a, b) = (Uuid::now_v7(), Uuid::now_v7());
+    for n in 1..=6 {
+        publish(&setup.db, if n % 2 == 1 { a } else { b }, n).await;
+    }
+    until_undelivered(&setup.db, 0).await;
+    let applied = setup.listener.applied.lock().expect("whole").clone();
+    let of = |id| applied.iter().filter(|e| e.0 == id).map(|e| e.1).collect::<Vec<_>>();
+    assert_eq!((of(a), of(b)), (vec![1, 3, 5], vec![2, 4, 6]));
+    let _ = setup.stop.send(true);
+}
+
+#[tokio::test]
+async fn what_never_succeeds_is_parked_and_holds_back_only_its_own_aggregate() {
+    let setup = relayed(vec![(1, u32::MAX)], 3).await;
+    let (bad, good) = (Uuid::now_v7(), Uuid::now_v7());
+    publish(&setup.db, bad, 1).await;
+    publish(&setup.db, bad, 2).await;
+    publish(&setup.db, good, 3).await;
+    until_undelivered(&setup.db, 2).await;
+    let parked = tokio::time::timeout(Duration::from_secs(10), async {
+        while count(&setup.db, "outbox WHERE parked_at IS NOT NULL").await != 1 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    parked.await.expect("it is parked");
+    assert_eq!(setup.listener.applied.lock().expect("whole").as_slice(), [(good, 3)]);
+    let reports = evaluate(setup.db.read(), &[]).await.expect("evaluated");
+    let law = reports.laws.iter().find(|law| law.id == "E-4").expect("the law");
+    assert_eq!(law.violations, 1, "a parked event is reported");
+    let _ = setup.stop.send(true);
+}
+
+#[derive(FromQueryResult)]
+struct Stored {
+    id: Uuid,
+    data: String,
+}
+
+#[tokio::test]
+async fn an_event_delivered_twice_is_applied_once() {
+    let (db, _dir) = open().await;
+    publish(&db, Uuid::now_v7(), 7).await;
+    let sql = "SELECT id, data FROM events";
+    let stored: Vec<Stored> = query_all(db.read(), sql, vec![]).await.expect("read");
+    let event = Event {
+        id: stored[0].id,
+        kind: Happened::TYPE.into(),
+        version: 1,
+        occurred_at: chrono::Utc::now(),
+        aggregate_id: Uuid::now_v7(),
+        aggregate_version: 1,
+        correlation_id: "test".into(),
+        causation_id: None,
+        actor: kernel::Actor::system("test"),
+        data: serde_json::from_str(&stored[0].data).expect("JSON"),
+    };
+    let first = db.begin_event(&event).await.expect("begun").expect("the first delivery");
+    first.commit().await.expect("committed");
+    assert!(db.begin_event(&event).await.expect("begun").is_none());
+}
