@@ -92,7 +92,7 @@ pub async fn run(cli: Cli) -> Result<(), String> {
         Command::Routes { format } => routes(&load()?, format),
         Command::CheckConfig => check_config(&load()?),
         Command::Doctor => doctor::doctor(load()?).await,
-        Command::Demo(args) => demo::demo(args).await,
+        Command::Demo(args) => demo::demo(args, || Ok(load()?.data.dir)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "erp", &mut std::io::stdout());
             Ok(())

@@ -174,12 +174,16 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
+fn assert_snapshot(name: &str, text: &str) {
+    assert_file(&format!("tests/snapshots/{name}"), text);
+}
+
 /// Compares with a checked-in file; `ERP_UPDATE=1` writes it instead.
-pub fn assert_snapshot(name: &str, text: &str) {
-    let path = root().join("tests/snapshots").join(name);
+pub fn assert_file(path: &str, text: &str) {
+    let file = root().join(path);
     if std::env::var_os("ERP_UPDATE").is_some() {
-        std::fs::write(&path, text).expect("writable");
+        std::fs::write(&file, text).expect("writable");
     }
-    let recorded = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(recorded, text, "{} differs; ERP_UPDATE=1 writes it anew", path.display());
+    let recorded = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(recorded == text, "{path} differs; ERP_UPDATE=1 writes it anew\n{text}");
 }

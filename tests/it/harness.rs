@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use erp::config::{Config, defaults};
@@ -162,12 +163,29 @@ pub struct Api {
     pub base: String,
     pub token: Option<String>,
     client: Client,
+    /// Where every exchange is written down, if anywhere.
+    record: Option<Arc<Mutex<Vec<Exchange>>>>,
+}
+
+/// A request and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub method: String,
+    pub path: String,
+    pub sent: Value,
+    pub status: u16,
+    pub received: Value,
 }
 
 impl Api {
     /// Nobody in particular, at this address.
     pub fn new(base: &str) -> Api {
-        Api { base: base.to_owned(), token: None, client: Client::new() }
+        Api { base: base.to_owned(), token: None, client: Client::new(), record: None }
+    }
+
+    /// The same caller, with every exchange written down.
+    pub fn recording(&self, record: Arc<Mutex<Vec<Exchange>>>) -> Api {
+        Api { record: Some(record), ..self.clone() }
     }
 
     /// The same server, as somebody with this token (or nobody).
@@ -190,7 +208,11 @@ impl Api {
 
     /// Like [`Api::send`], for a server that may be gone.
     pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, String> {
-        let response = request.send().await.map_err(|e| e.to_string())?;
+        let request = request.build().map_err(|e| e.to_string())?;
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let sent = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        let sent = serde_json::from_slice(sent).unwrap_or_default();
+        let response = self.client.execute(request).await.map_err(|e| e.to_string())?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let bytes = response.bytes().await.map_err(|e| e.to_string())?;
@@ -199,6 +221,10 @@ impl Api {
         } else {
             serde_json::from_slice(&bytes).map_err(|e| e.to_string())?
         };
+        if let Some(record) = &self.record {
+            let exchange = Exchange { method, path, sent, status, received: body.clone() };
+            record.lock().expect("whole").push(exchange);
+        }
         Ok(Answer { status, headers, body })
     }
 

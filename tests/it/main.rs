@@ -4,6 +4,7 @@
 mod auth;
 mod billing;
 mod boundaries;
+mod census;
 mod crash;
 mod docs_page;
 mod flows;
@@ -13,3 +14,4 @@ mod orders;
 mod purchasing;
 mod sales;
 mod spec;
+mod tour;

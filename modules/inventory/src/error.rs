@@ -1,6 +1,12 @@
 //! What can be wrong in inventory, and what the caller is told.
 
+use chrono::NaiveDate;
+use contracts::ids::{OrderLineId, ProductId, StockMoveId, WarehouseId};
 use kernel::Error as KernelError;
+use kernel::money::{AmountError, Currency};
+use kernel::quantity::Quantity;
+use serde::Serialize;
+use serde_json::json;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -10,20 +16,136 @@ pub(crate) enum Error {
     BarcodeTaken { barcode: String, sku: String },
     #[error("a unit has at most 6 decimals, not {asked}")]
     TooManyUnitDecimals { asked: u8 },
+    #[error("the code {code} belongs to another warehouse")]
+    WarehouseCodeTaken { code: String },
+
+    #[error("there is no such product")]
+    UnknownProduct { pointer: String },
+    #[error("there is no such warehouse")]
+    UnknownWarehouse { pointer: String },
+    #[error("{sku} is not active: nothing more is received of it")]
+    ProductInactive { pointer: String, sku: String },
+    #[error("{code} is not active: nothing more is received there")]
+    WarehouseInactive { pointer: String, code: String },
+
+    #[error("a document has at least one line")]
+    NoLines,
+    #[error("a document has at most {most} lines, not {count}")]
+    TooManyLines { most: usize, count: usize },
+    #[error("a line is listed twice")]
+    DuplicateLine { pointer: String },
+    #[error("a quantity of {sku} has at most {decimals} decimals ({unit})")]
+    QuantityTooFine { pointer: String, sku: String, unit: String, decimals: i64 },
+    #[error("the quantity must be greater than zero")]
+    QuantityNotPositive { pointer: String },
+    #[error("an adjustment of nothing changes nothing")]
+    QuantityZero,
+    #[error("more than can be kept")]
+    TooLarge { pointer: String, source: AmountError },
+    #[error("{date} is in the future")]
+    DateInFuture { pointer: String, date: NaiveDate },
+    #[error("nothing is on hand to take the cost from: say what a unit costs")]
+    UnitCostRequired,
+    #[error("the cost is the average of what is on hand; it is said only where nothing is")]
+    UnitCostNotAllowed,
+    #[error("say either expires_at or ttl_s")]
+    ExpiryUnclear,
+    #[error("a reservation expires in the future, within {most_days} days")]
+    ExpiryOutOfRange { pointer: &'static str, most_days: i64 },
+
+    #[error("not enough stock of {}", list(.shortages))]
+    InsufficientStock { shortages: Vec<Shortage> },
+    #[error("the reservation belongs to an order: cancel the order or its line instead")]
+    ReservationOfOrder,
+    #[error(
+        "the move belongs to a document of its own: only receipts and adjustments made here \
+             can be reversed"
+    )]
+    NotReversible,
+    #[error("the stock has been valued anew since: what is left cannot give back this value")]
+    ValueMoved,
+    #[error("the move has been reversed by {by}")]
+    AlreadyReversed { by: StockMoveId },
+
+    // These answer events, not callers: something is broken, and somebody should look.
+    #[error("{asked} of {sku} was shipped and is not there")]
+    NotEnoughToShip { sku: String, asked: Quantity },
+    #[error("more came back of order line {order_line_id} than was shipped")]
+    ReturnedTooMuch { order_line_id: OrderLineId },
+    #[error("the receipt is in {currency}, the books are not")]
+    ForeignCurrency { currency: Currency },
+}
+
+/// Where less is available than was asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shortage {
+    pub product_id: ProductId,
+    pub sku: String,
+    pub warehouse_id: WarehouseId,
+    pub asked: Quantity,
+    pub available: Quantity,
+}
+
+fn list(shortages: &[Shortage]) -> String {
+    let first: Vec<_> = shortages
+        .iter()
+        .take(3)
+        .map(|s| format!("{} ({} asked, {} available)", s.sku, s.asked, s.available))
+        .collect();
+    let more = if shortages.len() > first.len() { " and others" } else { "" };
+    format!("{}{more}", first.join(", "))
+}
+
+/// For arithmetic that only a broken database could make fail.
+pub(crate) fn internal(error: AmountError) -> KernelError {
+    KernelError::internal(error)
 }
 
 impl From<Error> for KernelError {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
+        let taken = |code, pointer: &str| {
+            KernelError::conflict(code, &detail).with_field(pointer, code, &detail)
+        };
+        let invalid = |code, pointer: &str| KernelError::invalid(code, pointer, &detail);
+        let conflict = |code| KernelError::conflict(code, &detail);
         match error {
-            Error::SkuTaken { .. } => {
-                KernelError::conflict("sku_taken", &detail).with_field("/sku", "sku_taken", detail)
-            }
-            Error::BarcodeTaken { .. } => KernelError::conflict("barcode_taken", &detail)
-                .with_field("/barcode", "barcode_taken", detail),
+            Error::SkuTaken { .. } => taken("sku_taken", "/sku"),
+            Error::BarcodeTaken { .. } => taken("barcode_taken", "/barcode"),
             Error::TooManyUnitDecimals { .. } => {
-                KernelError::invalid("too_many_unit_decimals", "/unit_decimals", detail)
+                invalid("too_many_unit_decimals", "/unit_decimals")
             }
+            Error::WarehouseCodeTaken { .. } => taken("warehouse_code_taken", "/code"),
+            Error::UnknownProduct { pointer } => invalid("unknown_product", &pointer),
+            Error::UnknownWarehouse { pointer } => invalid("unknown_warehouse", &pointer),
+            Error::ProductInactive { pointer, .. } => invalid("product_inactive", &pointer),
+            Error::WarehouseInactive { pointer, .. } => invalid("warehouse_inactive", &pointer),
+            Error::NoLines => invalid("no_lines", "/lines"),
+            Error::TooManyLines { .. } => invalid("too_many_lines", "/lines"),
+            Error::DuplicateLine { pointer } => invalid("duplicate_line", &pointer),
+            Error::QuantityTooFine { pointer, .. } => invalid("quantity_too_fine", &pointer),
+            Error::QuantityNotPositive { pointer } => invalid("quantity_not_positive", &pointer),
+            Error::QuantityZero => invalid("quantity_zero", "/quantity"),
+            Error::TooLarge { pointer, source } => {
+                invalid("amount_overflow", &pointer).with_source(source)
+            }
+            Error::DateInFuture { pointer, .. } => invalid("date_in_future", &pointer),
+            Error::UnitCostRequired => invalid("unit_cost_required", "/unit_cost"),
+            Error::UnitCostNotAllowed => invalid("unit_cost_not_allowed", "/unit_cost"),
+            Error::ExpiryUnclear => invalid("expiry_unclear", "/expires_at"),
+            Error::ExpiryOutOfRange { pointer, .. } => invalid("expiry_out_of_range", pointer),
+            Error::InsufficientStock { shortages } => {
+                conflict("insufficient_stock").with_params(json!({ "shortages": shortages }))
+            }
+            Error::ReservationOfOrder => conflict("reservation_of_order"),
+            Error::NotReversible => conflict("not_reversible"),
+            Error::ValueMoved => conflict("value_moved"),
+            Error::AlreadyReversed { by } => {
+                conflict("already_reversed").with_params(json!({ "reversed_by": by }))
+            }
+            Error::NotEnoughToShip { .. } => conflict("insufficient_stock"),
+            Error::ReturnedTooMuch { .. } => conflict("returned_too_much"),
+            Error::ForeignCurrency { .. } => conflict("currency_not_supported"),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What inventory hears, and what it does then.
 
 use async_trait::async_trait;
-use kernel::events::{Event, Subscriber};
+use contracts::events::{
+    OrderCancelled, OrderConfirmed, OrderLinesCancelled, ReceiptPosted, ReturnReceived,
+    ShipmentShipped,
+};
+use kernel::events::{Event, EventData, Subscriber};
 use kernel::{Error, Result};
 
 use crate::service::Service;
@@ -10,6 +14,12 @@ use crate::service::Service;
 impl Subscriber for Service {
     async fn handle(&self, event: &Event) -> Result<()> {
         match event.kind.as_str() {
+            OrderConfirmed::TYPE => self.order_confirmed(event).await,
+            OrderCancelled::TYPE => self.order_cancelled(event).await,
+            OrderLinesCancelled::TYPE => self.order_lines_cancelled(event).await,
+            ShipmentShipped::TYPE => self.shipment_shipped(event).await,
+            ReturnReceived::TYPE => self.return_received(event).await,
+            ReceiptPosted::TYPE => self.receipt_posted(event).await,
             other => Err(Error::internal(format!("inventory does not hear {other}"))),
         }
     }

@@ -41,17 +41,20 @@ const MIGRATIONS: Migrations = Migrations {
         name: "inventory",
         sql: include_str!("../../../migrations/inventory/0100_tables.sql"),
     }],
-    sqlite: &[],
+    sqlite: &[Script {
+        number: 101,
+        name: "inventory_triggers",
+        sql: include_str!("../../../migrations/inventory/0101_triggers.sqlite.sql"),
+    }],
 };
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Inventory>)> {
-    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
-    let service = Arc::new(Service { db: db.clone(), config });
+    let service = Arc::new(open(config, deps).await?);
     let data = web::Data::from(service.clone());
     let module = Module {
         name: NAME,
-        db,
+        db: service.db.clone(),
         routes: Arc::new(move |cfg| {
             cfg.app_data(data.clone());
             routes::configure(cfg);
@@ -61,4 +64,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Invent
         jobs: Service::jobs(&service),
     };
     Ok((module, service))
+}
+
+async fn open(config: Config, deps: Deps) -> Result<Service> {
+    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    Ok(Service { db, config, company: deps.module.company })
 }

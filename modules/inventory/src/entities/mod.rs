@@ -1,3 +1,8 @@
 //! The module's tables.
 
+pub(crate) mod backorder;
 pub(crate) mod product;
+pub(crate) mod reservation;
+pub(crate) mod stock_level;
+pub(crate) mod stock_move;
+pub(crate) mod warehouse;

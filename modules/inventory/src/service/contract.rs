@@ -8,7 +8,7 @@ use kernel::text::Code;
 use kernel::{Ctx, Result};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use crate::entities::product;
+use crate::entities::{product, warehouse};
 use crate::service::Service;
 
 #[async_trait]
@@ -21,16 +21,20 @@ impl Inventory for Service {
         rows.into_iter().map(product_info).collect()
     }
 
-    async fn warehouses(&self, _: &Ctx, _: FindWarehouses) -> Result<Vec<WarehouseInfo>> {
-        unimplemented!("replaced when stock lands")
+    async fn warehouses(&self, _: &Ctx, request: FindWarehouses) -> Result<Vec<WarehouseInfo>> {
+        let rows = warehouse::Entity::find()
+            .filter(warehouse::Column::Id.is_in(request.ids))
+            .all(self.db.read())
+            .await?;
+        Ok(rows.into_iter().map(warehouse_info).collect())
     }
 
-    async fn reserve(&self, _: &Ctx, _: Reserve) -> Result<Reserved> {
-        unimplemented!("replaced when stock lands")
+    async fn reserve(&self, ctx: &Ctx, request: Reserve) -> Result<Reserved> {
+        self.reserve_for_order(ctx, request).await
     }
 
-    async fn release(&self, _: &Ctx, _: Release) -> Result<()> {
-        unimplemented!("replaced when stock lands")
+    async fn release(&self, ctx: &Ctx, request: Release) -> Result<()> {
+        self.release_order(ctx, request).await
     }
 }
 
@@ -45,4 +49,8 @@ fn product_info(row: product::Model) -> Result<ProductInfo> {
         tax_class: Code::parse(&row.tax_class).map_err(kernel::Error::internal)?,
         is_active: row.is_active,
     })
+}
+
+fn warehouse_info(row: warehouse::Model) -> WarehouseInfo {
+    WarehouseInfo { id: row.id, code: row.code, name: row.name, is_active: row.is_active }
 }

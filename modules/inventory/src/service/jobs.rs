@@ -1,13 +1,119 @@
 //! Work done by the clock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use kernel::Job;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use contracts::ids::{ProductId, WarehouseId};
+use kernel::db::{Tx, query_all};
+use kernel::module::RunJob;
+use kernel::quantity::Quantity;
+use kernel::{Ctx, Job, Result};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::json;
+use uuid::Uuid;
 
+use crate::error::internal;
 use crate::service::Service;
+use crate::service::backorders::fill_backorders;
+use crate::service::holds::{Cut, End, Table, reduce};
+use crate::service::levels::{Key, Levels};
+
+/// Rows of one table expired by one transaction.
+const BATCH: usize = 1000;
+
+struct ExpireReservations(Arc<Service>);
+
+#[async_trait]
+impl RunJob for ExpireReservations {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.expire_holds(ctx, Utc::now()).await
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Due {
+    id: Uuid,
+    product_id: ProductId,
+    warehouse_id: WarehouseId,
+    remaining: Quantity,
+}
+
+impl Due {
+    fn key(&self) -> Key {
+        Key { product_id: self.product_id, warehouse_id: self.warehouse_id }
+    }
+}
 
 impl Service {
-    pub(crate) fn jobs(_: &Arc<Service>) -> Vec<Job> {
-        Vec::new()
+    pub(crate) fn jobs(service: &Arc<Service>) -> Vec<Job> {
+        vec![Job {
+            name: "expire_reservations",
+            every: Duration::from_secs(service.config.expiry_interval_s),
+            run: Arc::new(ExpireReservations(service.clone())),
+        }]
     }
+
+    /// Gives back what was held until `now` and no longer.
+    pub(crate) async fn expire_holds(&self, ctx: &Ctx, now: DateTime<Utc>) -> Result<()> {
+        loop {
+            // Looked up before the transaction, so that idle runs do not queue for the
+            // writer; and again inside it, when the levels are locked.
+            let (reservations, backorders) = due(self.db.read(), now).await?;
+            let keys: BTreeSet<_> = reservations.iter().chain(&backorders).map(Due::key).collect();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let mut tx = self.db.begin(ctx).await?;
+            let mut levels = Levels::lock(&tx, &keys).await?;
+            let (mut reservations, mut backorders) = due(&*tx, now).await?;
+            reservations.retain(|row| keys.contains(&row.key()));
+            backorders.retain(|row| keys.contains(&row.key()));
+            for row in &reservations {
+                levels.at(row.key())?.release(row.remaining).map_err(internal)?;
+            }
+            for row in &backorders {
+                levels.at(row.key())?.unbackorder(row.remaining).map_err(internal)?;
+            }
+            expire(&mut tx, Table::Reservations, &reservations).await?;
+            expire(&mut tx, Table::Backorders, &backorders).await?;
+            fill_backorders(&mut tx, &mut levels).await?;
+            levels.store(&tx).await?;
+            tx.commit().await?;
+            tracing::info!(
+                reservations = reservations.len(),
+                backorders = backorders.len(),
+                "gave back what had expired"
+            );
+        }
+    }
+}
+
+async fn due(conn: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<(Vec<Due>, Vec<Due>)> {
+    let select = |table: &str, live: &str| {
+        format!(
+            "SELECT id, product_id, warehouse_id, remaining FROM {table} \
+             WHERE status = '{live}' AND expires_at IS NOT NULL AND expires_at <= $1 \
+             ORDER BY expires_at, id LIMIT {BATCH}"
+        )
+    };
+    let reservations = query_all(conn, select("reservations", "active"), vec![now.into()]).await?;
+    let backorders = query_all(conn, select("backorders", "open"), vec![now.into()]).await?;
+    Ok((reservations, backorders))
+}
+
+async fn expire(tx: &mut Tx, table: Table, rows: &[Due]) -> Result<()> {
+    let cuts: Vec<_> = rows.iter().map(|row| Cut { id: row.id, by: row.remaining }).collect();
+    reduce(tx, table, &cuts, End::Expired).await?;
+    let resource = match table {
+        Table::Reservations => "reservation",
+        Table::Backorders => "backorder",
+    };
+    for row in rows {
+        let before = json!({ "remaining": row.remaining });
+        tx.audit(resource, row.id, Some(&before), Some(&json!({ "status": "expired" })))?;
+    }
+    Ok(())
 }

@@ -2,4 +2,122 @@
 
 use kernel::db::Law;
 
-pub(crate) const LAWS: &[Law] = &[];
+/// Goods and value of each level, as the moves have it less as the level has it.
+macro_rules! projection {
+    ($condition:literal) => {
+        concat!(
+            "SELECT COUNT(*) AS n FROM (SELECT product_id, warehouse_id FROM (\
+             SELECT product_id, to_warehouse_id AS warehouse_id, quantity, value_minor \
+             FROM stock_moves WHERE to_warehouse_id IS NOT NULL \
+             UNION ALL SELECT product_id, from_warehouse_id, -quantity, -value_minor \
+             FROM stock_moves WHERE from_warehouse_id IS NOT NULL \
+             UNION ALL SELECT product_id, warehouse_id, -on_hand, -value_minor \
+             FROM stock_levels) parts GROUP BY product_id, warehouse_id HAVING ",
+            $condition,
+            ") off"
+        )
+    };
+}
+
+/// A counter of each level, less what its rows come to.
+macro_rules! counter {
+    ($counter:literal, $table:literal, $live:literal) => {
+        concat!(
+            "SELECT COUNT(*) AS n FROM (SELECT product_id, warehouse_id FROM (\
+             SELECT product_id, warehouse_id, ",
+            $counter,
+            " AS quantity FROM stock_levels \
+             UNION ALL SELECT product_id, warehouse_id, -remaining FROM ",
+            $table,
+            " WHERE status = '",
+            $live,
+            "') parts GROUP BY product_id, warehouse_id HAVING SUM(quantity) <> 0) off"
+        )
+    };
+}
+
+pub(crate) const LAWS: &[Law] = &[
+    Law {
+        id: "I-1",
+        description: "on hand is what came in less what went out",
+        violations: projection!("SUM(quantity) <> 0"),
+    },
+    Law {
+        id: "I-2",
+        description: "every move leads from one place to another",
+        violations: "SELECT COUNT(*) AS n FROM stock_moves \
+            WHERE (from_location = to_location AND (from_location <> 'warehouse' \
+            OR from_warehouse_id = to_warehouse_id)) \
+            OR (from_location = 'warehouse') <> (from_warehouse_id IS NOT NULL) \
+            OR (to_location = 'warehouse') <> (to_warehouse_id IS NOT NULL)",
+    },
+    Law {
+        id: "I-3",
+        description: "nothing is on hand below zero",
+        violations: "SELECT COUNT(*) AS n FROM stock_levels WHERE on_hand < 0",
+    },
+    Law {
+        id: "I-4",
+        description: "reserved is the sum of the active reservations",
+        violations: counter!("reserved", "reservations", "active"),
+    },
+    Law {
+        id: "I-4b",
+        description: "backordered is the sum of the open backorders",
+        violations: counter!("backordered", "backorders", "open"),
+    },
+    Law {
+        id: "I-5",
+        description: "no more is reserved than is on hand",
+        violations: "SELECT COUNT(*) AS n FROM stock_levels \
+            WHERE reserved < 0 OR reserved > on_hand",
+    },
+    Law {
+        id: "I-9",
+        description: "a reversal is the mirror of its move, and the only one",
+        violations: "SELECT COUNT(*) AS n FROM stock_moves r \
+            JOIN stock_moves m ON m.id = r.reverses_id \
+            WHERE r.product_id <> m.product_id OR r.quantity <> m.quantity \
+            OR r.value_minor <> m.value_minor \
+            OR r.from_location <> m.to_location OR r.to_location <> m.from_location \
+            OR (r.from_location = 'warehouse' AND r.from_warehouse_id <> m.to_warehouse_id) \
+            OR (r.to_location = 'warehouse' AND r.to_warehouse_id <> m.from_warehouse_id) \
+            OR 1 < (SELECT COUNT(*) FROM stock_moves o WHERE o.reverses_id = m.id)",
+    },
+    Law {
+        id: "I-12",
+        description: "a reservation that has ended holds nothing",
+        violations: "SELECT COUNT(*) AS n FROM reservations \
+            WHERE (status = 'active') <> (remaining > 0) \
+            OR remaining < 0 OR remaining > quantity",
+    },
+    Law {
+        id: "V-4",
+        description: "the value of stock is what came in less what went out",
+        violations: projection!("SUM(value_minor) <> 0"),
+    },
+    Law {
+        id: "V-4b",
+        description: "nothing on hand is worth nothing, and nothing is worth less",
+        violations: "SELECT COUNT(*) AS n FROM stock_levels \
+            WHERE value_minor < 0 OR (on_hand = 0 AND value_minor <> 0)",
+    },
+    Law {
+        id: "V-5",
+        description: "what came back of an order line was shipped, and cost what it cost",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT source_line_id, \
+            SUM(CASE kind WHEN 'issue' THEN quantity ELSE -quantity END) AS quantity, \
+            SUM(CASE kind WHEN 'issue' THEN value_minor ELSE -value_minor END) AS value_minor \
+            FROM stock_moves WHERE kind IN ('issue', 'return', 'scrap') \
+            GROUP BY source_line_id) lines \
+            WHERE quantity < 0 OR value_minor < 0 OR (quantity = 0 AND value_minor <> 0)",
+    },
+    Law {
+        // Flow 2.3, step 3: backorders are filled first, oldest first.
+        id: "2.3-3",
+        description: "no confirmed order waits for stock that is available",
+        violations: "SELECT COUNT(*) AS n FROM backorders b JOIN stock_levels s \
+            ON s.product_id = b.product_id AND s.warehouse_id = b.warehouse_id \
+            WHERE b.status = 'open' AND b.expires_at IS NULL AND s.on_hand > s.reserved",
+    },
+];

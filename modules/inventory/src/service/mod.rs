@@ -1,16 +1,87 @@
 //! The module's rules and transactions, by resource.
 
+mod adjustments;
+mod backorders;
 mod contract;
+mod customer_returns;
+mod holds;
 mod jobs;
 pub(crate) mod laws;
+mod level;
+mod levels;
+mod moves;
+mod order_changes;
 mod products;
+mod purchase_receipts;
+mod references;
+mod reservations;
+mod reserve;
+mod reversals;
+mod shipments;
+mod stock;
+mod stock_receipts;
+#[cfg(test)]
+mod tests;
+mod warehouses;
 
-use kernel::db::Db;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use chrono::NaiveDate;
+use kernel::Result;
+use kernel::config::CompanyConfig;
+use kernel::db::{Db, Tx};
+use kernel::quantity::Quantity;
 
 use crate::Config;
+use crate::error::{Error, internal};
+
+/// Most lines a document may have; what they bring along has to fit one statement.
+const MAX_LINES: usize = 1000;
 
 /// What every rule works with.
 pub(crate) struct Service {
     pub db: Db,
     pub config: Config,
+    pub company: CompanyConfig,
+}
+
+/// A document has 1 to [`MAX_LINES`] lines.
+fn check_line_count(count: usize) -> Result<(), Error> {
+    match count {
+        0 => Err(Error::NoLines),
+        1..=MAX_LINES => Ok(()),
+        _ => Err(Error::TooManyLines { most: MAX_LINES, count }),
+    }
+}
+
+/// The day a document is of: today unless given, and never in the future.
+fn business_date(tx: &Tx, given: Option<NaiveDate>, pointer: &str) -> Result<NaiveDate, Error> {
+    let today = tx.now().date_naive();
+    match given {
+        Some(date) if date > today => Err(Error::DateInFuture { pointer: pointer.into(), date }),
+        Some(date) => Ok(date),
+        None => Ok(today),
+    }
+}
+
+/// One line for each key, where a document may name one more than once.
+fn merge<L, K: Ord>(
+    lines: Vec<L>,
+    key: impl Fn(&L) -> K,
+    quantity: impl Fn(&mut L) -> &mut Quantity,
+) -> Result<Vec<L>> {
+    let mut merged: BTreeMap<K, L> = BTreeMap::new();
+    for mut line in lines {
+        match merged.entry(key(&line)) {
+            Entry::Occupied(mut same) => {
+                let sum = quantity(same.get_mut());
+                *sum = sum.checked_add(*quantity(&mut line)).map_err(internal)?;
+            }
+            Entry::Vacant(free) => {
+                free.insert(line);
+            }
+        }
+    }
+    Ok(merged.into_values().collect())
 }

@@ -261,6 +261,9 @@ impl Tx {
     }
 }
 
+/// Parameters of one statement: SQLite takes 32766, PostgreSQL 65535.
+const MAX_PARAMETERS: usize = 30_000;
+
 /// Rows for one `INSERT` of several.
 struct Rows {
     width: usize,
@@ -281,19 +284,19 @@ impl Rows {
         self.values.is_empty()
     }
 
-    /// Runs `INSERT .. VALUES` with the rows; nothing if there are none.
+    /// Runs `INSERT .. VALUES` with the rows; nothing if there are none, and more than
+    /// one statement only where one could not name them all.
     async fn insert(self, conn: &impl ConnectionTrait, sql: &str) -> Result<()> {
-        if self.is_empty() {
-            return Ok(());
+        for values in self.values.chunks(MAX_PARAMETERS / self.width * self.width) {
+            let tuples: Vec<_> = (0..values.len() / self.width)
+                .map(|row| {
+                    let marks: Vec<_> =
+                        (1..=self.width).map(|i| format!("${}", row * self.width + i)).collect();
+                    format!("({})", marks.join(", "))
+                })
+                .collect();
+            execute(conn, format!("{sql}{}", tuples.join(", ")), values.to_vec()).await?;
         }
-        let tuples: Vec<_> = (0..self.values.len() / self.width)
-            .map(|row| {
-                let marks: Vec<_> =
-                    (1..=self.width).map(|i| format!("${}", row * self.width + i)).collect();
-                format!("({})", marks.join(", "))
-            })
-            .collect();
-        execute(conn, format!("{sql}{}", tuples.join(", ")), self.values).await?;
         Ok(())
     }
 }

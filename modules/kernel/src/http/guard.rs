@@ -56,6 +56,7 @@ async fn admit(request: &ServiceRequest) -> Result<Ctx> {
             caller
         }
     };
+    check_query(request, operation)?;
     let request_id = REQUEST
         .try_with(|scope| scope.request_id.clone())
         .unwrap_or_else(|_| Uuid::now_v7().to_string().into());
@@ -71,6 +72,23 @@ async fn admit(request: &ServiceRequest) -> Result<Ctx> {
         deadline: Instant::now() + REQUEST_DEADLINE,
         causation_id: None,
     })
+}
+
+/// A parameter the operation does not know is a mistake that would go unnoticed, such as a
+/// filter that does not filter.
+fn check_query(request: &ServiceRequest, operation: &Operation) -> Result<()> {
+    let query = request.query_string().as_bytes();
+    for (name, _) in form_urlencoded::parse(query) {
+        if !operation.query.iter().any(|known| *known == name) {
+            let detail = format!("there is no parameter {name}");
+            return Err(Error::bad_request("invalid_query", &detail).with_field(
+                format!("?{name}"),
+                "unknown_field",
+                detail,
+            ));
+        }
+    }
+    Ok(())
 }
 
 struct Caller {

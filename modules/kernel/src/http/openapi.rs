@@ -137,7 +137,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     }
 
     let mut statuses = vec!["400", "500", "503"];
-    let mut codes = vec!["internal_error", "database_busy"];
+    let mut codes = vec!["internal_error", "database_busy", "invalid_query"];
     if !is_public {
         statuses.extend(["401", "403"]);
         codes.extend(["token_required", "invalid_token", "token_expired", "permission_denied"]);
@@ -145,9 +145,6 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     if path.contains('{') {
         statuses.push("404");
         codes.push("not_found");
-    }
-    if method == "get" {
-        codes.push("invalid_query");
     }
     if mutates {
         statuses.push("409");

@@ -16,6 +16,8 @@ pub struct Operation {
     pub access: Access,
     pub needs_idempotency_key: bool,
     pub needs_if_match: bool,
+    /// The query parameters it knows.
+    pub query: Arc<[String]>,
 }
 
 /// Who may call an operation.
@@ -70,18 +72,19 @@ fn read(operation: &Value) -> Result<Operation, String> {
         "self" => Access::SignedIn,
         permission => Access::Permission(permission.into()),
     };
+    let parameters = || operation["parameters"].as_array().into_iter().flatten();
     let needs_header = |name: &str| {
-        operation["parameters"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|parameter| parameter["name"] == name && parameter["required"] == true)
+        parameters().any(|parameter| parameter["name"] == name && parameter["required"] == true)
     };
+    let query = parameters()
+        .filter(|parameter| parameter["in"] == "query")
+        .filter_map(|parameter| parameter["name"].as_str().map(ToOwned::to_owned));
     Ok(Operation {
         id: id.into(),
         access,
         needs_idempotency_key: needs_header("Idempotency-Key"),
         needs_if_match: needs_header("If-Match"),
+        query: query.collect(),
     })
 }
 

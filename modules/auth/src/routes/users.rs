@@ -1,0 +1,206 @@
+//! Users: who may sign in.
+
+use actix_web::web::Data;
+use actix_web::{get, patch, post, put};
+use chrono::{DateTime, Utc};
+use contracts::ids::{RoleId, UserId};
+use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::text::{Email, Text};
+use kernel::{Ctx, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::routes::passwords::NewPassword;
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_users)
+        .service(get_user)
+        .service(create_user)
+        .service(update_user)
+        .service(set_user_roles);
+}
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct User {
+    pub id: UserId,
+    /// What they sign in with; unique, whatever its case.
+    #[schema(example = "ada")]
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Only active users can sign in. Users are never deleted.
+    pub is_active: bool,
+    /// By name.
+    pub roles: Vec<RoleRef>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A role a user has.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct RoleRef {
+    pub id: RoleId,
+    #[schema(example = "warehouse")]
+    pub name: String,
+}
+
+impl Versioned for User {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// A user to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewUser {
+    /// What they sign in with; unique, whatever its case.
+    pub name: Text<1, 64>,
+    pub email: Option<Email>,
+    pub password: NewPassword,
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    pub role_ids: Vec<RoleId>,
+}
+
+/// Changes to a user: what is absent stays, null empties.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserPatch {
+    #[schema(nullable = false)]
+    pub name: Option<Text<1, 64>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub email: Option<Option<Email>>,
+    #[schema(nullable = false)]
+    pub is_active: Option<bool>,
+}
+
+/// All the roles a user is to have.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserRoles {
+    #[schema(max_items = 100)]
+    pub role_ids: Vec<RoleId>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListUsers {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+    #[serde(default)]
+    pub sort: Sort,
+    /// Only the user with this name, whatever its case.
+    pub name: Option<Text<1, 64>>,
+    pub is_active: Option<bool>,
+}
+
+/// List users
+///
+/// Newest first unless `sort` says otherwise.
+#[utoipa::path(
+    tag = "Users",
+    params(ListUsers),
+    responses((status = 200, body = Page<User>)),
+    extensions(("x-permission" = json!("auth.user:read")))
+)]
+#[get("/users")]
+async fn list_users(service: Data<Service>, query: Query<ListUsers>) -> Result<Reply> {
+    Ok(Reply::plain(&service.list_users(query.0).await?))
+}
+
+/// Get user
+#[utoipa::path(
+    tag = "Users",
+    params(("id" = UserId, Path)),
+    responses((status = 200, body = User)),
+    extensions(("x-permission" = json!("auth.user:read")))
+)]
+#[get("/users/{id}")]
+async fn get_user(service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
+    Ok(Reply::ok(&service.user(*id).await?))
+}
+
+/// Create user
+///
+/// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but
+///   its argon2id hash. A repeat is refused as `user_name_taken`.
+/// - Errors: 409 `user_name_taken`; 422 `password_is_name`, `unknown_role`; 403
+///   `cannot_grant` if a role grants what the caller may not do.
+#[utoipa::path(
+    tag = "Users",
+    request_body = NewUser,
+    responses((status = 201, body = User)),
+    extensions(
+        ("x-permission" = json!("auth.user:create")),
+        ("x-errors" = json!([
+            "user_name_taken", "password_is_name", "unknown_role", "too_many_roles",
+            "cannot_grant", "sign_in_busy"
+        ]))
+    )
+)]
+#[post("/users")]
+async fn create_user(ctx: Ctx, service: Data<Service>, body: Json<NewUser>) -> Result<Reply> {
+    service.create_user(&ctx, body.0).await
+}
+
+/// Update user
+///
+/// A JSON merge patch (RFC 7396). A user who is switched off is signed out everywhere;
+/// their access tokens live on for their last minutes.
+/// - Errors: 409 `user_name_taken`, `last_administrator`.
+#[utoipa::path(
+    tag = "Users",
+    params(("id" = UserId, Path)),
+    request_body(content = UserPatch, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = User)),
+    extensions(
+        ("x-permission" = json!("auth.user:update")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["user_name_taken", "last_administrator"]))
+    )
+)]
+#[patch("/users/{id}")]
+async fn update_user(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<UserId>,
+    body: Json<UserPatch>,
+) -> Result<Reply> {
+    service.update_user(&ctx, *id, body.0).await
+}
+
+/// Set user roles
+///
+/// Gives the user exactly these roles. It shows in the next access token they get.
+/// - Errors: 403 `cannot_grant` if an added role grants what the caller may not do; 409
+///   `last_administrator`; 422 `unknown_role`.
+#[utoipa::path(
+    tag = "Users",
+    params(("id" = UserId, Path)),
+    request_body = UserRoles,
+    responses((status = 200, body = User)),
+    extensions(
+        ("x-permission" = json!("auth.user:update")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!([
+            "cannot_grant", "last_administrator", "unknown_role", "too_many_roles"
+        ]))
+    )
+)]
+#[put("/users/{id}/roles")]
+async fn set_user_roles(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<UserId>,
+    body: Json<UserRoles>,
+) -> Result<Reply> {
+    service.set_user_roles(&ctx, *id, body.0.role_ids).await
+}

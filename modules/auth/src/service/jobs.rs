@@ -1,0 +1,51 @@
+//! Work done by the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use kernel::db::execute;
+use kernel::module::RunJob;
+use kernel::{Ctx, Job, Result};
+
+use crate::service::Service;
+
+/// How long an expired session is kept for whoever looks into what happened; the audit
+/// log keeps the sign-in itself for ever.
+const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(30);
+
+impl Service {
+    pub(crate) fn jobs(service: &Arc<Service>) -> Vec<Job> {
+        vec![Job {
+            name: "auth.delete_expired_sessions",
+            every: Duration::from_secs(3600),
+            run: Arc::new(DeleteExpiredSessions(service.clone())),
+        }]
+    }
+
+    /// Deletes refresh tokens that have expired, and later their sessions.
+    async fn delete_expired_sessions(&self, ctx: &Ctx) -> Result<()> {
+        let tx = self.db.begin(ctx).await?;
+        let now = tx.now();
+        // Never before the one it was exchanged for: that would look like one used and
+        // exchanged for nothing. (It can expire earlier, if the setting was shortened.)
+        let tokens = "DELETE FROM refresh_tokens WHERE expires_at <= $1 AND NOT EXISTS \
+            (SELECT 1 FROM refresh_tokens p \
+             WHERE p.hash = refresh_tokens.parent_hash AND p.expires_at > $1)";
+        execute(&*tx, tokens, vec![now.into()]).await?;
+        let sessions = "DELETE FROM sessions WHERE expires_at <= $1 AND NOT EXISTS \
+            (SELECT 1 FROM refresh_tokens t WHERE t.session_id = sessions.id)";
+        execute(&*tx, sessions, vec![(now - KEPT_AFTER_EXPIRY).into()]).await?;
+        tx.commit().await
+    }
+}
+
+struct DeleteExpiredSessions(Arc<Service>);
+
+#[async_trait]
+impl RunJob for DeleteExpiredSessions {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.delete_expired_sessions(ctx).await
+    }
+}

@@ -1,0 +1,81 @@
+//! What users and roles hold, read for many at once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use contracts::ids::{RoleId, UserId};
+use kernel::Result;
+use kernel::db::{Tx, query_all, query_one};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+};
+
+use crate::entities::{role, role_permission, user_role};
+use crate::error::Error;
+use crate::routes::users::RoleRef;
+use crate::service::grants::union;
+
+#[derive(FromQueryResult)]
+struct Granted {
+    permission: String,
+}
+
+#[derive(FromQueryResult)]
+struct Found {
+    n: i64,
+}
+
+/// The roles of each user, by name.
+pub(super) async fn roles_of(
+    conn: &impl ConnectionTrait,
+    users: Vec<UserId>,
+) -> Result<HashMap<UserId, Vec<RoleRef>>> {
+    let held =
+        user_role::Entity::find().filter(user_role::Column::UserId.is_in(users)).all(conn).await?;
+    let ids: BTreeSet<RoleId> = held.iter().map(|row| row.role_id).collect();
+    let roles = role::Entity::find()
+        .filter(role::Column::Id.is_in(ids))
+        .order_by_asc(role::Column::NameKey)
+        .all(conn)
+        .await?;
+    let held: BTreeSet<_> = held.into_iter().map(|row| (row.user_id, row.role_id)).collect();
+    let users: BTreeSet<UserId> = held.iter().map(|(user, _)| *user).collect();
+    let roles_of = |user: UserId| -> Vec<RoleRef> {
+        let of_user = roles.iter().filter(|role| held.contains(&(user, role.id)));
+        of_user.map(|role| RoleRef { id: role.id, name: role.name.clone() }).collect()
+    };
+    Ok(users.into_iter().map(|user| (user, roles_of(user))).collect())
+}
+
+/// What each role grants, in order.
+pub(super) async fn permissions_of(
+    conn: &impl ConnectionTrait,
+    roles: impl IntoIterator<Item = RoleId>,
+) -> Result<HashMap<RoleId, Vec<String>>> {
+    let rows = role_permission::Entity::find()
+        .filter(role_permission::Column::RoleId.is_in(roles))
+        .order_by_asc(role_permission::Column::Permission)
+        .all(conn)
+        .await?;
+    let mut permissions: HashMap<RoleId, Vec<String>> = HashMap::new();
+    for row in rows {
+        permissions.entry(row.role_id).or_default().push(row.permission);
+    }
+    Ok(permissions)
+}
+
+/// Everything a user's roles grant.
+pub(super) async fn grants_of(conn: &impl ConnectionTrait, user: UserId) -> Result<Vec<String>> {
+    let sql = "SELECT p.permission FROM user_roles r \
+               JOIN role_permissions p ON p.role_id = r.role_id WHERE r.user_id = $1";
+    let rows: Vec<Granted> = query_all(conn, sql, vec![user.into()]).await?;
+    Ok(union(rows.into_iter().map(|row| row.permission)))
+}
+
+/// Refuses a change after which nobody active could undo it.
+pub(super) async fn check_administrator_remains(tx: &Tx) -> Result<()> {
+    let sql = "SELECT COUNT(*) AS n FROM users u JOIN user_roles r ON r.user_id = u.id \
+               JOIN role_permissions p ON p.role_id = r.role_id \
+               WHERE u.is_active AND p.permission = '*'";
+    let found: Option<Found> = query_one(&**tx, sql, vec![]).await?;
+    if found.is_some_and(|row| row.n > 0) { Ok(()) } else { Err(Error::LastAdministrator.into()) }
+}

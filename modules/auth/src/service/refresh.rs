@@ -1,0 +1,131 @@
+//! Refresh tokens: each is used once and exchanged for the next.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+use chrono::{DateTime, Utc};
+use contracts::ids::{SessionId, UserId};
+use kernel::config::Secret;
+use kernel::db::{Tx, execute, query_one};
+use kernel::{Ctx, Result};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, EntityTrait, FromQueryResult, IntoActiveModel};
+use sha2::{Digest, Sha256};
+
+use crate::entities::session;
+use crate::entities::session::EndReason;
+use crate::error::Error;
+use crate::routes::tokens::TokenSet;
+use crate::service::Service;
+use crate::service::rotation::{Decision, Presented, decide};
+use crate::service::sessions::{as_user, end_session};
+use crate::service::signing::random_bytes;
+
+/// A refresh token on its way out; afterwards only its hash remains.
+pub(super) struct NewToken {
+    pub text: String,
+    pub hash: String,
+}
+
+impl NewToken {
+    pub(super) fn make() -> Result<Self> {
+        let text = BASE64URL.encode(random_bytes::<32>()?);
+        let hash = token_hash(&text);
+        Ok(NewToken { text, hash })
+    }
+}
+
+/// The token has 256 random bits: nobody guesses it back from a plain hash.
+fn token_hash(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(FromQueryResult)]
+struct Stored {
+    session_id: SessionId,
+    user_id: UserId,
+    user_name: String,
+    is_active: bool,
+    ended_at: Option<DateTime<Utc>>,
+    expires_at: DateTime<Utc>,
+    rotated_at: Option<DateTime<Utc>>,
+    reissues: i64,
+    used_successors: i64,
+}
+
+impl Service {
+    /// Exchanges a refresh token; see [`decide`] for what can become of it.
+    pub(crate) async fn refresh(&self, ctx: &Ctx, token: &Secret) -> Result<TokenSet> {
+        let hash = token_hash(token.expose());
+        // Read first to know whose it is: the transaction bears the user's name.
+        let known = find(self.db.read(), &hash).await?.ok_or(Error::InvalidRefreshToken)?;
+        let mut tx = self.db.begin(&as_user(ctx, known.user_id, &known.user_name)).await?;
+        let stored = find(&*tx, &hash).await?.ok_or(Error::InvalidRefreshToken)?;
+        let exchange = match decide(stored.presented(), tx.now()) {
+            Decision::Rotate => {
+                "UPDATE refresh_tokens SET rotated_at = $1 WHERE hash = $2 AND rotated_at IS NULL"
+            }
+            Decision::Reissue => {
+                "UPDATE refresh_tokens SET reissues = reissues + 1 \
+                 WHERE hash = $2 AND rotated_at <= $1"
+            }
+            Decision::Refuse => return Err(Error::InvalidRefreshToken.into()),
+            Decision::Reused => return self.end_reused(tx, stored.session_id).await,
+        };
+        if execute(&*tx, exchange, vec![tx.now().into(), hash.as_str().into()]).await? != 1 {
+            // Another process exchanged it between the reading and now: the next try is
+            // a repeat within the grace.
+            return Err(Error::SignInBusy.into());
+        }
+        let new = NewToken::make()?;
+        self.insert_refresh_token(&tx, &new, stored.session_id, Some(hash)).await?;
+        let before = load_session(&tx, stored.session_id).await?;
+        let mut change = before.clone().into_active_model();
+        change.expires_at = Set(self.refresh_expiry(tx.now()));
+        let after = change.update(&*tx).await?;
+        tx.audit("session", before.id.uuid(), Some(&before), Some(&after))?;
+        let tokens = self.token_set(&tx, stored.user_id, &stored.user_name, before.id, new).await?;
+        tx.commit().await?;
+        Ok(tokens)
+    }
+
+    /// Somebody has a token that another has used: whoever holds the session loses it.
+    async fn end_reused(&self, mut tx: Tx, id: SessionId) -> Result<TokenSet> {
+        let session = load_session(&tx, id).await?;
+        tracing::warn!(
+            user.id = %session.user_id,
+            session.id = %id,
+            "a refresh token was used twice; ended the session"
+        );
+        end_session(&mut tx, session, EndReason::RefreshTokenReused).await?;
+        tx.commit().await?;
+        Err(Error::RefreshTokenReused.into())
+    }
+}
+
+impl Stored {
+    fn presented(&self) -> Presented {
+        Presented {
+            expires_at: self.expires_at,
+            rotated_at: self.rotated_at,
+            reissues: self.reissues,
+            successor_used: self.used_successors > 0,
+            session_ended: self.ended_at.is_some(),
+            user_active: self.is_active,
+        }
+    }
+}
+
+async fn find(conn: &impl sea_orm::ConnectionTrait, hash: &str) -> Result<Option<Stored>> {
+    let sql = "SELECT t.session_id, s.user_id, u.name AS user_name, u.is_active, s.ended_at, \
+               t.expires_at, t.rotated_at, t.reissues, \
+               (SELECT COUNT(*) FROM refresh_tokens c \
+                WHERE c.parent_hash = t.hash AND c.rotated_at IS NOT NULL) AS used_successors \
+               FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id \
+               JOIN users u ON u.id = s.user_id WHERE t.hash = $1";
+    Ok(query_one(conn, sql, vec![hash.into()]).await?)
+}
+
+async fn load_session(tx: &Tx, id: SessionId) -> Result<session::Model> {
+    let found = session::Entity::find_by_id(id).one(&**tx).await?;
+    found.ok_or_else(|| kernel::Error::internal(format!("no session {id}")))
+}

@@ -1,0 +1,144 @@
+//! Access tokens: signed with an Ed25519 key that never leaves this module.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::ids::{SessionId, UserId};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePrivateKey;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use kernel::token::{AUDIENCE, Claims, ISSUER, PublicKey};
+use kernel::{Error, Result};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::entities::{Hidden, signing_key};
+
+/// Signs with the newest key; knows the public half of all.
+pub(crate) struct Signer {
+    kid: String,
+    key: EncodingKey,
+    public: Vec<PublicKey>,
+    ttl: TimeDelta,
+}
+
+/// Who a token is for.
+pub(crate) struct Holder {
+    pub user_id: UserId,
+    pub name: String,
+    pub session_id: SessionId,
+    pub permissions: Vec<String>,
+}
+
+impl Signer {
+    /// `rows` are the stored keys, the newest first.
+    pub(crate) fn new(rows: &[signing_key::Model], ttl: TimeDelta) -> Result<Self> {
+        let keys = rows.iter().map(read_seed).collect::<Result<Vec<_>>>()?;
+        let newest = keys.first().ok_or_else(|| Error::internal("there is no signing key"))?;
+        let der = newest.to_pkcs8_der().map_err(|e| Error::internal(e.to_string()))?;
+        Ok(Signer {
+            kid: kid(newest),
+            key: EncodingKey::from_ed_der(der.as_bytes()),
+            public: keys.iter().map(public_key).collect(),
+            ttl,
+        })
+    }
+
+    pub(crate) fn public_keys(&self) -> &[PublicKey] {
+        &self.public
+    }
+
+    /// Life of a token in seconds.
+    pub(crate) fn ttl_s(&self) -> i64 {
+        self.ttl.num_seconds()
+    }
+
+    pub(crate) fn sign(&self, holder: Holder, now: DateTime<Utc>) -> Result<String> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.kid.clone());
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
+            sub: holder.user_id.uuid(),
+            name: holder.name,
+            sid: holder.session_id.uuid(),
+            iat: now.timestamp(),
+            exp: (now + self.ttl).timestamp(),
+            jti: Uuid::now_v7(),
+            permissions: holder.permissions,
+        };
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(Error::internal)
+    }
+}
+
+/// A fresh key as it is stored.
+pub(crate) fn new_key(now: DateTime<Utc>) -> Result<signing_key::Model> {
+    let seed = random_bytes::<32>()?;
+    Ok(signing_key::Model {
+        id: Uuid::now_v7(),
+        kid: kid(&SigningKey::from_bytes(&seed)),
+        seed: Hidden(BASE64URL.encode(seed)),
+        created_at: now,
+    })
+}
+
+/// Bytes of the operating system's generator.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes).map_err(|e| Error::internal(e.to_string()))?;
+    Ok(bytes)
+}
+
+fn read_seed(row: &signing_key::Model) -> Result<SigningKey> {
+    let seed = BASE64URL.decode(&row.seed.0).ok().and_then(|seed| seed.try_into().ok());
+    let seed: [u8; 32] =
+        seed.ok_or_else(|| Error::internal(format!("signing key {} is damaged", row.kid)))?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
+fn public_text(key: &SigningKey) -> String {
+    BASE64URL.encode(key.verifying_key().as_bytes())
+}
+
+/// The JWK thumbprint (RFC 7638, with the members of RFC 8037): the same key always has
+/// the same id, and no two keys share one.
+fn kid(key: &SigningKey) -> String {
+    let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, public_text(key));
+    BASE64URL.encode(Sha256::digest(jwk))
+}
+
+fn public_key(key: &SigningKey) -> PublicKey {
+    PublicKey {
+        kid: kid(key),
+        kty: "OKP".into(),
+        crv: "Ed25519".into(),
+        x: public_text(key),
+        alg: "EdDSA".into(),
+        usage: "sig".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_id_is_the_thumbprint_of_rfc_8037() {
+        // RFC 8037, appendices A.1 and A.3.
+        let seed = BASE64URL.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").expect("base64");
+        let key = SigningKey::from_bytes(&seed.try_into().expect("32 bytes"));
+        assert_eq!(public_text(&key), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(kid(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn no_key_and_a_damaged_key_are_refused() {
+        assert!(Signer::new(&[], TimeDelta::seconds(1)).is_err());
+        let mut row = new_key(Utc::now()).expect("random");
+        assert!(!format!("{row:?}").contains(&row.seed.0));
+        row.seed = Hidden("short".into());
+        assert!(Signer::new(&[row], TimeDelta::seconds(1)).is_err());
+    }
+}

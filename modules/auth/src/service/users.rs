@@ -1,0 +1,233 @@
+//! Who may sign in.
+
+use std::collections::BTreeSet;
+
+use contracts::ids::{RoleId, UserId};
+use kernel::db::Tx;
+use kernel::error::OrConflict;
+use kernel::http::Reply;
+use kernel::page::{Page, PageRequest, fetch};
+use kernel::{Ctx, Result};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use crate::entities::session::EndReason;
+use crate::entities::{role, user, user_role};
+use crate::error::Error;
+use crate::routes::passwords::NewPassword;
+use crate::routes::users::{ListUsers, NewUser, RoleRef, User, UserPatch};
+use crate::service::Service;
+use crate::service::grants::may_grant;
+use crate::service::lookup::{check_administrator_remains, permissions_of, roles_of};
+use crate::service::sessions::end_sessions;
+
+/// Roles a user may have.
+const MAX_ROLES: usize = 100;
+
+impl Service {
+    pub(crate) async fn list_users(&self, query: ListUsers) -> Result<Page<User>> {
+        let mut select = user::Entity::find();
+        if let Some(name) = query.name {
+            select = select.filter(user::Column::NameKey.eq(name_key(&name)));
+        }
+        if let Some(is_active) = query.is_active {
+            select = select.filter(user::Column::IsActive.eq(is_active));
+        }
+        let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
+        let id_of = |row: &user::Model| row.id.uuid();
+        let page =
+            fetch(self.db.read(), select, user::Column::Id, id_of, "users", &request).await?;
+        let ids = page.data.iter().map(|user| user.id).collect();
+        let mut roles = roles_of(self.db.read(), ids).await?;
+        Ok(page.map(|user| {
+            let roles = roles.remove(&user.id).unwrap_or_default();
+            view(user, roles)
+        }))
+    }
+
+    pub(crate) async fn user(&self, id: UserId) -> Result<User> {
+        let user = user::Entity::find_by_id(id).one(self.db.read()).await?;
+        let user = user.ok_or_else(|| kernel::Error::not_found("user", id))?;
+        let roles = roles_of(self.db.read(), vec![id]).await?.remove(&id);
+        Ok(view(user, roles.unwrap_or_default()))
+    }
+
+    pub(crate) async fn create_user(&self, ctx: &Ctx, new: NewUser) -> Result<Reply> {
+        check_password_is_not_name(&new.password, &new.name, "/password")?;
+        check_role_count(&new.role_ids)?;
+        let turn = self.passwords.turn(ctx).await?;
+        let password_hash = self.passwords.hash(turn, new.password.expose()).await?;
+        // Without the idempotency key: its row would hold a plain hash of the body, and
+        // so of the password. A repeat is refused as a name that is taken.
+        let mut tx = self.db.begin(ctx).await?;
+        let name = String::from(new.name);
+        let model = user::ActiveModel {
+            id: Set(UserId::new()),
+            name: Set(name.clone()),
+            name_key: Set(name_key(&name)),
+            email: Set(new.email.map(Into::into)),
+            password_hash: Set(password_hash),
+            is_active: Set(true),
+            version: Set(1),
+            created_at: Set(tx.now()),
+            updated_at: Set(tx.now()),
+        };
+        let user = model.insert(&*tx).await;
+        let user = user.or_conflict(|| Error::UserNameTaken { name }.into())?;
+        self.replace_roles(&tx, ctx, user.id, &new.role_ids).await?;
+        let roles = roles_of(&*tx, vec![user.id]).await?.remove(&user.id);
+        let user = view(user, roles.unwrap_or_default());
+        tx.audit_new("user", user.id.uuid(), &user)?;
+        tx.commit().await?;
+        Ok(Reply::created(&user, format!("/api/v1/auth/users/{}", user.id)))
+    }
+
+    pub(crate) async fn update_user(
+        &self,
+        ctx: &Ctx,
+        id: UserId,
+        patch: UserPatch,
+    ) -> Result<Reply> {
+        let mut tx = self.db.begin_once(ctx).await?;
+        let before = load(&tx, ctx, id).await?;
+        let mut model = before.clone().into_active_model();
+        let mut name = before.name.clone();
+        if let Some(new_name) = patch.name {
+            name = new_name.into();
+            model.name = Set(name.clone());
+            model.name_key = Set(name_key(&name));
+        }
+        if let Some(email) = patch.email {
+            model.email = Set(email.map(Into::into));
+        }
+        if let Some(is_active) = patch.is_active {
+            model.is_active = Set(is_active);
+        }
+        model.version = Set(before.version + 1);
+        model.updated_at = Set(tx.now());
+        let after = model.update(&*tx).await;
+        let after = after.or_conflict(|| Error::UserNameTaken { name }.into())?;
+        if before.is_active && !after.is_active {
+            check_administrator_remains(&tx).await?;
+            end_sessions(&tx, id, None, EndReason::UserDisabled).await?;
+        }
+        let roles = roles_of(&*tx, vec![id]).await?.remove(&id).unwrap_or_default();
+        let after = view(after, roles.clone());
+        tx.audit("user", id.uuid(), Some(&view(before, roles)), Some(&after))?;
+        tx.reply(Reply::ok(&after)).await
+    }
+
+    pub(crate) async fn set_user_roles(
+        &self,
+        ctx: &Ctx,
+        id: UserId,
+        role_ids: Vec<RoleId>,
+    ) -> Result<Reply> {
+        check_role_count(&role_ids)?;
+        let mut tx = self.db.begin_once(ctx).await?;
+        let before = load(&tx, ctx, id).await?;
+        let roles_before = roles_of(&*tx, vec![id]).await?.remove(&id).unwrap_or_default();
+        self.replace_roles(&tx, ctx, id, &role_ids).await?;
+        check_administrator_remains(&tx).await?;
+        let mut model = before.clone().into_active_model();
+        model.version = Set(before.version + 1);
+        model.updated_at = Set(tx.now());
+        let after = model.update(&*tx).await?;
+        let roles = roles_of(&*tx, vec![id]).await?.remove(&id).unwrap_or_default();
+        let after = view(after, roles);
+        tx.audit("user", id.uuid(), Some(&view(before, roles_before)), Some(&after))?;
+        tx.reply(Reply::ok(&after)).await
+    }
+
+    /// Gives the user exactly these roles. The caller must hold all that is added.
+    async fn replace_roles(&self, tx: &Tx, ctx: &Ctx, id: UserId, asked: &[RoleId]) -> Result<()> {
+        let of_user = user_role::Column::UserId.eq(id);
+        let held = user_role::Entity::find().filter(of_user.clone()).all(&**tx).await?;
+        let held: BTreeSet<RoleId> = held.into_iter().map(|row| row.role_id).collect();
+        let added: BTreeSet<RoleId> =
+            asked.iter().copied().filter(|role| !held.contains(role)).collect();
+        if !added.is_empty() {
+            check_roles_exist(tx, asked, &added).await?;
+            let grants = permissions_of(&**tx, added.iter().copied()).await?;
+            check_may_grant(ctx, grants.into_values().flatten())?;
+            let rows = added
+                .into_iter()
+                .map(|role_id| user_role::Model { user_id: id, role_id }.into_active_model());
+            user_role::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+        }
+        let removed: Vec<RoleId> = held.into_iter().filter(|role| !asked.contains(role)).collect();
+        if !removed.is_empty() {
+            user_role::Entity::delete_many()
+                .filter(of_user)
+                .filter(user_role::Column::RoleId.is_in(removed))
+                .exec(&**tx)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The user to be changed, if the caller means this version of it.
+async fn load(tx: &Tx, ctx: &Ctx, id: UserId) -> Result<user::Model> {
+    let found = user::Entity::find_by_id(id).one(&**tx).await?;
+    let user = found.ok_or_else(|| kernel::Error::not_found("user", id))?;
+    ctx.check_version(user.version)?;
+    Ok(user)
+}
+
+async fn check_roles_exist(tx: &Tx, asked: &[RoleId], added: &BTreeSet<RoleId>) -> Result<()> {
+    let select = role::Entity::find().filter(role::Column::Id.is_in(added.iter().copied()));
+    let found: BTreeSet<RoleId> =
+        select.all(&**tx).await?.into_iter().map(|role| role.id).collect();
+    let unknown = |id: &RoleId| added.contains(id) && !found.contains(id);
+    match asked.iter().enumerate().find(|(_, id)| unknown(id)) {
+        Some((index, id)) => Err(Error::UnknownRole { index, id: *id }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses whoever would give away what they do not have.
+pub(super) fn check_may_grant(ctx: &Ctx, grants: impl IntoIterator<Item = String>) -> Result<()> {
+    match grants.into_iter().find(|grant| !may_grant(&ctx.permissions, grant)) {
+        Some(permission) => Err(Error::CannotGrant { permission }.into()),
+        None => Ok(()),
+    }
+}
+
+fn check_role_count(role_ids: &[RoleId]) -> Result<()> {
+    if role_ids.len() > MAX_ROLES {
+        let error = Error::TooMany { code: "too_many_roles", pointer: "/role_ids", max: MAX_ROLES };
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+pub(super) fn check_password_is_not_name(
+    password: &NewPassword,
+    name: &str,
+    pointer: &'static str,
+) -> Result<()> {
+    if name_key(password.expose()) == name_key(name) {
+        return Err(Error::PasswordIsName { pointer }.into());
+    }
+    Ok(())
+}
+
+/// What makes two names the same.
+pub(super) fn name_key(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// The user as the API shows it: without the hash.
+pub(super) fn view(model: user::Model, roles: Vec<RoleRef>) -> User {
+    User {
+        id: model.id,
+        name: model.name,
+        email: model.email,
+        is_active: model.is_active,
+        roles,
+        version: model.version,
+        created_at: model.created_at,
+        updated_at: model.updated_at,
+    }
+}

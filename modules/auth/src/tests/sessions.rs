@@ -1,0 +1,170 @@
+//! Sessions at the edges that HTTP cannot reach.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{TimeDelta, Utc};
+use kernel::Ctx;
+use kernel::db::execute;
+use kernel::token::{KeySource, PublicKey, TokenVerifier};
+
+use super::{Fixture, PASSWORD, everything, fixture, lines};
+use crate::routes::users::UserPatch;
+use crate::service::Service;
+
+struct Keys(Arc<Service>);
+
+#[async_trait]
+impl KeySource for Keys {
+    async fn verification_keys(&self) -> kernel::Result<Vec<PublicKey>> {
+        Ok(self.0.signer.public_keys().to_vec())
+    }
+}
+
+async fn error_code(fixture: &Fixture, token: &str) -> String {
+    fixture.refresh(token).await.expect_err("refused").code().to_owned()
+}
+
+#[tokio::test]
+async fn an_access_token_says_who_it_is_and_what_they_may() {
+    let fixture = fixture().await;
+    let verifier = TokenVerifier::new(Arc::new(Keys(fixture.service.clone())));
+    let sales = fixture.role_id("sales").await;
+    let ada = fixture.create_user("Ada", vec![sales]).await.expect("created");
+    let tokens = fixture.sign_in("ADA", PASSWORD).await.expect("signed in");
+    let claims = verifier.verify(&tokens.access_token).await.expect("valid");
+    assert_eq!((claims.sub, claims.name.as_str()), (ada.uuid(), "Ada"));
+    assert_eq!(claims.exp - claims.iat, 900);
+    assert!(claims.permissions.contains(&"sales.*".to_owned()));
+    assert!(!claims.permissions.contains(&"*".to_owned()));
+    let other = super::fixture().await;
+    let foreign = TokenVerifier::new(Arc::new(Keys(other.service.clone())));
+    assert!(foreign.verify(&tokens.access_token).await.is_err());
+}
+
+#[tokio::test]
+async fn a_lost_answer_can_be_had_again_but_a_used_one_ends_the_session() {
+    let fixture = fixture().await;
+    let first = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+    let lost = fixture.refresh(&first).await.expect("exchanged").refresh_token;
+    let second = fixture.refresh(&first).await.expect("exchanged again").refresh_token;
+    assert_ne!(lost, second);
+    let third = fixture.refresh(&second).await.expect("exchanged").refresh_token;
+    // The answer to `first` has been used: whoever sends it now is somebody else.
+    assert_eq!(error_code(&fixture, &first).await, "refresh_token_reused");
+    for token in [&first, &lost, &second, &third] {
+        assert_eq!(error_code(&fixture, token).await, "invalid_refresh_token");
+    }
+    let ended = "SELECT end_reason AS line FROM sessions";
+    assert_eq!(lines(fixture.service.db.read(), ended).await, ["refresh_token_reused"]);
+    fixture.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_not_lost_for_ever() {
+    let fixture = fixture().await;
+    let token = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+    for _ in 0..4 {
+        fixture.refresh(&token).await.expect("exchanged");
+    }
+    assert_eq!(error_code(&fixture, &token).await, "refresh_token_reused");
+}
+
+#[tokio::test]
+async fn of_many_at_once_none_fails_and_the_laws_hold() {
+    let fixture = fixture().await;
+    let token = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+    let tries = (0..4).map(|_| fixture.refresh(&token));
+    let mut tokens = Vec::new();
+    for outcome in futures(tries).await {
+        tokens.push(outcome.expect("exchanged").refresh_token);
+    }
+    tokens.sort();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 4);
+    fixture.assert_lawful().await;
+}
+
+/// Runs all at once.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = all.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|cx| {
+        for (future, output) in &mut pending {
+            if output.is_none()
+                && let std::task::Poll::Ready(value) = future.as_mut().poll(cx)
+            {
+                *output = Some(value);
+            }
+        }
+        match pending.iter().all(|(_, output)| output.is_some()) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    pending.into_iter().filter_map(|(_, output)| output).collect()
+}
+
+#[tokio::test]
+async fn a_disabled_user_is_signed_out_everywhere() {
+    let fixture = fixture().await;
+    let ada = fixture.create_user("ada", vec![]).await.expect("created");
+    let tokens = fixture.sign_in("ada", PASSWORD).await.expect("signed in");
+    let patch = UserPatch { name: None, email: None, is_active: Some(false) };
+    fixture.service.update_user(&everything(), ada, patch).await.expect("disabled");
+    assert_eq!(error_code(&fixture, &tokens.refresh_token).await, "invalid_refresh_token");
+    let refusal = fixture.sign_in("ada", PASSWORD).await.expect_err("disabled");
+    assert_eq!(refusal.code(), "invalid_credentials");
+    fixture.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn a_password_moves_to_todays_cost_when_it_is_used() {
+    let mut fixture = fixture().await;
+    let cost = "SELECT substr(password_hash, 1, 23) AS line FROM users";
+    assert_eq!(lines(fixture.service.db.read(), cost).await, ["$argon2id$v=19$m=8,t=1,"]);
+    let service = Arc::get_mut(&mut fixture.service).expect("the only one");
+    service.passwords = crate::service::passwords::Passwords::new(9, 1).expect("valid");
+    fixture.sign_in("admin", PASSWORD).await.expect("signed in");
+    assert_eq!(lines(fixture.service.db.read(), cost).await, ["$argon2id$v=19$m=9,t=1,"]);
+    fixture.sign_in("admin", PASSWORD).await.expect("signed in");
+}
+
+#[tokio::test]
+async fn what_has_expired_is_worth_nothing_and_is_deleted() {
+    let fixture = fixture().await;
+    let live = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+    let live = fixture.refresh(&live).await.expect("exchanged").refresh_token;
+    let expired = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+    let hash = |text: &str| {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(text);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    // A token never changes, so the old one is put in anew.
+    let tx = fixture.tx().await;
+    let long_ago = Utc::now() - TimeDelta::days(31);
+    let copy = "INSERT INTO refresh_tokens (hash, session_id, expires_at, reissues, created_at) \
+                SELECT 'old', session_id, $1, 0, created_at FROM refresh_tokens WHERE hash = $2";
+    execute(&*tx, copy, vec![long_ago.into(), hash(&expired).into()]).await.expect("copied");
+    let delete = "DELETE FROM refresh_tokens WHERE hash = $1";
+    execute(&*tx, delete, vec![hash(&expired).into()]).await.expect("deleted");
+    let rename = "INSERT INTO refresh_tokens SELECT $1, session_id, parent_hash, expires_at, \
+                  rotated_at, reissues, created_at FROM refresh_tokens WHERE hash = 'old'";
+    execute(&*tx, rename, vec![hash(&expired).into()]).await.expect("renamed");
+    let age = "UPDATE sessions SET expires_at = $1 WHERE id IN \
+               (SELECT session_id FROM refresh_tokens WHERE hash = 'old')";
+    execute(&*tx, age, vec![long_ago.into()]).await.expect("aged");
+    tx.commit().await.expect("committed");
+    assert_eq!(error_code(&fixture, &expired).await, "invalid_refresh_token");
+
+    let ctx = Ctx::system("test");
+    for job in Service::jobs(&fixture.service) {
+        job.run.run(&ctx).await.expect("runs");
+    }
+    let count = "SELECT CAST(COUNT(*) AS TEXT) AS line FROM sessions";
+    assert_eq!(lines(fixture.service.db.read(), count).await, ["1"]);
+    assert_eq!(error_code(&fixture, &expired).await, "invalid_refresh_token");
+    fixture.refresh(&live).await.expect("still exchanged");
+    fixture.assert_lawful().await;
+}

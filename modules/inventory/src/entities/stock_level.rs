@@ -1,0 +1,24 @@
+//! Table `stock_levels`: what one warehouse has of one product.
+
+use contracts::ids::{ProductId, WarehouseId};
+use kernel::quantity::Quantity;
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "stock_levels")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub product_id: ProductId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub warehouse_id: WarehouseId,
+    pub id: Uuid,
+    pub on_hand: Quantity,
+    pub reserved: Quantity,
+    pub backordered: Quantity,
+    pub value_minor: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,74 @@
+//! Adjustments: what a count finds is made what the books say.
+
+use actix_web::post;
+use actix_web::web::Data;
+use chrono::NaiveDate;
+use contracts::ids::{ProductId, WarehouseId};
+use kernel::http::{Json, Reply};
+use kernel::money::UnitPrice;
+use kernel::quantity::Quantity;
+use kernel::text::Note;
+use kernel::{Ctx, Result};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::routes::moves::StockMove;
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(adjust_stock);
+}
+
+/// A correction of what is on hand.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAdjustment {
+    pub warehouse_id: WarehouseId,
+    pub product_id: ProductId,
+    /// How much more there is, or, below zero, how much less. Not zero.
+    #[schema(example = "-2")]
+    pub quantity: Quantity,
+    /// What a unit costs, where stock is found and none was on hand: there is no average
+    /// to go by.
+    #[schema(nullable = false)]
+    pub unit_cost: Option<UnitPrice>,
+    #[schema(example = "Broken in the warehouse")]
+    pub reason: Note,
+    /// Today (UTC) where not said; not in the future.
+    #[schema(nullable = false)]
+    pub adjusted_on: Option<NaiveDate>,
+}
+
+/// Adjust stock
+///
+/// Goods found come in, and goods missing go out, at the average cost of what is on hand.
+/// Orders that wait for what was found get it first.
+/// - Errors: 409 `insufficient_stock` if that much is not available: what is reserved has
+///   to be released first; 422 `quantity_zero`, `quantity_too_fine`, `unit_cost_required`,
+///   `unit_cost_not_allowed`, `unknown_product`, `unknown_warehouse`, `date_in_future`,
+///   `amount_overflow`.
+/// - Emits `inventory.stock.adjusted`, and `inventory.backorder.filled` for each order that
+///   was waiting.
+#[utoipa::path(
+    tag = "Stock adjustments",
+    request_body = NewAdjustment,
+    responses((status = 201, body = StockMove)),
+    extensions(
+        ("x-permission" = json!("inventory.stock:adjust")),
+        ("x-needs" = json!(["idempotency-key"])),
+        ("x-errors" = json!([
+            "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
+            "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future",
+            "amount_overflow"
+        ]))
+    )
+)]
+#[post("/adjustments")]
+async fn adjust_stock(
+    ctx: Ctx,
+    service: Data<Service>,
+    body: Json<NewAdjustment>,
+) -> Result<Reply> {
+    service.adjust_stock(&ctx, body.0).await
+}

@@ -1,0 +1,154 @@
+//! Stock moves: the ledger of everything that ever came or went.
+
+use actix_web::web::Data;
+use actix_web::{get, post};
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::ids::{ProductId, StockMoveId, WarehouseId};
+use kernel::http::{Json, Path, Query, Reply};
+use kernel::money::{Money, UnitPrice};
+use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::quantity::Quantity;
+use kernel::text::Note;
+use kernel::{Ctx, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_stock_moves).service(get_stock_move).service(reverse_stock_move);
+}
+
+/// Goods that went from one place to another. It never changes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StockMove {
+    pub id: StockMoveId,
+    pub kind: MoveKind,
+    pub product_id: ProductId,
+    pub from_location: Location,
+    pub to_location: Location,
+    /// Always above zero: the direction is in the places.
+    pub quantity: Quantity,
+    /// What a unit was said to cost, where somebody said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub unit_cost: Option<UnitPrice>,
+    /// What the goods cost.
+    pub value: Money,
+    pub moved_on: NaiveDate,
+    pub source: MoveSource,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
+    /// The move this one takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reverses_id: Option<StockMoveId>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A place.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Location {
+    #[serde(rename = "type")]
+    pub kind: LocationKind,
+    /// Which warehouse, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub warehouse_id: Option<WarehouseId>,
+}
+
+/// What a move was posted for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MoveSource {
+    #[serde(rename = "type")]
+    pub kind: SourceType,
+    pub id: Uuid,
+}
+
+/// Why a move is taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReverseStockMove {
+    pub reason: Note,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListStockMoves {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+    #[serde(default)]
+    pub sort: Sort,
+    pub product_id: Option<ProductId>,
+    /// Only moves from or to this warehouse.
+    pub warehouse_id: Option<WarehouseId>,
+    #[param(inline)]
+    pub kind: Option<MoveKind>,
+    /// Only moves of this receipt, shipment, return or adjustment.
+    pub source_id: Option<Uuid>,
+}
+
+/// List stock moves
+///
+/// Newest first unless `sort` says otherwise.
+#[utoipa::path(
+    tag = "Stock moves",
+    params(ListStockMoves),
+    responses((status = 200, body = Page<StockMove>)),
+    extensions(("x-permission" = json!("inventory.move:read")))
+)]
+#[get("/moves")]
+async fn list_stock_moves(service: Data<Service>, query: Query<ListStockMoves>) -> Result<Reply> {
+    let page = service.list_stock_moves(query.0).await?;
+    Ok(Reply::plain(&page.map(StockMove::from)))
+}
+
+/// Get stock move
+#[utoipa::path(
+    tag = "Stock moves",
+    params(("id" = StockMoveId, Path)),
+    responses((status = 200, body = StockMove)),
+    extensions(("x-permission" = json!("inventory.move:read")))
+)]
+#[get("/moves/{id}")]
+async fn get_stock_move(service: Data<Service>, id: Path<StockMoveId>) -> Result<Reply> {
+    let found = service.stock_move(*id).await?;
+    Ok(Reply::plain(&StockMove::from(found)))
+}
+
+/// Reverse stock move
+///
+/// Posts the mirror of a receipt or adjustment made here, at its value. What was posted
+/// for another document (a shipment, a return, a purchase) is corrected there.
+/// - Errors: 409 `not_reversible`, `already_reversed`, `insufficient_stock` if the goods are
+///   promised or gone, `value_moved` if they are worth something else by now.
+/// - Emits `inventory.stock.adjusted`.
+#[utoipa::path(
+    tag = "Stock moves",
+    params(("id" = StockMoveId, Path)),
+    request_body = ReverseStockMove,
+    responses((status = 201, body = StockMove)),
+    extensions(
+        ("x-permission" = json!("inventory.move:reverse")),
+        ("x-needs" = json!(["idempotency-key"])),
+        ("x-errors" = json!([
+            "not_reversible", "already_reversed", "insufficient_stock", "value_moved",
+            "amount_overflow"
+        ]))
+    )
+)]
+#[post("/moves/{id}/reverse")]
+async fn reverse_stock_move(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<StockMoveId>,
+    body: Json<ReverseStockMove>,
+) -> Result<Reply> {
+    service.reverse_move(&ctx, *id, body.0).await
+}

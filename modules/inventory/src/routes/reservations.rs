@@ -1,0 +1,178 @@
+//! Reservations: stock promised to orders, or set aside by hand.
+
+use actix_web::web::Data;
+use actix_web::{get, post};
+use chrono::{DateTime, Utc};
+use contracts::ids::{OrderId, OrderLineId, ProductId, ReservationId, WarehouseId};
+use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::quantity::{PositiveQuantity, Quantity};
+use kernel::text::Note;
+use kernel::{Ctx, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::entities::reservation::ReservationStatus;
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_reservations)
+        .service(get_reservation)
+        .service(create_reservation)
+        .service(release_reservation);
+}
+
+/// Stock set aside.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Reservation {
+    pub id: ReservationId,
+    /// The order it is for; absent where it was made by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub order_id: Option<OrderId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub order_line_id: Option<OrderLineId>,
+    pub product_id: ProductId,
+    pub warehouse_id: WarehouseId,
+    /// All that was ever reserved.
+    pub quantity: Quantity,
+    /// What still is.
+    pub remaining: Quantity,
+    pub status: ReservationStatus,
+    /// Absent: until it is shipped or released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expires_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub note: Option<String>,
+    /// What can be done with it now.
+    #[schema(value_type = Vec<String>, example = json!(["release"]))]
+    pub allowed_actions: Vec<&'static str>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Versioned for Reservation {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// Stock to be set aside; either `expires_at` or `ttl_s` says for how long.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewReservation {
+    pub product_id: ProductId,
+    pub warehouse_id: WarehouseId,
+    pub quantity: PositiveQuantity,
+    /// In the future, at most 30 days from now.
+    #[schema(nullable = false)]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Seconds from now, at most 30 days.
+    #[schema(nullable = false, minimum = 1, maximum = 2592000)]
+    pub ttl_s: Option<u32>,
+    #[schema(example = "For the trade fair")]
+    pub note: Note,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListReservations {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+    #[serde(default)]
+    pub sort: Sort,
+    pub product_id: Option<ProductId>,
+    pub warehouse_id: Option<WarehouseId>,
+    pub order_id: Option<OrderId>,
+    #[param(inline)]
+    pub status: Option<ReservationStatus>,
+}
+
+/// List reservations
+///
+/// Newest first unless `sort` says otherwise.
+#[utoipa::path(
+    tag = "Reservations",
+    params(ListReservations),
+    responses((status = 200, body = Page<Reservation>)),
+    extensions(("x-permission" = json!("inventory.stock:read")))
+)]
+#[get("/reservations")]
+async fn list_reservations(
+    service: Data<Service>,
+    query: Query<ListReservations>,
+) -> Result<Reply> {
+    let page = service.list_reservations(query.0).await?;
+    Ok(Reply::plain(&page.map(Reservation::from)))
+}
+
+/// Get reservation
+#[utoipa::path(
+    tag = "Reservations",
+    params(("id" = ReservationId, Path)),
+    responses((status = 200, body = Reservation)),
+    extensions(("x-permission" = json!("inventory.stock:read")))
+)]
+#[get("/reservations/{id}")]
+async fn get_reservation(service: Data<Service>, id: Path<ReservationId>) -> Result<Reply> {
+    let reservation = service.reservation(*id).await?;
+    Ok(Reply::ok(&Reservation::from(reservation)))
+}
+
+/// Create reservation
+///
+/// Sets stock aside by hand, for a while. Orders reserve theirs when they are confirmed.
+/// - Errors: 409 `insufficient_stock` with `params.shortages`; 422 `unknown_product`,
+///   `unknown_warehouse`, `quantity_too_fine`, `expiry_unclear`, `expiry_out_of_range`.
+#[utoipa::path(
+    tag = "Reservations",
+    request_body = NewReservation,
+    responses((status = 201, body = Reservation)),
+    extensions(
+        ("x-permission" = json!("inventory.stock:reserve")),
+        ("x-needs" = json!(["idempotency-key"])),
+        ("x-errors" = json!([
+            "insufficient_stock", "unknown_product", "unknown_warehouse", "quantity_too_fine",
+            "expiry_unclear", "expiry_out_of_range"
+        ]))
+    )
+)]
+#[post("/reservations")]
+async fn create_reservation(
+    ctx: Ctx,
+    service: Data<Service>,
+    body: Json<NewReservation>,
+) -> Result<Reply> {
+    service.create_reservation(&ctx, body.0).await
+}
+
+/// Release reservation
+///
+/// Gives back what was set aside by hand. Orders that wait for it get it first.
+/// - Errors: 409 `illegal_transition` if it has ended, `reservation_of_order` if it is an
+///   order's.
+#[utoipa::path(
+    tag = "Reservations",
+    params(("id" = ReservationId, Path)),
+    responses((status = 200, body = Reservation)),
+    extensions(
+        ("x-permission" = json!("inventory.stock:release")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["illegal_transition", "reservation_of_order"]))
+    )
+)]
+#[post("/reservations/{id}/release")]
+async fn release_reservation(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<ReservationId>,
+) -> Result<Reply> {
+    service.release_reservation(&ctx, *id).await
+}

@@ -1,0 +1,105 @@
+//! Stock: what there is, where, and what it is worth.
+
+use actix_web::get;
+use actix_web::web::Data;
+use contracts::ids::{ProductId, WarehouseId};
+use kernel::Result;
+use kernel::http::{Path, Query, Reply};
+use kernel::money::{Money, UnitPrice};
+use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::quantity::Quantity;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_stock).service(get_product_availability);
+}
+
+/// What one warehouse has of one product.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StockLevel {
+    pub product_id: ProductId,
+    #[schema(example = "CHAIR-OAK")]
+    pub sku: String,
+    pub warehouse_id: WarehouseId,
+    pub on_hand: Quantity,
+    /// The part of `on_hand` that is promised.
+    pub reserved: Quantity,
+    /// `on_hand` less `reserved`.
+    pub available: Quantity,
+    /// What orders wait for.
+    pub backordered: Quantity,
+    /// Unit of measure of the product.
+    #[schema(example = "pcs")]
+    pub unit: String,
+    /// What the goods on hand cost.
+    pub value: Money,
+    /// What a unit costs on average; absent where nothing is on hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub average_cost: Option<UnitPrice>,
+}
+
+/// What can be promised of a product.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Availability {
+    pub product_id: ProductId,
+    /// Every warehouse that has or had the product.
+    pub warehouses: Vec<WarehouseAvailability>,
+    pub on_hand: Quantity,
+    pub reserved: Quantity,
+    /// `on_hand` less `reserved`.
+    pub available: Quantity,
+}
+
+/// What one warehouse can promise.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WarehouseAvailability {
+    pub warehouse_id: WarehouseId,
+    pub on_hand: Quantity,
+    pub reserved: Quantity,
+    pub available: Quantity,
+    pub backordered: Quantity,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListStock {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+    #[serde(default)]
+    pub sort: Sort,
+    pub product_id: Option<ProductId>,
+    pub warehouse_id: Option<WarehouseId>,
+}
+
+/// List stock
+///
+/// One row for each product and warehouse that ever met, those that met last first.
+#[utoipa::path(
+    tag = "Stock",
+    params(ListStock),
+    responses((status = 200, body = Page<StockLevel>)),
+    extensions(("x-permission" = json!("inventory.stock:read")))
+)]
+#[get("/stock")]
+async fn list_stock(service: Data<Service>, query: Query<ListStock>) -> Result<Reply> {
+    Ok(Reply::plain(&service.list_stock(query.0).await?))
+}
+
+/// Get availability of product
+#[utoipa::path(
+    tag = "Stock",
+    params(("id" = ProductId, Path)),
+    responses((status = 200, body = Availability)),
+    extensions(("x-permission" = json!("inventory.stock:read")))
+)]
+#[get("/products/{id}/availability")]
+async fn get_product_availability(service: Data<Service>, id: Path<ProductId>) -> Result<Reply> {
+    Ok(Reply::plain(&service.availability(*id).await?))
+}

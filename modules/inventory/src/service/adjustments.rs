@@ -1,0 +1,141 @@
+//! Making the books say what a count found.
+
+use contracts::events::StockAdjusted;
+use contracts::ids::WarehouseId;
+use kernel::db::Tx;
+use kernel::http::Reply;
+use kernel::money::Money;
+use kernel::quantity::Quantity;
+use kernel::{Ctx, Result};
+use uuid::Uuid;
+
+use crate::entities::product;
+use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::error::{Error, Shortage};
+use crate::routes::adjustments::NewAdjustment;
+use crate::routes::moves::StockMove;
+use crate::service::backorders::fill_backorders;
+use crate::service::level::Level;
+use crate::service::levels::{Key, Levels};
+use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::references::{check_fineness, find_product, find_warehouse};
+use crate::service::{Service, business_date};
+
+impl Service {
+    pub(crate) async fn adjust_stock(&self, ctx: &Ctx, new: NewAdjustment) -> Result<Reply> {
+        if new.quantity.is_zero() {
+            return Err(Error::QuantityZero.into());
+        }
+        let mut tx = self.db.begin_once(ctx).await?;
+        let adjusted_on = business_date(&tx, new.adjusted_on, "/adjusted_on")?;
+        let warehouse_id = find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?.id;
+        let product = find_product(&tx, new.product_id).await?;
+        check_fineness(&product, new.quantity, "/quantity")?;
+        let key = Key { product_id: product.id, warehouse_id };
+        let mut levels = Levels::lock(&tx, &[key].into()).await?;
+        let value = self.adjust_level(levels.at(key)?, &new, &product)?;
+        let (ours, outside) =
+            (Place::Warehouse(warehouse_id), Place::Outside(LocationKind::Adjustment));
+        let (from, to) = if new.quantity.is_positive() { (outside, ours) } else { (ours, outside) };
+        let posting = Posting {
+            source_type: SourceType::Adjustment,
+            source_id: Uuid::now_v7(),
+            moved_on: adjusted_on,
+            reason: Some(new.reason.into_string()),
+        };
+        let adjustment = NewMove {
+            kind: MoveKind::Adjustment,
+            product_id: product.id,
+            from,
+            to,
+            quantity: magnitude(new.quantity)?,
+            unit_cost: new.unit_cost,
+            value,
+            line_id: None,
+            reverses_id: None,
+        };
+        let posted = post(&mut tx, posting, vec![adjustment]).await?.remove(0);
+        publish_adjusted(&mut tx, &posted, &product, warehouse_id, to == ours)?;
+        fill_backorders(&mut tx, &mut levels).await?;
+        levels.store(&tx).await?;
+        let location = format!("/api/v1/inventory/moves/{}", posted.id);
+        tx.reply(Reply::created_plain(&posted, location)).await
+    }
+
+    /// Takes the quantity in or out, and returns its value.
+    fn adjust_level(
+        &self,
+        level: &mut Level,
+        new: &NewAdjustment,
+        product: &product::Model,
+    ) -> Result<Money> {
+        let too_large = |source| Error::TooLarge { pointer: "/quantity".into(), source };
+        let is_new = new.quantity.is_positive() && level.on_hand.is_zero();
+        match new.unit_cost {
+            Some(_) if !is_new => Err(Error::UnitCostNotAllowed.into()),
+            None if is_new => Err(Error::UnitCostRequired.into()),
+            Some(unit_cost) => {
+                Ok(level.receive_at(new.quantity, unit_cost, &self.company).map_err(too_large)?)
+            }
+            None if new.quantity.is_positive() => {
+                Ok(level.find(new.quantity, &self.company).map_err(too_large)?)
+            }
+            None => {
+                let asked = magnitude(new.quantity)?;
+                let short = not_available(product, new.warehouse_id, asked, level);
+                Ok(level.issue(asked, &self.company).map_err(|_| short)?)
+            }
+        }
+    }
+}
+
+fn magnitude(quantity: Quantity) -> Result<Quantity> {
+    Ok(if quantity.is_negative() {
+        quantity.checked_neg().map_err(kernel::Error::internal)?
+    } else {
+        quantity
+    })
+}
+
+/// The refusal where `asked` of one product is more than is available.
+pub(crate) fn not_available(
+    product: &product::Model,
+    warehouse_id: WarehouseId,
+    asked: Quantity,
+    level: &Level,
+) -> Error {
+    Error::InsufficientStock {
+        shortages: vec![Shortage {
+            product_id: product.id,
+            sku: product.sku.clone(),
+            warehouse_id,
+            asked,
+            available: level.available(),
+        }],
+    }
+}
+
+/// Tells that stock was corrected by `posted`: up if the goods came in.
+pub(crate) fn publish_adjusted(
+    tx: &mut Tx,
+    posted: &StockMove,
+    product: &product::Model,
+    warehouse_id: WarehouseId,
+    came_in: bool,
+) -> Result<()> {
+    let (mut quantity, mut value) = (posted.quantity, posted.value);
+    if !came_in {
+        quantity = quantity.checked_neg().map_err(kernel::Error::internal)?;
+        value = value.checked_neg().map_err(kernel::Error::internal)?;
+    }
+    let adjusted = StockAdjusted {
+        move_id: posted.id,
+        product_id: product.id,
+        warehouse_id,
+        adjusted_on: posted.moved_on,
+        quantity,
+        value,
+        reason: posted.reason.clone().unwrap_or_default(),
+    };
+    tx.publish(product.id.uuid(), product.version, &adjusted)
+}

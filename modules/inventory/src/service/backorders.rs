@@ -1,0 +1,94 @@
+//! Filling backorders: what becomes available goes to who has waited longest.
+
+use std::collections::BTreeMap;
+
+use contracts::events::{BackorderFilled, OrderLineQuantity};
+use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
+use kernel::Result;
+use kernel::db::{Column, Tx, Values, query_all};
+use kernel::quantity::Quantity;
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use uuid::Uuid;
+
+use crate::error::internal;
+use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
+use crate::service::levels::{Key, Levels};
+
+/// Backorders filled by one round of statements: their parameters have to fit one.
+const BATCH: usize = 1000;
+
+#[derive(FromQueryResult)]
+struct Waiting {
+    id: Uuid,
+    order_id: OrderId,
+    order_line_id: OrderLineId,
+    product_id: ProductId,
+    warehouse_id: WarehouseId,
+    remaining: Quantity,
+}
+
+/// Reserves what is available in `levels` for the orders that wait for it, oldest first,
+/// and tells each order once. Called wherever stock becomes available, so that nobody
+/// waits while there is some. Orders not confirmed yet are passed over: should they never
+/// be, orders would be told of a backorder it does not know.
+pub(crate) async fn fill_backorders(tx: &mut Tx, levels: &mut Levels) -> Result<()> {
+    let mut filled: BTreeMap<OrderId, Vec<OrderLineQuantity>> = BTreeMap::new();
+    loop {
+        let waiting = next_in_queue(tx, levels).await?;
+        let (mut cuts, mut reservations) = (Vec::new(), Vec::new());
+        for row in &waiting {
+            let key = Key { product_id: row.product_id, warehouse_id: row.warehouse_id };
+            let level = levels.at(key)?;
+            let quantity = level.reserve_up_to(row.remaining);
+            level.unbackorder(quantity).map_err(internal)?;
+            cuts.push(Cut { id: row.id, by: quantity });
+            let (order_id, line_id) = (row.order_id, row.order_line_id);
+            reservations.push(NewHold { order_id, line_id, key, quantity });
+            let line = OrderLineQuantity { order_line_id: line_id, quantity };
+            filled.entry(order_id).or_default().push(line);
+        }
+        reduce(tx, Table::Backorders, &cuts, End::Filled).await?;
+        add(tx, Table::Reservations, &reservations, None).await?;
+        if waiting.len() < BATCH {
+            break;
+        }
+    }
+    for (order_id, lines) in filled {
+        let event = BackorderFilled { order_id, lines };
+        tx.audit_new("order_hold", order_id.uuid(), &event)?;
+        // Inventory does not know the order's version.
+        tx.publish(order_id.uuid(), 0, &event)?;
+    }
+    Ok(())
+}
+
+/// The backorders that what is available reaches, oldest first.
+async fn next_in_queue(tx: &Tx, levels: &Levels) -> Result<Vec<Waiting>> {
+    let rows: Vec<_> = levels
+        .fillable()
+        .map(|(key, level)| {
+            vec![key.product_id.into(), key.warehouse_id.into(), level.available().into()]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = [
+        ("product_id", Column::Uuid),
+        ("warehouse_id", Column::Uuid),
+        ("available", Column::BigInt),
+    ];
+    let values = Values::new(tx.get_database_backend(), "k", &columns, rows);
+    let (sql, values) = values.statement(&format!(
+        "SELECT q.id, q.order_id, q.order_line_id, q.product_id, q.warehouse_id, q.remaining \
+         FROM (SELECT b.id, b.order_id, b.order_line_id, b.product_id, b.warehouse_id, \
+           b.remaining, k.available, CAST(SUM(b.remaining) OVER (\
+             PARTITION BY b.product_id, b.warehouse_id ORDER BY b.id \
+             ROWS UNBOUNDED PRECEDING) AS BIGINT) - b.remaining AS ahead \
+           FROM k JOIN backorders b \
+           ON b.product_id = k.product_id AND b.warehouse_id = k.warehouse_id \
+           WHERE b.status = 'open' AND b.expires_at IS NULL) q \
+         WHERE q.ahead < q.available ORDER BY q.id LIMIT {BATCH}"
+    ));
+    Ok(query_all(&**tx, sql, values).await?)
+}

@@ -1,0 +1,119 @@
+//! Customers' returns: what is fit for sale is back on the shelf at its original cost.
+
+use std::collections::HashMap;
+
+use contracts::events::{IssuedLine, ReturnReceived, ReturnedLine, StockReturned};
+use contracts::ids::OrderLineId;
+use kernel::Result;
+use kernel::db::{Tx, query_all};
+use kernel::events::Event;
+use kernel::money::Money;
+use kernel::quantity::Quantity;
+use sea_orm::{FromQueryResult, Value};
+use uuid::Uuid;
+
+use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::error::{Error, internal};
+use crate::service::backorders::fill_backorders;
+use crate::service::level::Level;
+use crate::service::levels::{Key, Levels};
+use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::{Service, merge};
+
+impl Service {
+    pub(crate) async fn return_received(&self, event: &Event) -> Result<()> {
+        let returned: ReturnReceived = event.parse()?;
+        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        let fate = |line: &ReturnedLine| (line.order_line_id, line.restock);
+        let lines = merge(returned.lines, fate, |line| &mut line.quantity)?;
+        let restocked = lines.iter().filter(|line| line.restock);
+        let mut levels = Levels::lock(&tx, &restocked.map(key).collect()).await?;
+        let mut with_customer = with_customer(&tx, &lines).await?;
+        let mut total = Money::zero(self.company.currency);
+        let (mut moves, mut back) = (Vec::new(), Vec::new());
+        for line in lines {
+            let (order_line_id, product_id) = (line.order_line_id, line.product_id);
+            let quantity = line.quantity;
+            // What the customer has is a stock like any other: a part of it goes out at
+            // its average, the last part takes the rest, so that all that was issued for
+            // a line comes back at exactly its cost (V-5).
+            let cost = with_customer
+                .entry(order_line_id)
+                .or_default()
+                .issue(quantity, &self.company)
+                .map_err(|_| Error::ReturnedTooMuch { order_line_id })?;
+            let (kind, to) = if line.restock {
+                levels.at(key(&line))?.receive(quantity, cost).map_err(internal)?;
+                total = total.checked_add(cost).map_err(internal)?;
+                back.push(IssuedLine { order_line_id, product_id, quantity, cost });
+                (MoveKind::Return, Place::Warehouse(line.warehouse_id))
+            } else {
+                (MoveKind::Scrap, Place::Outside(LocationKind::Scrap))
+            };
+            moves.push(NewMove {
+                kind,
+                product_id,
+                from: Place::Outside(LocationKind::Customer),
+                to,
+                quantity,
+                unit_cost: None,
+                value: cost,
+                line_id: Some(order_line_id.uuid()),
+                reverses_id: None,
+            });
+        }
+        let posting = Posting {
+            source_type: SourceType::Return,
+            source_id: returned.return_id.uuid(),
+            moved_on: returned.received_on,
+            reason: None,
+        };
+        post(&mut tx, posting, moves).await?;
+        if !back.is_empty() {
+            let stock_returned = StockReturned {
+                return_id: returned.return_id,
+                order_id: returned.order_id,
+                returned_on: returned.received_on,
+                lines: back,
+                cost: total,
+            };
+            tx.publish(returned.order_id.uuid(), event.aggregate_version, &stock_returned)?;
+        }
+        fill_backorders(&mut tx, &mut levels).await?;
+        levels.store(&tx).await?;
+        tx.commit().await
+    }
+}
+
+fn key(line: &ReturnedLine) -> Key {
+    Key { product_id: line.product_id, warehouse_id: line.warehouse_id }
+}
+
+/// What the customer still has of each order line, and what it cost.
+async fn with_customer(tx: &Tx, lines: &[ReturnedLine]) -> Result<HashMap<OrderLineId, Level>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        source_line_id: Uuid,
+        quantity: Quantity,
+        value_minor: i64,
+    }
+    let marks: Vec<_> = (1..=lines.len()).map(|i| format!("${i}")).collect();
+    let sql = format!(
+        "SELECT source_line_id, \
+         CAST(SUM(CASE kind WHEN 'issue' THEN quantity ELSE -quantity END) AS BIGINT) \
+         AS quantity, \
+         CAST(SUM(CASE kind WHEN 'issue' THEN value_minor ELSE -value_minor END) AS BIGINT) \
+         AS value_minor \
+         FROM stock_moves WHERE kind IN ('issue', 'return', 'scrap') \
+         AND source_line_id IN ({}) GROUP BY source_line_id",
+        marks.join(", ")
+    );
+    let ids = lines.iter().map(|line| Value::from(line.order_line_id)).collect();
+    let rows: Vec<Row> = query_all(&**tx, sql, ids).await?;
+    let level = |row: Row| {
+        let (on_hand, value_minor) = (row.quantity, row.value_minor);
+        let level = Level { on_hand, value_minor, ..Level::default() };
+        (OrderLineId::from_uuid(row.source_line_id), level)
+    };
+    Ok(rows.into_iter().map(level).collect())
+}

@@ -1,0 +1,155 @@
+//! Stock levels inside a transaction: locked together, changed in memory, stored at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::ids::{ProductId, WarehouseId};
+use kernel::db::{Column, Tx, Values, execute, query_all};
+use kernel::{Error, Result};
+use sea_orm::{ConnectionTrait, DbBackend, Value};
+use uuid::Uuid;
+
+use crate::entities::stock_level;
+use crate::service::level::Level;
+
+/// Which product in which warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub product_id: ProductId,
+    pub warehouse_id: WarehouseId,
+}
+
+/// The levels a transaction works on. Whoever changes a reservation, a backorder or a
+/// level holds the lock of its level, and takes all locks at once in the order of the
+/// keys: nobody waits for somebody who waits for them.
+pub(crate) struct Levels(BTreeMap<Key, Row>);
+
+struct Row {
+    was: Level,
+    now: Level,
+}
+
+impl Levels {
+    /// Locks the levels of `keys` and reads them. A level there is not yet is made, unless
+    /// its product or warehouse is unknown: [`Levels::unknown`] tells.
+    pub async fn lock(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Self> {
+        if keys.is_empty() {
+            return Ok(Levels(BTreeMap::new()));
+        }
+        let mut rows = read(tx, keys).await?;
+        if rows.len() < keys.len() {
+            open(tx, keys).await?;
+            rows = read(tx, keys).await?;
+        }
+        let rows = rows.into_iter().map(|row| {
+            let key = Key { product_id: row.product_id, warehouse_id: row.warehouse_id };
+            let level = Level {
+                on_hand: row.on_hand,
+                reserved: row.reserved,
+                backordered: row.backordered,
+                value_minor: row.value_minor,
+            };
+            (key, Row { was: level, now: level })
+        });
+        Ok(Levels(rows.collect()))
+    }
+
+    /// The first of `keys` whose product or warehouse does not exist.
+    pub fn unknown(&self, keys: impl IntoIterator<Item = Key>) -> Option<Key> {
+        keys.into_iter().find(|key| !self.0.contains_key(key))
+    }
+
+    /// A locked level.
+    pub fn at(&mut self, key: Key) -> Result<&mut Level> {
+        let row = self.0.get_mut(&key).ok_or_else(|| {
+            Error::internal(format!("no product {} in {}", key.product_id, key.warehouse_id))
+        })?;
+        Ok(&mut row.now)
+    }
+
+    /// Keys that have stock to give and somebody who waits for it.
+    pub fn fillable(&self) -> impl Iterator<Item = (Key, Level)> {
+        self.0
+            .iter()
+            .map(|(key, row)| (*key, row.now))
+            .filter(|(_, level)| level.available().is_positive() && level.backordered.is_positive())
+    }
+
+    /// Stores what has changed, in one statement.
+    pub async fn store(self, tx: &Tx) -> Result<()> {
+        let changed: Vec<_> = self.0.into_iter().filter(|(_, row)| row.was != row.now).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let expected = changed.len() as u64;
+        let values = Values::new(
+            tx.get_database_backend(),
+            "v",
+            &[
+                ("product_id", Column::Uuid),
+                ("warehouse_id", Column::Uuid),
+                ("on_hand", Column::BigInt),
+                ("reserved", Column::BigInt),
+                ("backordered", Column::BigInt),
+                ("value_minor", Column::BigInt),
+            ],
+            changed.into_iter().map(|(key, Row { was, now })| {
+                vec![
+                    key.product_id.into(),
+                    key.warehouse_id.into(),
+                    (now.on_hand.micros() - was.on_hand.micros()).into(),
+                    (now.reserved.micros() - was.reserved.micros()).into(),
+                    (now.backordered.micros() - was.backordered.micros()).into(),
+                    (now.value_minor - was.value_minor).into(),
+                ]
+            }),
+        );
+        // Differences and a condition, not values read before: should a lock ever fail to
+        // keep others out, this refuses rather than oversells.
+        let (sql, values) = values.statement(
+            "UPDATE stock_levels SET on_hand = stock_levels.on_hand + v.on_hand, \
+             reserved = stock_levels.reserved + v.reserved, \
+             backordered = stock_levels.backordered + v.backordered, \
+             value_minor = stock_levels.value_minor + v.value_minor FROM v \
+             WHERE stock_levels.product_id = v.product_id \
+             AND stock_levels.warehouse_id = v.warehouse_id \
+             AND stock_levels.reserved + v.reserved <= stock_levels.on_hand + v.on_hand",
+        );
+        if execute(&**tx, sql, values).await? != expected {
+            return Err(Error::internal("a stock level changed under its lock"));
+        }
+        Ok(())
+    }
+}
+
+async fn read(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Vec<stock_level::Model>> {
+    let backend = tx.get_database_backend();
+    // SQLite has one writer, which we are: there is nothing to lock.
+    let lock = if backend == DbBackend::Postgres { " FOR UPDATE OF s" } else { "" };
+    let rows = keys.iter().map(|key| vec![key.product_id.into(), key.warehouse_id.into()]);
+    let columns = [("product_id", Column::Uuid), ("warehouse_id", Column::Uuid)];
+    let (sql, values) = Values::new(backend, "k", &columns, rows).statement(&format!(
+        "SELECT s.* FROM k JOIN stock_levels s \
+         ON s.product_id = k.product_id AND s.warehouse_id = k.warehouse_id \
+         ORDER BY s.product_id, s.warehouse_id{lock}"
+    ));
+    Ok(query_all(&**tx, sql, values).await?)
+}
+
+/// Makes the levels that are not there yet, of what does exist.
+async fn open(tx: &Tx, keys: &BTreeSet<Key>) -> Result<()> {
+    let rows = keys.iter().map(|key| -> Vec<Value> {
+        vec![Uuid::now_v7().into(), key.product_id.into(), key.warehouse_id.into()]
+    });
+    let columns =
+        [("id", Column::Uuid), ("product_id", Column::Uuid), ("warehouse_id", Column::Uuid)];
+    let (sql, values) = Values::new(tx.get_database_backend(), "k", &columns, rows).statement(
+        "INSERT INTO stock_levels \
+         (product_id, warehouse_id, id, on_hand, reserved, backordered, value_minor) \
+         SELECT k.product_id, k.warehouse_id, k.id, 0, 0, 0, 0 FROM k \
+         JOIN products p ON p.id = k.product_id JOIN warehouses w ON w.id = k.warehouse_id \
+         WHERE true ORDER BY k.product_id, k.warehouse_id \
+         ON CONFLICT (product_id, warehouse_id) DO NOTHING",
+    );
+    execute(&**tx, sql, values).await?;
+    Ok(())
+}

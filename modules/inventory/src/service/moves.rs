@@ -1,0 +1,162 @@
+//! Stock moves: posting them, and reading the ledger.
+
+use chrono::NaiveDate;
+use contracts::ids::{ProductId, StockMoveId, WarehouseId};
+use kernel::Result;
+use kernel::db::Tx;
+use kernel::money::{Money, UnitPrice};
+use kernel::page::{Page, PageRequest, fetch};
+use kernel::quantity::Quantity;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter};
+use uuid::Uuid;
+
+use crate::entities::stock_move::{self, LocationKind, MoveKind, SourceType};
+use crate::routes::moves::{ListStockMoves, Location, MoveSource, StockMove};
+use crate::service::Service;
+
+/// What all moves of one posting have in common.
+pub(crate) struct Posting {
+    pub source_type: SourceType,
+    pub source_id: Uuid,
+    pub moved_on: NaiveDate,
+    pub reason: Option<String>,
+}
+
+/// A place goods come from or go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Warehouse(WarehouseId),
+    Outside(LocationKind),
+}
+
+/// One move of a posting.
+pub(crate) struct NewMove {
+    pub kind: MoveKind,
+    pub product_id: ProductId,
+    pub from: Place,
+    pub to: Place,
+    pub quantity: Quantity,
+    pub unit_cost: Option<UnitPrice>,
+    pub value: Money,
+    /// Line of the source; none where the source has no lines of its own.
+    pub line_id: Option<Uuid>,
+    pub reverses_id: Option<StockMoveId>,
+}
+
+/// Writes the moves of a posting, in one statement, and notes the posting for the audit
+/// log: once, because the moves themselves are a record that never changes.
+pub(crate) async fn post(
+    tx: &mut Tx,
+    posting: Posting,
+    moves: Vec<NewMove>,
+) -> Result<Vec<StockMove>> {
+    let rows: Vec<_> = moves
+        .into_iter()
+        .map(|new| {
+            let id = StockMoveId::new();
+            stock_move::Model {
+                id,
+                kind: new.kind,
+                product_id: new.product_id,
+                from_location: new.from.kind(),
+                from_warehouse_id: new.from.warehouse_id(),
+                to_location: new.to.kind(),
+                to_warehouse_id: new.to.warehouse_id(),
+                quantity: new.quantity,
+                unit_cost: new.unit_cost,
+                value_minor: new.value.minor(),
+                currency: new.value.currency(),
+                moved_on: posting.moved_on,
+                source_type: posting.source_type,
+                source_id: posting.source_id,
+                source_line_id: new.line_id.unwrap_or_else(|| id.uuid()),
+                reason: posting.reason.clone(),
+                reverses_id: new.reverses_id,
+                created_at: tx.now(),
+            }
+        })
+        .collect();
+    let active = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+    stock_move::Entity::insert_many(active).exec_without_returning(&**tx).await?;
+    let posted: Vec<_> = rows.into_iter().map(StockMove::from).collect();
+    tx.audit_new("stock_posting", posting.source_id, &posted)?;
+    Ok(posted)
+}
+
+impl Place {
+    /// The place a row names by these two columns.
+    pub fn of(kind: LocationKind, warehouse_id: Option<WarehouseId>) -> Self {
+        warehouse_id.map_or(Place::Outside(kind), Place::Warehouse)
+    }
+
+    fn kind(self) -> LocationKind {
+        match self {
+            Place::Warehouse(_) => LocationKind::Warehouse,
+            Place::Outside(kind) => kind,
+        }
+    }
+
+    fn warehouse_id(self) -> Option<WarehouseId> {
+        match self {
+            Place::Warehouse(id) => Some(id),
+            Place::Outside(_) => None,
+        }
+    }
+}
+
+impl Service {
+    pub(crate) async fn list_stock_moves(
+        &self,
+        query: ListStockMoves,
+    ) -> Result<Page<stock_move::Model>> {
+        use stock_move::Column;
+        let mut select = stock_move::Entity::find();
+        if let Some(product_id) = query.product_id {
+            select = select.filter(Column::ProductId.eq(product_id));
+        }
+        if let Some(warehouse_id) = query.warehouse_id {
+            select = select.filter(
+                Condition::any()
+                    .add(Column::FromWarehouseId.eq(warehouse_id))
+                    .add(Column::ToWarehouseId.eq(warehouse_id)),
+            );
+        }
+        if let Some(kind) = query.kind {
+            select = select.filter(Column::Kind.eq(kind));
+        }
+        if let Some(source_id) = query.source_id {
+            select = select.filter(Column::SourceId.eq(source_id));
+        }
+        let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
+        let id_of = |row: &stock_move::Model| row.id.uuid();
+        fetch(self.db.read(), select, Column::Id, id_of, "stock_moves", &request).await
+    }
+
+    pub(crate) async fn stock_move(&self, id: StockMoveId) -> Result<stock_move::Model> {
+        let found = stock_move::Entity::find_by_id(id).one(self.db.read()).await?;
+        found.ok_or_else(|| kernel::Error::not_found("stock move", id))
+    }
+}
+
+impl From<stock_move::Model> for StockMove {
+    fn from(model: stock_move::Model) -> Self {
+        StockMove {
+            id: model.id,
+            kind: model.kind,
+            product_id: model.product_id,
+            from_location: Location {
+                kind: model.from_location,
+                warehouse_id: model.from_warehouse_id,
+            },
+            to_location: Location { kind: model.to_location, warehouse_id: model.to_warehouse_id },
+            quantity: model.quantity,
+            unit_cost: model.unit_cost,
+            value: Money::new(model.value_minor, model.currency),
+            moved_on: model.moved_on,
+            source: MoveSource { kind: model.source_type, id: model.source_id },
+            reason: model.reason,
+            reverses_id: model.reverses_id,
+            created_at: model.created_at,
+        }
+    }
+}

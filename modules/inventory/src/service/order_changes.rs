@@ -1,0 +1,192 @@
+//! What becomes of an order's hold when the order is confirmed or cancelled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::events::{
+    ConfirmedLine, OrderCancelled, OrderConfirmed, OrderLineQuantity, OrderLinesCancelled,
+    ReservationBroken,
+};
+use contracts::ids::OrderLineId;
+use contracts::inventory::ReservedLine;
+use kernel::Result;
+use kernel::db::Tx;
+use kernel::events::Event;
+use kernel::quantity::Quantity;
+
+use crate::error::internal;
+use crate::service::Service;
+use crate::service::backorders::fill_backorders;
+use crate::service::holds::{self, End, Hold};
+use crate::service::levels::{Key, Levels};
+use crate::service::reserve::{Taken, give_up_order, hold};
+
+impl Service {
+    /// The hold becomes lasting. Where it is gone (its time ran out before the order was
+    /// confirmed, or a release came between), it is taken anew; what is no longer there
+    /// becomes a backorder, and the order is told.
+    pub(crate) async fn order_confirmed(&self, event: &Event) -> Result<()> {
+        let order: OrderConfirmed = event.parse()?;
+        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        let mut keys: BTreeSet<_> = order.lines.iter().map(key).collect();
+        keys.extend(holds::keys_of_order(&tx, order.order_id).await?);
+        let mut levels = Levels::lock(&tx, &keys).await?;
+        let held = holds::of_order(&tx, order.order_id).await?;
+        if is_whole(&held, &order.lines) {
+            holds::set_expiry(&tx, order.order_id, None).await?;
+        } else {
+            take_anew(&mut tx, event, &order, &held, &mut levels).await?;
+        }
+        // What came while the order was not confirmed was not kept for it.
+        fill_backorders(&mut tx, &mut levels).await?;
+        levels.store(&tx).await?;
+        let before: Vec<_> = held.into_values().collect();
+        tx.audit("order_hold", order.order_id.uuid(), Some(&before), Some(&order.lines))?;
+        tx.commit().await
+    }
+
+    /// All that the order held is available again.
+    pub(crate) async fn order_cancelled(&self, event: &Event) -> Result<()> {
+        let order: OrderCancelled = event.parse()?;
+        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        give_up_order(&mut tx, order.order_id).await?;
+        tx.commit().await
+    }
+
+    /// What the cancelled quantities held is available again.
+    pub(crate) async fn order_lines_cancelled(&self, event: &Event) -> Result<()> {
+        let order: OrderLinesCancelled = event.parse()?;
+        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        let keys = holds::keys_of_order(&tx, order.order_id).await?;
+        let mut levels = Levels::lock(&tx, &keys).await?;
+        let held = holds::of_order(&tx, order.order_id).await?;
+        let mut cancelled: BTreeMap<OrderLineId, (Quantity, Quantity)> = BTreeMap::new();
+        for line in &order.lines {
+            let (released, unbackordered) = cancelled.entry(line.line_id).or_default();
+            *released = add(*released, line.released)?;
+            *unbackordered = add(*unbackordered, line.unbackordered)?;
+        }
+        let cuts: Vec<_> = cancelled
+            .into_iter()
+            .filter_map(|(line_id, (released, unbackordered))| {
+                let hold = *held.get(&line_id)?;
+                let (reserved, backordered) =
+                    split(hold.reserved, hold.backordered, released, unbackordered);
+                Some((hold, reserved, backordered))
+            })
+            .collect();
+        holds::cut(&tx, &mut levels, &cuts, End::Released).await?;
+        fill_backorders(&mut tx, &mut levels).await?;
+        levels.store(&tx).await?;
+        let before: Vec<_> = cuts.iter().map(|(hold, ..)| hold).collect();
+        let after: Vec<_> = cuts.iter().map(after_cut).collect();
+        tx.audit("order_hold", order.order_id.uuid(), Some(&before), Some(&after))?;
+        tx.commit().await
+    }
+}
+
+fn key(line: &ConfirmedLine) -> Key {
+    Key { product_id: line.product_id, warehouse_id: line.warehouse_id }
+}
+
+fn add(a: Quantity, b: Quantity) -> Result<Quantity> {
+    a.checked_add(b).map_err(internal)
+}
+
+/// Whether the hold is what the order was confirmed on.
+fn is_whole(held: &BTreeMap<OrderLineId, Hold>, lines: &[ConfirmedLine]) -> bool {
+    let wanted =
+        lines.iter().filter(|line| line.reserved.is_positive() || line.backordered.is_positive());
+    let matches = |line: &ConfirmedLine| {
+        held.get(&line.line_id).is_some_and(|hold| {
+            hold.key == key(line)
+                && hold.reserved == line.reserved
+                && hold.backordered == line.backordered
+        })
+    };
+    wanted.clone().count() == held.len() && wanted.clone().all(matches)
+}
+
+async fn take_anew(
+    tx: &mut Tx,
+    event: &Event,
+    order: &OrderConfirmed,
+    held: &BTreeMap<OrderLineId, Hold>,
+    levels: &mut Levels,
+) -> Result<()> {
+    holds::give_up(tx, levels, held.values().copied()).await?;
+    let (mut taken, mut broken) = (Vec::new(), Vec::new());
+    for line in &order.lines {
+        let level = levels.at(key(line))?;
+        let reserved = level.reserve_up_to(line.reserved);
+        let missing = line.reserved.checked_sub(reserved).map_err(internal)?;
+        let backordered = add(line.backordered, missing)?;
+        level.backorder(backordered).map_err(internal)?;
+        let line_id = line.line_id;
+        taken.push(Taken { line: ReservedLine { line_id, reserved, backordered }, key: key(line) });
+        if missing.is_positive() {
+            broken.push(OrderLineQuantity { order_line_id: line_id, quantity: missing });
+        }
+    }
+    hold(tx, order.order_id, &taken, None).await?;
+    if !broken.is_empty() {
+        let event_data = ReservationBroken { order_id: order.order_id, lines: broken };
+        tx.publish(order.order_id.uuid(), event.aggregate_version, &event_data)?;
+    }
+    Ok(())
+}
+
+/// What comes off a hold when an order line is cancelled. The order may not know yet that
+/// a backorder was filled or a reservation broken: what is not found where it was thought
+/// to be is taken from the other.
+fn split(
+    reserved: Quantity,
+    backordered: Quantity,
+    released: Quantity,
+    unbackordered: Quantity,
+) -> (Quantity, Quantity) {
+    let [reserved, backordered, released, unbackordered] =
+        [reserved, backordered, released, unbackordered].map(Quantity::micros);
+    let from_backorder = unbackordered.min(backordered);
+    let from_reservation = released.min(reserved);
+    let short_backorder = unbackordered - from_backorder;
+    let short_reservation = released - from_reservation;
+    let from_reservation = (from_reservation + short_backorder).min(reserved);
+    let from_backorder = (from_backorder + short_reservation).min(backordered);
+    (Quantity::from_micros(from_reservation), Quantity::from_micros(from_backorder))
+}
+
+fn after_cut((hold, reserved, backordered): &(Hold, Quantity, Quantity)) -> ReservedLine {
+    let left = |from: Quantity, cut: Quantity| Quantity::from_micros(from.micros() - cut.micros());
+    ReservedLine {
+        line_id: hold.line_id,
+        reserved: left(hold.reserved, *reserved),
+        backordered: left(hold.backordered, *backordered),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_quantity_is_found_wherever_it_is_held_by_now() {
+        let check = |held: (i64, i64), cancelled: (i64, i64), expected: (i64, i64)| {
+            let q = |n| Quantity::from_units(n).expect("in range");
+            assert_eq!(
+                split(q(held.0), q(held.1), q(cancelled.0), q(cancelled.1)),
+                (q(expected.0), q(expected.1)),
+                "{held:?} less {cancelled:?}"
+            );
+        };
+        check((3, 2), (1, 1), (1, 1));
+        check((3, 2), (3, 2), (3, 2));
+        // The backorder was filled in the meantime.
+        check((5, 0), (0, 2), (2, 0));
+        check((5, 0), (3, 2), (5, 0));
+        // The reservation was broken in the meantime.
+        check((3, 2), (5, 0), (3, 2));
+        check((3, 2), (4, 0), (3, 1));
+        // More than there is.
+        check((1, 0), (5, 5), (1, 0));
+    }
+}

@@ -1,0 +1,97 @@
+//! Products and warehouses a request names.
+
+use std::collections::{BTreeSet, HashMap};
+
+use contracts::ids::{ProductId, WarehouseId};
+use kernel::Result;
+use kernel::db::Tx;
+use kernel::quantity::Quantity;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::entities::{product, warehouse};
+use crate::error::Error;
+
+/// The warehouse a request names at `pointer`.
+pub(crate) async fn find_warehouse(
+    tx: &Tx,
+    id: WarehouseId,
+    pointer: &str,
+) -> Result<warehouse::Model> {
+    let found = warehouse::Entity::find_by_id(id).one(&**tx).await?;
+    Ok(found.ok_or_else(|| Error::UnknownWarehouse { pointer: pointer.into() })?)
+}
+
+/// The product a request names at `/product_id`.
+pub(crate) async fn find_product(tx: &Tx, id: ProductId) -> Result<product::Model> {
+    let found = product::Entity::find_by_id(id).one(&**tx).await?;
+    Ok(found.ok_or_else(|| Error::UnknownProduct { pointer: "/product_id".into() })?)
+}
+
+/// The products of the lines of a request, by id.
+pub(crate) async fn find_products(
+    tx: &Tx,
+    lines: &[ProductId],
+) -> Result<HashMap<ProductId, product::Model>> {
+    let ids: BTreeSet<_> = lines.iter().copied().collect();
+    let found = product::Entity::find().filter(product::Column::Id.is_in(ids)).all(&**tx).await?;
+    let products: HashMap<_, _> = found.into_iter().map(|row| (row.id, row)).collect();
+    match lines.iter().position(|id| !products.contains_key(id)) {
+        Some(i) => Err(Error::UnknownProduct { pointer: format!("/lines/{i}/product_id") }.into()),
+        None => Ok(products),
+    }
+}
+
+/// Refuses a quantity with more decimals than the unit of the product has.
+pub(crate) fn check_fineness(
+    product: &product::Model,
+    quantity: Quantity,
+    pointer: &str,
+) -> Result<(), Error> {
+    // 0..=6 by a CHECK of the table.
+    let spare = Quantity::SCALE.saturating_sub(product.unit_decimals as u32);
+    if quantity.micros() % 10_i64.pow(spare) == 0 {
+        return Ok(());
+    }
+    Err(Error::QuantityTooFine {
+        pointer: pointer.into(),
+        sku: product.sku.clone(),
+        unit: product.unit.clone(),
+        decimals: product.unit_decimals,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+
+    #[test]
+    fn a_quantity_is_no_finer_than_its_unit() {
+        let check = |decimals: i64, quantity: &str, ok: bool| {
+            let product = product::Model {
+                id: ProductId::new(),
+                sku: "A".into(),
+                name: "A".into(),
+                description: None,
+                barcode: None,
+                unit: "kg".into(),
+                unit_decimals: decimals,
+                tax_class: "standard".into(),
+                is_active: true,
+                version: 1,
+                created_at: Utc::now(),
+                updated_at: Utc::now(),
+            };
+            let quantity = quantity.parse().expect("a quantity");
+            let checked = check_fineness(&product, quantity, "/quantity");
+            assert_eq!(checked.is_ok(), ok, "{quantity} at {decimals} decimals");
+        };
+        check(0, "3", true);
+        check(0, "3.5", false);
+        check(3, "0.125", true);
+        check(3, "-0.125", true);
+        check(3, "0.1251", false);
+        check(6, "0.000001", true);
+    }
+}

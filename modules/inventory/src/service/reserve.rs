@@ -1,0 +1,225 @@
+//! Holding stock for orders: the promise inventory makes before an order is confirmed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use contracts::ids::{OrderId, OrderLineId};
+use contracts::inventory::{Release, Reserve, ReserveLine, Reserved, ReservedLine};
+use kernel::db::Tx;
+use kernel::money::AmountError;
+use kernel::quantity::Quantity;
+use kernel::{Ctx, Result};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::entities::product;
+use crate::error::{Error, Shortage};
+use crate::service::backorders::fill_backorders;
+use crate::service::holds::{self, Hold, NewHold, Table};
+use crate::service::levels::{Key, Levels};
+use crate::service::{Service, check_line_count};
+
+impl Service {
+    pub(crate) async fn reserve_for_order(&self, ctx: &Ctx, request: Reserve) -> Result<Reserved> {
+        check_lines(&request.lines)?;
+        let mut tx = self.db.begin(ctx).await?;
+        let mut keys: BTreeSet<_> = request.lines.iter().map(key).collect();
+        keys.extend(holds::keys_of_order(&tx, request.order_id).await?);
+        let mut levels = Levels::lock(&tx, &keys).await?;
+        if let Some(unknown) = levels.unknown(request.lines.iter().map(key)) {
+            return Err(unknown_reference(&tx, &request.lines, unknown).await?);
+        }
+        let held = holds::of_order(&tx, request.order_id).await?;
+        if stands(&held, &request) {
+            holds::set_expiry(&tx, request.order_id, Some(request.expires_at)).await?;
+            tx.commit().await?;
+            return Ok(answer(&request.lines, &held));
+        }
+        // What is held for other lines is left from an attempt whose end nobody saw.
+        holds::give_up(&tx, &mut levels, held.values().copied()).await?;
+        if !request.allow_backorder {
+            let short = shortages(&request.lines, &mut levels)?;
+            if !short.is_empty() {
+                return Err(not_enough(&tx, short).await?);
+            }
+        }
+        let lines = request.lines.iter().map(|line| (line.line_id, key(line), line.quantity));
+        let taken = take(&mut levels, lines)?;
+        hold(&tx, request.order_id, &taken, Some(request.expires_at)).await?;
+        fill_backorders(&mut tx, &mut levels).await?;
+        levels.store(&tx).await?;
+        let held: Vec<_> = held.into_values().collect();
+        let reserved = Reserved { lines: taken.into_iter().map(|t| t.line).collect() };
+        let before = (!held.is_empty()).then_some(&held);
+        tx.audit("order_hold", request.order_id.uuid(), before, Some(&reserved))?;
+        tx.commit().await?;
+        Ok(reserved)
+    }
+
+    pub(crate) async fn release_order(&self, ctx: &Ctx, request: Release) -> Result<()> {
+        let mut tx = self.db.begin(ctx).await?;
+        if give_up_order(&mut tx, request.order_id).await? {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives up all that an order holds and waits for. False if that is nothing.
+pub(crate) async fn give_up_order(tx: &mut Tx, order_id: OrderId) -> Result<bool> {
+    let keys = holds::keys_of_order(tx, order_id).await?;
+    let mut levels = Levels::lock(tx, &keys).await?;
+    let held = holds::of_order(tx, order_id).await?;
+    if held.is_empty() {
+        return Ok(false);
+    }
+    holds::give_up(tx, &mut levels, held.values().copied()).await?;
+    fill_backorders(tx, &mut levels).await?;
+    levels.store(tx).await?;
+    let held: Vec<_> = held.into_values().collect();
+    tx.audit("order_hold", order_id.uuid(), Some(&held), None::<&()>)?;
+    Ok(true)
+}
+
+/// What a line got of what it asked.
+pub(crate) struct Taken {
+    pub line: ReservedLine,
+    pub key: Key,
+}
+
+/// Reserves for each line, in their order, what is available; the rest is backordered.
+/// Changes the levels only: [`hold`] writes the rows.
+pub(crate) fn take(
+    levels: &mut Levels,
+    lines: impl IntoIterator<Item = (OrderLineId, Key, Quantity)>,
+) -> Result<Vec<Taken>> {
+    let mut taken = Vec::new();
+    for (line_id, key, asked) in lines {
+        let level = levels.at(key)?;
+        let reserved = level.reserve_up_to(asked);
+        let backordered = asked.checked_sub(reserved).map_err(too_large)?;
+        level.backorder(backordered).map_err(too_large)?;
+        taken.push(Taken { line: ReservedLine { line_id, reserved, backordered }, key });
+    }
+    Ok(taken)
+}
+
+/// Writes the rows of what was taken.
+pub(crate) async fn hold(
+    tx: &Tx,
+    order_id: OrderId,
+    taken: &[Taken],
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<()> {
+    for table in [Table::Reservations, Table::Backorders] {
+        let rows: Vec<_> = taken
+            .iter()
+            .map(|Taken { line, key }| {
+                let quantity = match table {
+                    Table::Reservations => line.reserved,
+                    Table::Backorders => line.backordered,
+                };
+                NewHold { order_id, line_id: line.line_id, key: *key, quantity }
+            })
+            .filter(|row| row.quantity.is_positive())
+            .collect();
+        holds::add(tx, table, &rows, expires_at).await?;
+    }
+    Ok(())
+}
+
+fn key(line: &ReserveLine) -> Key {
+    Key { product_id: line.product_id, warehouse_id: line.warehouse_id }
+}
+
+fn check_lines(lines: &[ReserveLine]) -> Result<(), Error> {
+    check_line_count(lines.len())?;
+    let mut seen = BTreeSet::new();
+    for (i, line) in lines.iter().enumerate() {
+        if !line.quantity.is_positive() {
+            return Err(Error::QuantityNotPositive { pointer: format!("/lines/{i}/quantity") });
+        }
+        if !seen.insert(line.line_id) {
+            return Err(Error::DuplicateLine { pointer: format!("/lines/{i}/line_id") });
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is held answers the request as it is: it is committed already, or it is
+/// for the same lines.
+fn stands(held: &BTreeMap<OrderLineId, Hold>, request: &Reserve) -> bool {
+    if held.values().any(|hold| hold.is_lasting) {
+        return true;
+    }
+    held.len() == request.lines.len()
+        && request.lines.iter().all(|line| {
+            held.get(&line.line_id).is_some_and(|hold| {
+                hold.key == key(line)
+                    && hold.reserved.checked_add(hold.backordered) == Ok(line.quantity)
+                    && (request.allow_backorder || hold.backordered.is_zero())
+            })
+        })
+}
+
+fn answer(lines: &[ReserveLine], held: &BTreeMap<OrderLineId, Hold>) -> Reserved {
+    let lines = lines.iter().map(|line| {
+        let hold = held.get(&line.line_id);
+        ReservedLine {
+            line_id: line.line_id,
+            reserved: hold.map_or(Quantity::ZERO, |hold| hold.reserved),
+            backordered: hold.map_or(Quantity::ZERO, |hold| hold.backordered),
+        }
+    });
+    Reserved { lines: lines.collect() }
+}
+
+/// Where the lines together ask for more than is available: two lines of one product are
+/// one demand (I8).
+fn shortages(lines: &[ReserveLine], levels: &mut Levels) -> Result<Vec<(Key, Quantity, Quantity)>> {
+    let mut demand: BTreeMap<Key, Quantity> = BTreeMap::new();
+    for line in lines {
+        let asked = demand.entry(key(line)).or_default();
+        *asked = asked.checked_add(line.quantity).map_err(too_large)?;
+    }
+    let mut short = Vec::new();
+    for (key, asked) in demand {
+        let available = levels.at(key)?.available();
+        if asked > available {
+            short.push((key, asked, available));
+        }
+    }
+    Ok(short)
+}
+
+async fn not_enough(tx: &Tx, short: Vec<(Key, Quantity, Quantity)>) -> Result<kernel::Error> {
+    let ids = short.iter().map(|(key, ..)| key.product_id);
+    let products =
+        product::Entity::find().filter(product::Column::Id.is_in(ids)).all(&**tx).await?;
+    let skus: BTreeMap<_, _> = products.into_iter().map(|row| (row.id, row.sku)).collect();
+    let shortages = short
+        .into_iter()
+        .map(|(key, asked, available)| Shortage {
+            product_id: key.product_id,
+            sku: skus.get(&key.product_id).cloned().unwrap_or_default(),
+            warehouse_id: key.warehouse_id,
+            asked,
+            available,
+        })
+        .collect();
+    Ok(Error::InsufficientStock { shortages }.into())
+}
+
+/// Which of the two ids of a key is unknown, at the first line that has it.
+async fn unknown_reference(tx: &Tx, lines: &[ReserveLine], unknown: Key) -> Result<kernel::Error> {
+    let line = lines.iter().position(|line| key(line) == unknown).unwrap_or_default();
+    let product = product::Entity::find_by_id(unknown.product_id).one(&**tx).await?;
+    Ok(match product {
+        None => Error::UnknownProduct { pointer: format!("/lines/{line}/product_id") },
+        Some(_) => Error::UnknownWarehouse { pointer: format!("/lines/{line}/warehouse_id") },
+    }
+    .into())
+}
+
+fn too_large(error: AmountError) -> kernel::Error {
+    Error::TooLarge { pointer: "/lines".into(), source: error }.into()
+}

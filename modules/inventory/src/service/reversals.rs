@@ -1,0 +1,89 @@
+//! Taking back a receipt or an adjustment that should not have been.
+
+use contracts::ids::StockMoveId;
+use kernel::http::Reply;
+use kernel::money::Money;
+use kernel::{Ctx, Result};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use crate::entities::stock_move::{self, SourceType};
+use crate::error::Error;
+use crate::routes::moves::ReverseStockMove;
+use crate::service::Service;
+use crate::service::adjustments::{not_available, publish_adjusted};
+use crate::service::backorders::fill_backorders;
+use crate::service::levels::{Key, Levels};
+use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::references::find_product;
+
+impl Service {
+    /// Posts the mirror of a move: the same goods and the same value, the other way.
+    pub(crate) async fn reverse_move(
+        &self,
+        ctx: &Ctx,
+        id: StockMoveId,
+        request: ReverseStockMove,
+    ) -> Result<Reply> {
+        let mut tx = self.db.begin_once(ctx).await?;
+        let found = stock_move::Entity::find_by_id(id).one(&*tx).await?;
+        let original = found.ok_or_else(|| kernel::Error::not_found("stock move", id))?;
+        if !matches!(original.source_type, SourceType::StockReceipt | SourceType::Adjustment) {
+            return Err(Error::NotReversible.into());
+        }
+        let from = Place::of(original.to_location, original.to_warehouse_id);
+        let to = Place::of(original.from_location, original.from_warehouse_id);
+        // These moves have one end in a warehouse.
+        let ((Place::Warehouse(warehouse_id), _) | (_, Place::Warehouse(warehouse_id))) =
+            (from, to)
+        else {
+            return Err(Error::NotReversible.into());
+        };
+        let key = Key { product_id: original.product_id, warehouse_id };
+        let mut levels = Levels::lock(&tx, &[key].into()).await?;
+        let reversal = stock_move::Entity::find()
+            .filter(stock_move::Column::ReversesId.eq(id))
+            .one(&*tx)
+            .await?;
+        if let Some(by) = reversal {
+            return Err(Error::AlreadyReversed { by: by.id }.into());
+        }
+        let product = find_product(&tx, original.product_id).await?;
+        let value = Money::new(original.value_minor, original.currency);
+        let level = levels.at(key)?;
+        let comes_in = to == Place::Warehouse(warehouse_id);
+        if comes_in {
+            let too_large = |source| Error::TooLarge { pointer: String::new(), source };
+            level.receive(original.quantity, value).map_err(too_large)?;
+        } else if level.available() < original.quantity {
+            return Err(not_available(&product, warehouse_id, original.quantity, level).into());
+        } else {
+            level
+                .take_out(original.quantity, original.value_minor)
+                .map_err(|_| Error::ValueMoved)?;
+        }
+        let posting = Posting {
+            source_type: SourceType::Reversal,
+            source_id: Uuid::now_v7(),
+            moved_on: tx.now().date_naive(),
+            reason: Some(request.reason.into_string()),
+        };
+        let mirror = NewMove {
+            kind: original.kind,
+            product_id: original.product_id,
+            from,
+            to,
+            quantity: original.quantity,
+            unit_cost: original.unit_cost,
+            value,
+            line_id: None,
+            reverses_id: Some(id),
+        };
+        let posted = post(&mut tx, posting, vec![mirror]).await?.remove(0);
+        publish_adjusted(&mut tx, &posted, &product, warehouse_id, comes_in)?;
+        fill_backorders(&mut tx, &mut levels).await?;
+        levels.store(&tx).await?;
+        let location = format!("/api/v1/inventory/moves/{}", posted.id);
+        tx.reply(Reply::created_plain(&posted, location)).await
+    }
+}

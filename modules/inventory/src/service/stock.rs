@@ -1,0 +1,87 @@
+//! Reading stock levels.
+
+use std::collections::{BTreeSet, HashMap};
+
+use contracts::ids::ProductId;
+use kernel::Result;
+use kernel::money::Money;
+use kernel::page::{Page, PageRequest, fetch};
+use kernel::quantity::Quantity;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use crate::entities::{product, stock_level};
+use crate::routes::stock::{Availability, ListStock, StockLevel, WarehouseAvailability};
+use crate::service::Service;
+use crate::service::level::average_cost;
+
+impl Service {
+    pub(crate) async fn list_stock(&self, query: ListStock) -> Result<Page<StockLevel>> {
+        use stock_level::Column;
+        let mut select = stock_level::Entity::find();
+        if let Some(product_id) = query.product_id {
+            select = select.filter(Column::ProductId.eq(product_id));
+        }
+        if let Some(warehouse_id) = query.warehouse_id {
+            select = select.filter(Column::WarehouseId.eq(warehouse_id));
+        }
+        let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
+        let id_of = |row: &stock_level::Model| row.id;
+        let page = fetch(self.db.read(), select, Column::Id, id_of, "stock", &request).await?;
+        let ids: BTreeSet<_> = page.data.iter().map(|row| row.product_id).collect();
+        let products = product::Entity::find()
+            .filter(product::Column::Id.is_in(ids))
+            .all(self.db.read())
+            .await?;
+        let products: HashMap<_, _> = products.into_iter().map(|row| (row.id, row)).collect();
+        Ok(page.map(|row| {
+            // A level has a product by foreign key, and products are never deleted.
+            let product = products.get(&row.product_id);
+            StockLevel {
+                product_id: row.product_id,
+                sku: product.map(|p| p.sku.clone()).unwrap_or_default(),
+                warehouse_id: row.warehouse_id,
+                on_hand: row.on_hand,
+                reserved: row.reserved,
+                available: available(&row),
+                backordered: row.backordered,
+                unit: product.map(|p| p.unit.clone()).unwrap_or_default(),
+                value: Money::new(row.value_minor, self.company.currency),
+                average_cost: average_cost(row.on_hand, row.value_minor, &self.company),
+            }
+        }))
+    }
+
+    pub(crate) async fn availability(&self, product_id: ProductId) -> Result<Availability> {
+        self.product(product_id).await?;
+        let rows = stock_level::Entity::find()
+            .filter(stock_level::Column::ProductId.eq(product_id))
+            .order_by_asc(stock_level::Column::Id)
+            .all(self.db.read())
+            .await?;
+        let sum = |of: fn(&stock_level::Model) -> Quantity| {
+            let micros = rows.iter().fold(0_i64, |sum, row| sum.saturating_add(of(row).micros()));
+            Quantity::from_micros(micros)
+        };
+        Ok(Availability {
+            product_id,
+            on_hand: sum(|row| row.on_hand),
+            reserved: sum(|row| row.reserved),
+            available: sum(available),
+            warehouses: rows
+                .iter()
+                .map(|row| WarehouseAvailability {
+                    warehouse_id: row.warehouse_id,
+                    on_hand: row.on_hand,
+                    reserved: row.reserved,
+                    available: available(row),
+                    backordered: row.backordered,
+                })
+                .collect(),
+        })
+    }
+}
+
+fn available(row: &stock_level::Model) -> Quantity {
+    // 0 <= reserved <= on_hand by a CHECK of the table.
+    Quantity::from_micros(row.on_hand.micros() - row.reserved.micros())
+}

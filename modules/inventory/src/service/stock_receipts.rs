@@ -1,0 +1,89 @@
+//! Taking in stock that has no purchase order.
+
+use contracts::events::StockAdjusted;
+use kernel::http::Reply;
+use kernel::money::Money;
+use kernel::{Ctx, Result};
+use uuid::Uuid;
+
+use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::error::Error;
+use crate::routes::receipts::{NewStockReceipt, StockReceipt};
+use crate::service::backorders::fill_backorders;
+use crate::service::levels::{Key, Levels};
+use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::references::{check_fineness, find_products, find_warehouse};
+use crate::service::{Service, business_date, check_line_count};
+
+impl Service {
+    pub(crate) async fn receive_stock(&self, ctx: &Ctx, new: NewStockReceipt) -> Result<Reply> {
+        check_line_count(new.lines.len())?;
+        let mut tx = self.db.begin_once(ctx).await?;
+        let received_on = business_date(&tx, new.received_on, "/received_on")?;
+        let warehouse = find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?;
+        let (warehouse_id, pointer) = (warehouse.id, "/warehouse_id".to_owned());
+        if !warehouse.is_active {
+            return Err(Error::WarehouseInactive { pointer, code: warehouse.code }.into());
+        }
+        let ids: Vec<_> = new.lines.iter().map(|line| line.product_id).collect();
+        let products = find_products(&tx, &ids).await?;
+        let key = |product_id| Key { product_id, warehouse_id };
+        let mut levels = Levels::lock(&tx, &ids.iter().copied().map(key).collect()).await?;
+        let mut total = Money::zero(self.company.currency);
+        let mut moves = Vec::with_capacity(new.lines.len());
+        for (i, line) in new.lines.into_iter().enumerate() {
+            let product = &products[&line.product_id];
+            if !product.is_active {
+                let pointer = format!("/lines/{i}/product_id");
+                return Err(Error::ProductInactive { pointer, sku: product.sku.clone() }.into());
+            }
+            let quantity = line.quantity.get();
+            let pointer = format!("/lines/{i}/quantity");
+            check_fineness(product, quantity, &pointer)?;
+            let too_large = |source| Error::TooLarge { pointer: pointer.clone(), source };
+            let value = levels
+                .at(key(line.product_id))?
+                .receive_at(quantity, line.unit_cost, &self.company)
+                .map_err(too_large)?;
+            total = total.checked_add(value).map_err(too_large)?;
+            moves.push(NewMove {
+                kind: MoveKind::Receipt,
+                product_id: line.product_id,
+                from: Place::Outside(LocationKind::Adjustment),
+                to: Place::Warehouse(warehouse_id),
+                quantity,
+                unit_cost: Some(line.unit_cost),
+                value,
+                line_id: None,
+                reverses_id: None,
+            });
+        }
+        let id = Uuid::now_v7();
+        let reason = String::from(new.reason);
+        let posting = Posting {
+            source_type: SourceType::StockReceipt,
+            source_id: id,
+            moved_on: received_on,
+            reason: Some(reason.clone()),
+        };
+        let moves = post(&mut tx, posting, moves).await?;
+        for posted in &moves {
+            let adjusted = StockAdjusted {
+                move_id: posted.id,
+                product_id: posted.product_id,
+                warehouse_id,
+                adjusted_on: received_on,
+                quantity: posted.quantity,
+                value: posted.value,
+                reason: reason.clone(),
+            };
+            let version = products[&posted.product_id].version;
+            tx.publish(posted.product_id.uuid(), version, &adjusted)?;
+        }
+        fill_backorders(&mut tx, &mut levels).await?;
+        levels.store(&tx).await?;
+        let receipt = StockReceipt { id, warehouse_id, received_on, value: total, moves };
+        let location = format!("/api/v1/inventory/moves?source_id={id}");
+        tx.reply(Reply::created_plain(&receipt, location)).await
+    }
+}

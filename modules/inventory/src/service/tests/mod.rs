@@ -1,0 +1,10 @@
+//! Tests of the module as a whole, on a database of their own: what only other modules
+//! ask for or tell, and what no request can break.
+
+mod bench;
+mod constraints;
+mod holds;
+mod limits;
+mod postings;
+mod queue;
+mod random;

@@ -1,0 +1,205 @@
+//! What is shipped, returned, received and reversed, and what it costs.
+
+use chrono::Utc;
+use contracts::events::{
+    BackorderFilled, StockAdjusted, StockIssued, StockReceived, StockReturned,
+};
+use contracts::ids::{OrderId, ProductId, WarehouseId};
+use kernel::events::Subscriber;
+use kernel::money::{Currency, Money};
+use serde_json::json;
+
+use super::bench::{Bench, Line, ctx, event, q, receipt, request, shipment};
+use crate::entities::stock_move::MoveKind;
+
+fn eur(minor: i64) -> Money {
+    Money::new(minor, Currency::EUR)
+}
+
+/// An order confirmed on `units` reserved.
+async fn confirmed(bench: &Bench, line: Line, units: i64) -> OrderId {
+    let order = OrderId::new();
+    bench.reserve(order, &[(line, units)], false).await.expect("there");
+    bench.confirm(order, &[(line, units, 0)]).await.expect("heard");
+    order
+}
+
+async fn stocked() -> (Bench, ProductId, WarehouseId) {
+    let bench = Bench::new().await;
+    let (product, warehouse) = (bench.product("A").await, bench.warehouse("W").await);
+    (bench, product, warehouse)
+}
+
+#[tokio::test]
+async fn a_shipment_leaves_at_average_cost_and_uses_up_its_reservation() {
+    let (bench, product, warehouse) = stocked().await;
+    bench.receive(product, warehouse, 10, "1.00").await;
+    bench.receive(product, warehouse, 5, "1.10").await;
+    let line = bench.line(product, warehouse);
+    let order = confirmed(&bench, line, 7).await;
+    bench.ship(order, &[(line, 3)]).await.expect("heard");
+    assert_eq!(bench.level(product, warehouse).await, (12, 4, 0, 1240));
+    bench.ship(order, &[(line, 4)]).await.expect("heard");
+    assert_eq!(bench.level(product, warehouse).await, (8, 0, 0, 827));
+    let issued = bench.published::<StockIssued>().await;
+    assert_eq!(issued[0].cost, eur(310));
+    assert_eq!(issued[1].cost, eur(413));
+    assert_eq!((issued[0].order_id, issued[0].lines[0].order_line_id), (order, line.id));
+    assert_eq!((issued[0].lines[0].quantity, issued[0].lines[0].cost), (q(3), eur(310)));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn an_event_heard_twice_is_applied_once() {
+    let (bench, product, warehouse) = stocked().await;
+    let received = receipt(warehouse, &[(product, 5, "2")]);
+    let received = event(received.purchase_order_id.uuid(), &received);
+    for _ in 0..2 {
+        bench.service.handle(&received).await.expect("heard");
+    }
+    let line = bench.line(product, warehouse);
+    let order = confirmed(&bench, line, 2).await;
+    let shipped = event(order.uuid(), &shipment(order, &[(line, 2)]));
+    for _ in 0..2 {
+        bench.service.handle(&shipped).await.expect("heard");
+    }
+    assert_eq!(bench.level(product, warehouse).await, (3, 0, 0, 600));
+    assert_eq!(bench.moves().await.len(), 2);
+    // Published anew, under another id: the document itself is known.
+    let again = kernel::events::Event { id: uuid::Uuid::now_v7(), ..shipped };
+    bench.service.handle(&again).await.expect_err("the shipment has been posted");
+    assert_eq!(bench.level(product, warehouse).await, (3, 0, 0, 600));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn goods_shipped_without_a_reservation_come_from_what_is_available() {
+    let (bench, product, warehouse) = stocked().await;
+    bench.receive(product, warehouse, 5, "1").await;
+    let held = bench.line(product, warehouse);
+    confirmed(&bench, held, 3).await;
+    let (order, line) = (OrderId::new(), bench.line(product, warehouse));
+    let error = bench.ship(order, &[(line, 3)]).await.expect_err("three of them are promised");
+    assert_eq!(error.code(), "insufficient_stock");
+    assert_eq!(bench.level(product, warehouse).await, (5, 3, 0, 500));
+    bench.ship(order, &[(line, 2)]).await.expect("two are free");
+    assert_eq!(bench.level(product, warehouse).await, (3, 3, 0, 300));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn a_return_comes_back_at_what_it_cost_when_it_left() {
+    let (bench, product, warehouse) = stocked().await;
+    bench.receive(product, warehouse, 3, "0.333333").await;
+    let line = bench.line(product, warehouse);
+    let order = confirmed(&bench, line, 3).await;
+    bench.ship(order, &[(line, 3)]).await.expect("heard");
+    bench.receive(product, warehouse, 1, "99").await;
+    for _ in 0..2 {
+        bench.take_back(order, &[(line, 1, true)]).await.expect("heard");
+    }
+    bench.take_back(order, &[(line, 1, false)]).await.expect("heard");
+    let returned = bench.published::<StockReturned>().await;
+    let costs: Vec<_> = returned.iter().map(|event| event.cost.minor()).collect();
+    assert_eq!(costs, [33, 34], "what is scrapped does not come back");
+    assert_eq!(bench.level(product, warehouse).await, (3, 0, 0, 9967));
+    let last = bench.moves().await.pop().expect("moves");
+    assert_eq!((last.kind, last.value_minor), (MoveKind::Scrap, 33));
+    let error = bench.take_back(order, &[(line, 1, true)]).await.expect_err("all is back");
+    assert_eq!(error.code(), "returned_too_much");
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn one_return_may_restock_a_part_of_a_line_and_scrap_another() {
+    let (bench, product, warehouse) = stocked().await;
+    bench.receive(product, warehouse, 4, "1").await;
+    let line = bench.line(product, warehouse);
+    let order = confirmed(&bench, line, 4).await;
+    bench.ship(order, &[(line, 4)]).await.expect("heard");
+    let lines = [(line, 1, true), (line, 1, false), (line, 1, true)];
+    bench.take_back(order, &lines).await.expect("heard");
+    assert_eq!(bench.level(product, warehouse).await, (2, 0, 0, 200));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn a_purchase_is_taken_in_at_the_price_ordered() {
+    let (bench, product, warehouse) = stocked().await;
+    let received = receipt(warehouse, &[(product, 3, "0.333333"), (product, 1, "2")]);
+    let purchase_order_id = received.purchase_order_id;
+    bench.hear(purchase_order_id.uuid(), &received).await.expect("heard");
+    let told = bench.published::<StockReceived>().await;
+    assert_eq!((told[0].purchase_order_id, told[0].value), (purchase_order_id, eur(300)));
+    let values: Vec<_> = told[0].lines.iter().map(|line| line.value.minor()).collect();
+    assert_eq!(values, [100, 200]);
+    assert_eq!(bench.level(product, warehouse).await, (4, 0, 0, 300));
+    let foreign = contracts::events::ReceiptPosted {
+        currency: "USD".parse().expect("a currency"),
+        ..receipt(warehouse, &[(product, 1, "1")])
+    };
+    let error = bench.hear(purchase_order_id.uuid(), &foreign).await.expect_err("not our books");
+    assert_eq!(error.code(), "currency_not_supported");
+    let unknown = receipt(warehouse, &[(ProductId::new(), 1, "1")]);
+    bench.hear(purchase_order_id.uuid(), &unknown).await.expect_err("no such product");
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn a_reversal_is_the_mirror_of_its_move() {
+    let (bench, product, warehouse) = stocked().await;
+    bench.receive(product, warehouse, 3, "0.333333").await;
+    bench.receive(product, warehouse, 4, "5").await;
+    let wrong = bench.moves().await[0].clone();
+    let reverse = async |id| {
+        let why = request(json!({ "reason": "typed twice" }));
+        bench.service.reverse_move(&ctx(), id, why).await.map(drop)
+    };
+    reverse(wrong.id).await.expect("still there");
+    assert_eq!(bench.level(product, warehouse).await, (4, 0, 0, 2000));
+    let told = bench.published::<StockAdjusted>().await.pop().expect("told");
+    assert_eq!((told.quantity.micros(), told.value), (-q(3).micros(), eur(-100)));
+    let code = async |id| reverse(id).await.expect_err("refused").code().to_owned();
+    assert_eq!(code(wrong.id).await, "already_reversed");
+    let mirror = bench.moves().await.pop().expect("the mirror");
+    assert_eq!(mirror.reverses_id, Some(wrong.id));
+    assert_eq!(code(mirror.id).await, "not_reversible");
+
+    // What left by mistake comes back, and serves who waits.
+    bench.adjust(product, warehouse, "-4").await.expect("available");
+    let (order, line) = (OrderId::new(), bench.line(product, warehouse));
+    bench.reserve(order, &[(line, 1)], true).await.expect("allowed");
+    bench.confirm(order, &[(line, 0, 1)]).await.expect("heard");
+    reverse(bench.moves().await[3].id).await.expect("nothing stands against it");
+    assert_eq!(bench.level(product, warehouse).await, (4, 1, 0, 2000));
+    assert_eq!(bench.published::<BackorderFilled>().await.len(), 1);
+
+    // Promised, or worth something else by now.
+    let second = bench.moves().await[1].clone();
+    assert_eq!(code(second.id).await, "insufficient_stock");
+    bench.cancel(order).await.expect("heard");
+    bench.adjust(product, warehouse, "-3").await.expect("available");
+    bench.receive(product, warehouse, 3, "1").await;
+    assert_eq!(code(second.id).await, "value_moved");
+    bench.ship(order, &[(line, 1)]).await.expect("available");
+    let shipped = bench.moves().await.pop().expect("a move");
+    assert_eq!(code(shipped.id).await, "not_reversible");
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn every_posting_is_audited_once() {
+    #[derive(sea_orm::FromQueryResult)]
+    struct Count {
+        n: i64,
+    }
+    let (bench, product, warehouse) = stocked().await;
+    let sql = "SELECT COUNT(*) AS n FROM audit_log WHERE resource_type = 'stock_posting'";
+    bench.purchase(warehouse, &[(product, 3, "1"), (product, 1, "2")]).await.expect("heard");
+    assert_eq!(bench.find::<Count>(sql).await.n, 1);
+    let line = bench.line(product, warehouse);
+    let order = confirmed(&bench, line, 2).await;
+    bench.ship(order, &[(line, 2)]).await.expect("heard");
+    assert_eq!(bench.find::<Count>(sql).await.n, 2);
+    assert!(bench.moves().await.iter().all(|row| row.moved_on == Utc::now().date_naive()));
+}

@@ -1,0 +1,94 @@
+//! Where stock is kept.
+
+use contracts::ids::WarehouseId;
+use kernel::error::OrConflict;
+use kernel::http::Reply;
+use kernel::page::{Page, PageRequest, fetch};
+use kernel::{Ctx, Result};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+
+use crate::entities::warehouse;
+use crate::error::Error;
+use crate::routes::warehouses::{ListWarehouses, NewWarehouse, Warehouse, WarehousePatch};
+use crate::service::Service;
+
+impl Service {
+    pub(crate) async fn list_warehouses(
+        &self,
+        query: ListWarehouses,
+    ) -> Result<Page<warehouse::Model>> {
+        let mut select = warehouse::Entity::find();
+        if let Some(code) = query.code {
+            select = select.filter(warehouse::Column::Code.eq(String::from(code)));
+        }
+        if let Some(is_active) = query.is_active {
+            select = select.filter(warehouse::Column::IsActive.eq(is_active));
+        }
+        let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
+        let id_of = |row: &warehouse::Model| row.id.uuid();
+        fetch(self.db.read(), select, warehouse::Column::Id, id_of, "warehouses", &request).await
+    }
+
+    pub(crate) async fn warehouse(&self, id: WarehouseId) -> Result<warehouse::Model> {
+        let warehouse = warehouse::Entity::find_by_id(id).one(self.db.read()).await?;
+        warehouse.ok_or_else(|| kernel::Error::not_found("warehouse", id))
+    }
+
+    pub(crate) async fn create_warehouse(&self, ctx: &Ctx, new: NewWarehouse) -> Result<Reply> {
+        let mut tx = self.db.begin_once(ctx).await?;
+        let code = String::from(new.code);
+        let model = warehouse::ActiveModel {
+            id: Set(WarehouseId::new()),
+            code: Set(code.clone()),
+            name: Set(new.name.into()),
+            is_active: Set(true),
+            version: Set(1),
+            created_at: Set(tx.now()),
+            updated_at: Set(tx.now()),
+        };
+        let taken = || Error::WarehouseCodeTaken { code }.into();
+        let warehouse = Warehouse::from(model.insert(&*tx).await.or_conflict(taken)?);
+        tx.audit_new("warehouse", warehouse.id.uuid(), &warehouse)?;
+        let location = format!("/api/v1/inventory/warehouses/{}", warehouse.id);
+        tx.reply(Reply::created(&warehouse, location)).await
+    }
+
+    pub(crate) async fn update_warehouse(
+        &self,
+        ctx: &Ctx,
+        id: WarehouseId,
+        patch: WarehousePatch,
+    ) -> Result<Reply> {
+        let mut tx = self.db.begin_once(ctx).await?;
+        let found = warehouse::Entity::find_by_id(id).one(&*tx).await?;
+        let before = found.ok_or_else(|| kernel::Error::not_found("warehouse", id))?;
+        ctx.check_version(before.version)?;
+        let mut model = before.clone().into_active_model();
+        if let Some(name) = patch.name {
+            model.name = Set(name.into());
+        }
+        if let Some(is_active) = patch.is_active {
+            model.is_active = Set(is_active);
+        }
+        model.version = Set(before.version + 1);
+        model.updated_at = Set(tx.now());
+        let after = Warehouse::from(model.update(&*tx).await?);
+        tx.audit("warehouse", id.uuid(), Some(&Warehouse::from(before)), Some(&after))?;
+        tx.reply(Reply::ok(&after)).await
+    }
+}
+
+impl From<warehouse::Model> for Warehouse {
+    fn from(model: warehouse::Model) -> Self {
+        Warehouse {
+            id: model.id,
+            code: model.code,
+            name: model.name,
+            is_active: model.is_active,
+            version: model.version,
+            created_at: model.created_at,
+            updated_at: model.updated_at,
+        }
+    }
+}

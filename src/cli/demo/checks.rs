@@ -1,0 +1,81 @@
+//! Whether the books balance and every law holds.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::client::{Client, string};
+use super::failure::{Failure, InStep, Result};
+use super::walk::amount_text;
+use crate::gateway::MODULES;
+
+/// How long a law that compares what two modules know may take to hold again.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// Prints the trial balance; a difference is a failure.
+pub(super) async fn trial_balance(client: &Client) -> Result<()> {
+    let step = || "trial balance".to_owned();
+    let balance = client.get("billing/trial-balance").await.step(step)?;
+    println!("\nTrial balance as of {}", string(&balance["as_of"]));
+    println!("  {:<6} {:<36} {:>18} {:>18}", "", "Account", "Debit", "Credit");
+    for account in balance["accounts"].as_array().into_iter().flatten() {
+        println!(
+            "  {:<6} {:<36} {:>18} {:>18}",
+            string(&account["code"]),
+            string(&account["name"]),
+            string(&account["debit"]["amount"]),
+            string(&account["credit"]["amount"]),
+        );
+    }
+    println!(
+        "  {:<6} {:<36} {:>18} {:>18}",
+        "",
+        "Total",
+        string(&balance["total_debit"]["amount"]),
+        string(&balance["total_credit"]["amount"]),
+    );
+    let difference = amount_text(&balance["difference"]);
+    println!("  {:<6} {:<36} {difference:>37}", "", "Difference");
+    let digits = string(&balance["difference"]["amount"]);
+    if digits.is_empty() || digits.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') {
+        let detail = format!("the books are off by {difference}");
+        return Err(Failure::new("books_do_not_balance", detail)).step(step);
+    }
+    Ok(())
+}
+
+/// Prints how many laws each module holds; a broken one is a failure.
+pub(super) async fn laws(client: &Client) -> Result<()> {
+    println!("\nLaws");
+    let mut broken = Vec::new();
+    for module in MODULES {
+        let (count, violated) = settled_laws(client, module).await?;
+        let violations: i64 = violated.iter().filter_map(|law| law["violations"].as_i64()).sum();
+        println!("  {module:<11} {count:>3} laws, {violations} violations");
+        broken.extend(violated.into_iter().map(|law| {
+            format!("{module} {}: {}", string(&law["id"]), string(&law["description"]))
+        }));
+    }
+    match broken.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new("laws_broken", broken.join("; "))).step(|| "laws".to_owned()),
+    }
+}
+
+/// The number of a module's laws, and those broken once its events had time to arrive.
+async fn settled_laws(client: &Client, module: &str) -> Result<(usize, Vec<Value>)> {
+    let deadline = Instant::now() + SETTLING;
+    let mut pause = Duration::from_millis(10);
+    loop {
+        let report = client.get(&format!("{module}/invariants")).await;
+        let report = report.step(|| format!("laws of {module}"))?;
+        let laws = report["laws"].as_array().cloned().unwrap_or_default();
+        let count = laws.len();
+        let broken: Vec<Value> = laws.into_iter().filter(|law| law["violations"] != 0).collect();
+        if broken.is_empty() || Instant::now() > deadline {
+            return Ok((count, broken));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,369 @@
+//! A small company's first day, touching every operation there is. What is sent and
+//! answered becomes the examples of the documents, so none of them is made up.
+
+mod record;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::boundaries::assert_file;
+use crate::flows::{address, eventually};
+use crate::harness::{ADMIN_PASSWORD, Api, Server, text};
+use crate::spec::operations;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_works_as_its_example_says() {
+    let server = Server::start().await;
+    let recorded = Arc::new(Mutex::new(Vec::new()));
+    let api = server.api.recording(recorded.clone());
+
+    people(&api).await;
+    let goods = goods(&api).await;
+    let customer = customer(&api, &goods).await;
+    server.settle().await;
+    selling(&server, &api, &goods, &customer).await;
+    server.settle().await;
+    buying(&server, &api, &goods).await;
+    server.settle().await;
+    looking_around(&api).await;
+    server.assert_invariants().await;
+
+    let spec = server.api.get("/openapi.json").await.ok();
+    let exchanges = recorded.lock().expect("whole").clone();
+    let examples = record::examples(&exchanges, &spec);
+    let missing: BTreeSet<String> = operations(&spec)
+        .into_iter()
+        .map(|(_, _, operation)| text(&operation["operationId"]))
+        .filter(|id| examples.get(id).is_none())
+        .collect();
+    assert!(missing.is_empty(), "the tour leaves out {missing:?}");
+    let examples = serde_json::to_string_pretty(&examples).expect("JSON") + "\n";
+    assert_file("openapi/examples.json", &examples);
+    server.stop().await;
+}
+
+async fn people(api: &Api) {
+    let anybody = api.with_token(None);
+    let credentials = json!({"username": "admin", "password": ADMIN_PASSWORD});
+    let token = anybody.post("/api/v1/auth/token", credentials).await.ok();
+    let refresh = json!({"refresh_token": token["refresh_token"]});
+    let token = anybody.post("/api/v1/auth/token/refresh", refresh).await.ok();
+    let second = api.with_token(token["access_token"].as_str());
+    second.post("/api/v1/auth/token/revoke", Value::Null).await;
+    api.get("/api/v1/auth/me").await.ok();
+    api.get("/api/v1/auth/permissions").await.ok();
+
+    let role = json!({
+        "name": "counter", "description": "Sells at the counter",
+        "permissions": ["sales.quotation:read", "sales.quotation:create", "orders.*"]
+    });
+    let role = api.post("/api/v1/auth/roles", role).await.ok();
+    let path = format!("/api/v1/auth/roles/{}", text(&role["id"]));
+    api.get(&path).await.ok();
+    api.patch(&path, &role, json!({"description": "Sells at the counter and ships"})).await.ok();
+    let user = json!({
+        "username": "erika", "name": "Erika Mustermann", "password": "six quiet lighthouses",
+        "email": "erika@example.com"
+    });
+    let user = api.post("/api/v1/auth/users", user).await.ok();
+    let path = format!("/api/v1/auth/users/{}", text(&user["id"]));
+    api.get(&path).await.ok();
+    let user = api.patch(&path, &user, json!({"name": "Erika Musterfrau"})).await.ok();
+    api.put(&format!("{path}/roles"), &user, json!({"role_ids": [role["id"]]})).await.ok();
+
+    let credentials = json!({"username": "erika", "password": "six quiet lighthouses"});
+    let erika = anybody.post("/api/v1/auth/token", credentials).await.ok();
+    let erika = api.with_token(erika["access_token"].as_str());
+    let change = json!({
+        "current_password": "six quiet lighthouses", "new_password": "seven loud lighthouses"
+    });
+    assert_eq!(erika.post("/api/v1/auth/me/password", change).await.status, 204);
+}
+
+struct Goods {
+    warehouse: Value,
+    chair: Value,
+    table: Value,
+}
+
+async fn goods(api: &Api) -> Goods {
+    let warehouse = json!({"code": "HAM", "name": "Hamburg"});
+    let warehouse = api.post("/api/v1/inventory/warehouses", warehouse).await.ok();
+    let path = format!("/api/v1/inventory/warehouses/{}", text(&warehouse["id"]));
+    api.get(&path).await.ok();
+    let warehouse = api.patch(&path, &warehouse, json!({"name": "Hamburg harbour"})).await.ok();
+    let chair = json!({
+        "sku": "CHAIR-OAK", "name": "Oak chair", "description": "Solid, oiled", "unit": "pcs",
+        "tax_class": "standard", "barcode": "4006381333931"
+    });
+    let chair = api.post("/api/v1/inventory/products", chair).await.ok();
+    let path = format!("/api/v1/inventory/products/{}", text(&chair["id"]));
+    api.get(&path).await.ok();
+    let chair = api.patch(&path, &chair, json!({"description": "Solid oak, oiled"})).await.ok();
+    let table = json!({
+        "sku": "TABLE-OAK", "name": "Oak table", "unit": "pcs", "tax_class": "standard"
+    });
+    let table = api.post("/api/v1/inventory/products", table).await.ok();
+
+    let receipt = json!({
+        "warehouse_id": warehouse["id"], "reason": "opening stock",
+        "lines": [
+            {"product_id": chair["id"], "quantity": "40", "unit_cost": "31.50"},
+            {"product_id": table["id"], "quantity": "10", "unit_cost": "140.00"}
+        ]
+    });
+    api.post("/api/v1/inventory/receipts", receipt).await.ok();
+    let adjustment = json!({
+        "warehouse_id": warehouse["id"], "product_id": chair["id"], "quantity": "-1",
+        "reason": "broken leg"
+    });
+    let adjusted = api.post("/api/v1/inventory/adjustments", adjustment).await.ok();
+    let path = format!("/api/v1/inventory/moves/{}", text(&adjusted["id"]));
+    api.get(&path).await.ok();
+    api.post(&format!("{path}/reverse"), json!({"reason": "it was glued"})).await.ok();
+    let reservation = json!({
+        "warehouse_id": warehouse["id"], "product_id": chair["id"], "quantity": "2",
+        "ttl_s": 3600, "note": "put by for a walk-in"
+    });
+    let reservation = api.post("/api/v1/inventory/reservations", reservation).await.ok();
+    let path = format!("/api/v1/inventory/reservations/{}", text(&reservation["id"]));
+    api.get(&path).await.ok();
+    api.act(&format!("{path}/release"), &reservation).await.ok();
+    Goods { warehouse, chair, table }
+}
+
+async fn customer(api: &Api, goods: &Goods) -> Value {
+    let list = json!({"code": "RETAIL", "name": "Retail", "currency": "EUR", "is_default": true});
+    let list = api.post("/api/v1/sales/price-lists", list).await.ok();
+    let path = format!("/api/v1/sales/price-lists/{}", text(&list["id"]));
+    api.get(&path).await.ok();
+    let list = api.patch(&path, &list, json!({"name": "Retail prices"})).await.ok();
+    let prices = json!({"prices": [
+        {"product_id": goods.chair["id"], "min_quantity": "1", "unit_price": "79.00"},
+        {"product_id": goods.chair["id"], "min_quantity": "10", "unit_price": "69.00"},
+        {"product_id": goods.table["id"], "min_quantity": "1", "unit_price": "349.00"}
+    ]});
+    api.put(&format!("{path}/prices"), &list, prices).await.ok();
+    api.get(&format!("{path}/prices")).await.ok();
+
+    let customer = json!({
+        "name": "Café Elbe GmbH", "email": "einkauf@cafe-elbe.example", "tax_id": "DE123456789",
+        "payment_terms_days": 14, "billing_address": address(),
+        "credit_limit": {"amount": "20000.00", "currency": "EUR"}
+    });
+    let customer = api.post("/api/v1/sales/customers", customer).await.ok();
+    let path = format!("/api/v1/sales/customers/{}", text(&customer["id"]));
+    api.get(&path).await.ok();
+    let customer = api.patch(&path, &customer, json!({"payment_terms_days": 30})).await.ok();
+    let explain = json!({
+        "customer_id": customer["id"], "lines": [{"product_id": goods.chair["id"], "quantity": "12"}]
+    });
+    api.post("/api/v1/sales/prices/explain", explain).await.ok();
+    customer
+}
+
+async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
+    let quotation = json!({
+        "customer_id": customer["id"], "warehouse_id": goods.warehouse["id"],
+        "lines": [
+            {"product_id": goods.chair["id"], "quantity": "12"},
+            {"product_id": goods.table["id"], "quantity": "3", "discount": "5"}
+        ]
+    });
+    let quotations = "/api/v1/sales/quotations";
+    let quote = async || api.post(quotations, quotation.clone()).await.ok();
+    let path_of = |quotation: &Value| format!("{quotations}/{}", text(&quotation["id"]));
+    let rejected = quote().await;
+    let sent = api.act(&format!("{}/send", path_of(&rejected)), &rejected).await.ok();
+    api.act(&format!("{}/reject", path_of(&sent)), &sent).await.ok();
+    let dropped = quote().await;
+    api.act(&format!("{}/cancel", path_of(&dropped)), &dropped).await.ok();
+    let draft = quote().await;
+    let path = path_of(&draft);
+    let until = json!({"valid_until": chrono::Utc::now().date_naive() + chrono::Days::new(14)});
+    let draft = api.patch(&path, &draft, until).await.ok();
+    let sent = api.act(&format!("{path}/send"), &draft).await.ok();
+    let accepted = api.act(&format!("{path}/accept"), &sent).await.ok();
+    server.settle().await;
+    api.get(&path).await.ok();
+
+    // From the quotation to cash.
+    let orders = "/api/v1/orders/orders";
+    let order = api.post(orders, json!({"quotation_id": accepted["id"]})).await.ok();
+    let path = format!("{orders}/{}", text(&order["id"]));
+    let order = api.patch(&path, &order, json!({"customer_reference": "PO 4711"})).await.ok();
+    let order = api.act(&format!("{path}/confirm"), &order).await.ok();
+    let chairs = &order["lines"][0]["id"];
+    let part = json!({"lines": [{"order_line_id": chairs, "quantity": "5"}]});
+    let wrong = api.post(&format!("{path}/shipments"), part).await.ok();
+    let shipments = "/api/v1/orders/shipments";
+    let cancel = format!("{shipments}/{}/cancel", text(&wrong["id"]));
+    api.act(&cancel, &wrong).await.ok();
+    let part = json!({
+        "lines": [{"order_line_id": chairs, "quantity": "10"}],
+        "carrier": "DHL", "tracking_number": "00340434161094042557"
+    });
+    let shipment = api.post(&format!("{path}/shipments"), part).await.ok();
+    let shipment_path = format!("{shipments}/{}", text(&shipment["id"]));
+    let tracking = json!({"tracking_number": "00340434161094042558"});
+    let shipment = api.patch(&shipment_path, &shipment, tracking).await.ok();
+    let shipment = api.act(&format!("{shipment_path}/ship"), &shipment).await.ok();
+    api.act(&format!("{shipment_path}/deliver"), &shipment).await.ok();
+    api.get(&shipment_path).await.ok();
+    api.get(&format!("{path}/shipments")).await.ok();
+    server.settle().await;
+
+    let invoice = invoice_of(api, &shipment).await;
+    let invoice_path = format!("/api/v1/billing/invoices/{}", text(&invoice["id"]));
+    let invoice = api.act(&format!("{invoice_path}/issue"), &invoice).await.ok();
+    let payment = json!({
+        "direction": "incoming", "customer_id": customer["id"], "amount": invoice["total"],
+        "method": "bank_transfer", "external_key": "statement 17, line 3"
+    });
+    let payment = api.post("/api/v1/billing/payments", payment).await.ok();
+    let payment_path = format!("/api/v1/billing/payments/{}", text(&payment["id"]));
+    let allocation = json!({"allocations": [
+        {"invoice_id": invoice["id"], "amount": {"amount": "500.00", "currency": "EUR"}}
+    ]});
+    api.act_with(&format!("{payment_path}/allocations"), &payment, allocation).await.ok();
+    api.get(&payment_path).await.ok();
+
+    // Two chairs come back.
+    let returned = json!({
+        "lines": [{"order_line_id": chairs, "quantity": "2", "restock": true}],
+        "reason": "wrong colour"
+    });
+    let returned = api.post(&format!("{path}/returns"), returned).await.ok();
+    api.get(&format!("/api/v1/orders/returns/{}", text(&returned["id"]))).await.ok();
+    let credit = json!({
+        "lines": [{"invoice_line_id": invoice["lines"][0]["id"], "quantity": "2"}],
+        "reason": "two chairs returned"
+    });
+    let credit = api.post(&format!("{invoice_path}/credit-notes"), credit).await.ok();
+    api.get(&format!("/api/v1/billing/credit-notes/{}", text(&credit["id"]))).await.ok();
+    api.get(&invoice_path).await.ok();
+    server.settle().await;
+
+    // The rest of the order is not wanted any more.
+    let order = api.get(&path).await.ok();
+    let cancel = format!("{path}/lines/{}/cancel", text(&order["lines"][0]["id"]));
+    let order = api.act_with(&cancel, &order, json!({"quantity": "1"})).await.ok();
+    api.act(&format!("{path}/close-short"), &order).await.ok();
+    server.settle().await;
+    api.get(&format!("{path}/timeline")).await.ok();
+
+    // A direct order, its draft invoice thrown away, and one cancelled.
+    let direct = json!({
+        "customer_id": customer["id"], "warehouse_id": goods.warehouse["id"],
+        "lines": [{"product_id": goods.table["id"], "quantity": "1", "unit_price": "300.00"}]
+    });
+    let order = api.post(orders, direct.clone()).await.ok();
+    let path = format!("{orders}/{}", text(&order["id"]));
+    let order = api.act(&format!("{path}/confirm"), &order).await.ok();
+    assert_eq!(order["status"], "confirmed");
+    let shipment = api.post(&format!("{path}/shipments"), json!({})).await.ok();
+    let ship = format!("{shipments}/{}/ship", text(&shipment["id"]));
+    let shipment = api.act(&ship, &shipment).await.ok();
+    server.settle().await;
+    let invoice = invoice_of(api, &shipment).await;
+    let discard = format!("/api/v1/billing/invoices/{}/discard", text(&invoice["id"]));
+    api.act(&discard, &invoice).await.ok();
+    let order = api.post(orders, direct).await.ok();
+    api.act(&format!("{orders}/{}/cancel", text(&order["id"])), &order).await.ok();
+}
+
+async fn invoice_of(api: &Api, shipment: &Value) -> Value {
+    let path = format!("/api/v1/billing/invoices?shipment_id={}", text(&shipment["id"]));
+    let found = eventually(api, &path, |page| page["data"][0].is_object()).await;
+    found.expect("billing drafts an invoice for the shipment")["data"][0].clone()
+}
+
+async fn buying(server: &Server, api: &Api, goods: &Goods) {
+    let supplier = json!({
+        "name": "Holzwerk Süd KG", "email": "vertrieb@holzwerk.example",
+        "payment_terms_days": 30, "address": address()
+    });
+    let supplier = api.post("/api/v1/purchasing/suppliers", supplier).await.ok();
+    let path = format!("/api/v1/purchasing/suppliers/{}", text(&supplier["id"]));
+    api.get(&path).await.ok();
+    let supplier = api.patch(&path, &supplier, json!({"payment_terms_days": 45})).await.ok();
+
+    let orders = "/api/v1/purchasing/purchase-orders";
+    let order = json!({
+        "supplier_id": supplier["id"], "warehouse_id": goods.warehouse["id"],
+        "lines": [{"product_id": goods.chair["id"], "quantity": "20", "unit_price": "32.00"}]
+    });
+    let unwanted = api.post(orders, order.clone()).await.ok();
+    api.act(&format!("{orders}/{}/cancel", text(&unwanted["id"])), &unwanted).await.ok();
+    let order = api.post(orders, order).await.ok();
+    let path = format!("{orders}/{}", text(&order["id"]));
+    let expected = chrono::Utc::now().date_naive() + chrono::Days::new(7);
+    let order = api.patch(&path, &order, json!({"expected_on": expected})).await.ok();
+    let order = api.act(&format!("{path}/approve"), &order).await.ok();
+    api.act(&format!("{path}/send"), &order).await.ok();
+    let line = &order["lines"][0]["id"];
+    let receipt = json!({
+        "purchase_order_id": order["id"], "delivery_note": "LS 2210",
+        "lines": [{"purchase_order_line_id": line, "quantity": "15"}]
+    });
+    let receipt = api.post("/api/v1/purchasing/receipts", receipt).await.ok();
+    api.get(&format!("/api/v1/purchasing/receipts/{}", text(&receipt["id"]))).await.ok();
+    server.settle().await;
+
+    let bills = "/api/v1/billing/bills";
+    let bill = |number: &str, quantity: &str| {
+        json!({
+            "supplier_id": supplier["id"], "purchase_order_id": order["id"],
+            "supplier_invoice_number": number,
+            "lines": [
+                {"purchase_order_line_id": line, "quantity": quantity, "unit_price": "32.00"}
+            ]
+        })
+    };
+    let wrong = api.post(bills, bill("RE-1001", "20")).await.ok();
+    assert_eq!(wrong["status"], "exception", "five of the twenty have not arrived");
+    api.act(&format!("{bills}/{}/reject", text(&wrong["id"])), &wrong).await.ok();
+    let right = api.post(bills, bill("RE-1002", "15")).await.ok();
+    let path_of_bill = format!("{bills}/{}", text(&right["id"]));
+    let right = api.act(&format!("{path_of_bill}/approve"), &right).await.ok();
+    let payment = json!({
+        "direction": "outgoing", "supplier_id": supplier["id"], "amount": right["total"],
+        "method": "bank_transfer",
+        "allocations": [{"bill_id": right["id"], "amount": right["total"]}]
+    });
+    api.post("/api/v1/billing/payments", payment).await.ok();
+    api.get(&path_of_bill).await.ok();
+    server.settle().await;
+    let order = api.get(&path).await.ok();
+    api.act(&format!("{path}/close"), &order).await.ok();
+}
+
+/// Lists, reports, and what is left.
+async fn looking_around(api: &Api) {
+    let rate = json!({"code": "books", "name": "Books", "rate": "7"});
+    let rate = api.post("/api/v1/billing/tax-rates", rate).await.ok();
+    let path = format!("/api/v1/billing/tax-rates/{}", text(&rate["id"]));
+    api.get(&path).await.ok();
+    api.patch(&path, &rate, json!({"name": "Printed books"})).await.ok();
+    let totals = json!({
+        "currency": "EUR", "prices_include_tax": false,
+        "lines": [
+            {"quantity": "16", "unit_price": "348.35", "discount": "4", "tax_class": "standard"}
+        ]
+    });
+    api.post("/api/v1/billing/totals", totals).await.ok();
+    let spec = api.get("/openapi.json").await.ok();
+    for (method, path, _) in operations(&spec) {
+        if method == "GET" && !path.contains('{') {
+            api.get(&path).await.ok();
+        }
+    }
+    let entries = api.get("/api/v1/billing/journal-entries?limit=1").await.ok();
+    let path = format!("/api/v1/billing/journal-entries/{}", text(&entries["data"][0]["id"]));
+    api.get(&path).await.ok();
+    let stock = api.get("/api/v1/inventory/stock?limit=1").await.ok();
+    let product = text(&stock["data"][0]["product_id"]);
+    api.get(&format!("/api/v1/inventory/products/{product}/availability")).await.ok();
+}

@@ -1,0 +1,111 @@
+//! From recorded exchanges to the examples of the documents: one for each operation, with
+//! ids, moments and secrets put into a form that is the same in every run.
+
+use std::collections::BTreeMap;
+
+use chrono::{Days, NaiveDate, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::harness::Exchange;
+
+/// The day every example plays on.
+const EXAMPLE_DAY: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 15).expect("a day");
+
+/// The examples by operation id: the first success of each.
+pub fn examples(exchanges: &[Exchange], spec: &Value) -> Value {
+    let mut normaliser = Normaliser::default();
+    let mut examples = Map::new();
+    for exchange in exchanges.iter().filter(|e| (200..300).contains(&e.status)) {
+        let sent = normaliser.value(&exchange.sent);
+        let received = normaliser.value(&exchange.received);
+        let Some(id) = operation_id(spec, &exchange.method, &exchange.path) else {
+            continue;
+        };
+        if examples.contains_key(&id) {
+            continue;
+        }
+        let mut example = json!({ "status": exchange.status });
+        if !sent.is_null() {
+            example["request"] = sent;
+        }
+        if !received.is_null() {
+            example["response"] = received;
+        }
+        examples.insert(id, example);
+    }
+    Value::Object(examples)
+}
+
+/// The operation of a request, by its path's template; fixed segments win.
+pub fn operation_id(spec: &Value, method: &str, path: &str) -> Option<String> {
+    let matching = spec["paths"].as_object()?.iter().filter(|(template, item)| {
+        let (mut a, mut b) = (template.split('/'), path.split('/'));
+        item.get(method.to_ascii_lowercase()).is_some()
+            && loop {
+                match (a.next(), b.next()) {
+                    (None, None) => break true,
+                    (Some(t), Some(s)) if t == s || t.starts_with('{') => {}
+                    _ => break false,
+                }
+            }
+    });
+    let (_, item) = matching.min_by_key(|(template, _)| template.matches('{').count())?;
+    Some(item[method.to_ascii_lowercase()]["operationId"].as_str()?.to_owned())
+}
+
+/// Gives each id it meets the next id of a fixed row.
+#[derive(Default)]
+struct Normaliser {
+    ids: BTreeMap<String, String>,
+}
+
+impl Normaliser {
+    fn value(&mut self, value: &Value) -> Value {
+        match value {
+            Value::Object(map) => Value::Object(
+                map.iter().map(|(key, value)| (key.clone(), self.field(key, value))).collect(),
+            ),
+            Value::Array(items) => items.iter().map(|item| self.value(item)).collect(),
+            Value::String(text) => Value::String(self.text(text)),
+            other => other.clone(),
+        }
+    }
+
+    fn field(&mut self, key: &str, value: &Value) -> Value {
+        match key {
+            "access_token" => json!("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl"),
+            "refresh_token" => json!("mHcI2pBv5lXH1rYb0m4Jq0nDk3sYw8uE6tZcVfGaR7o"),
+            "next_cursor" => json!("AZNrLl1cehCPXjwfnzuKEXo8"),
+            "hash" | "prev_hash" if value.as_str().is_some_and(|hash| hash.len() == 64) => {
+                json!("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+            }
+            _ => self.value(value),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok() {
+            let next = format!("01936b2e-5d5c-7a10-8f5e-{:012}", self.ids.len() + 1);
+            return self.ids.entry(text.to_owned()).or_insert(next).clone();
+        }
+        if text.len() > 19 && chrono::DateTime::parse_from_rfc3339(text).is_ok() {
+            let day = text[..10].parse().unwrap_or(EXAMPLE_DAY);
+            return format!("{}T09:30:00Z", shifted(day));
+        }
+        if let Ok(day) = text.parse::<NaiveDate>() {
+            return shifted(day).to_string();
+        }
+        // Numbers of documents carry the year.
+        let year = Utc::now().date_naive().format("-%Y-").to_string();
+        text.replace(&year, &EXAMPLE_DAY.format("-%Y-").to_string())
+    }
+}
+
+/// The day as far from the day of the examples as it is from today.
+fn shifted(day: NaiveDate) -> NaiveDate {
+    let days = (day - Utc::now().date_naive()).num_days();
+    match u64::try_from(days) {
+        Ok(days) => EXAMPLE_DAY + Days::new(days),
+        Err(_) => EXAMPLE_DAY - Days::new(days.unsigned_abs()),
+    }
+}
