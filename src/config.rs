@@ -212,8 +212,10 @@ fn explain(error: figment::Error) -> ConfigError {
                     None => format!(" (from {})", metadata.name),
                 })
                 .unwrap_or_default();
-            let path = error.path.join(".");
-            format!("{path}: {}{source}", error.kind)
+            match error.path.join(".").as_str() {
+                "" => format!("{}{source}", error.kind),
+                path => format!("{path}: {}{source}", error.kind),
+            }
         })
         .collect();
     ConfigError(lines.join("; "))

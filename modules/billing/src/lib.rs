@@ -1,1 +1,75 @@
+//! Billing owns what is owed and the books: tax rates, invoices, credit notes, payments,
+//! suppliers' bills and the double-entry journal behind all of them. It does not own orders
+//! (orders), stock (inventory) or who customers and suppliers are (sales, purchasing).
 
+mod entities;
+mod error;
+mod events;
+mod routes;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use contracts::billing::{Billing, RoundingMode, Served};
+use kernel::db::{Db, Migrations, Script};
+use kernel::module::ModuleDeps;
+use kernel::money::Percent;
+use kernel::{Module, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::service::Service;
+
+/// The module's name in paths, permissions and events.
+pub const NAME: &str = "billing";
+
+/// The module's settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where tax is rounded: `per_document` or `per_line`. Frozen on each document.
+    pub rounding_mode: RoundingMode,
+    /// How far, in percent, a billed price may be from the ordered one before
+    /// the bill is an exception.
+    pub price_tolerance: Percent,
+}
+
+/// What the module needs of others.
+pub struct Deps {
+    pub module: ModuleDeps,
+}
+
+const MIGRATIONS: Migrations = Migrations {
+    portable: &[Script {
+        number: 100,
+        name: "billing",
+        sql: include_str!("../../../migrations/billing/0100_tables.sql"),
+    }],
+    sqlite: &[Script {
+        number: 101,
+        name: "billing_triggers",
+        sql: include_str!("../../../migrations/billing/0101_triggers.sqlite.sql"),
+    }],
+};
+
+/// Opens the module's data and hands out what it offers.
+pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Billing>)> {
+    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let service =
+        Arc::new(Service { db: db.clone(), config, company: deps.module.company });
+    let data = web::Data::from(service.clone());
+    let module = Module {
+        name: NAME,
+        db,
+        routes: Arc::new(move |cfg| {
+            cfg.app_data(data.clone());
+            routes::configure(cfg);
+        }),
+        subscriber: service.clone(),
+        contract: Arc::new(Served(service.clone())),
+        jobs: Vec::new(),
+    };
+    Ok((module, service))
+}

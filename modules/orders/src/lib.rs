@@ -1,1 +1,82 @@
+//! Orders owns what customers want of us: orders and where each unit of them is, the
+//! shipments that take goods to them and the returns that bring goods back. It does not
+//! own prices and credit (sales), stock (inventory) or invoices (billing).
 
+mod entities;
+mod error;
+mod events;
+mod routes;
+mod service;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use contracts::billing::Billing;
+use contracts::inventory::Inventory;
+use contracts::sales::Sales;
+use kernel::db::{Db, Migrations, Script};
+use kernel::module::ModuleDeps;
+use kernel::{Error, Module, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::service::Service;
+
+/// The module's name in paths, permissions and events.
+pub const NAME: &str = "orders";
+
+/// The module's settings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How long credit and stock are held for an order that is being confirmed, in
+    /// seconds: 60 to 86 400. A confirmation takes far less; this is how long what a
+    /// crashed one held is out of reach.
+    pub hold_ttl_s: u64,
+}
+
+/// What the module needs of others.
+pub struct Deps {
+    pub module: ModuleDeps,
+    pub sales: Arc<dyn Sales>,
+    pub inventory: Arc<dyn Inventory>,
+    pub billing: Arc<dyn Billing>,
+}
+
+const MIGRATIONS: Migrations = Migrations {
+    portable: &[Script {
+        number: 100,
+        name: "orders",
+        sql: include_str!("../../../migrations/orders/0100_tables.sql"),
+    }],
+    sqlite: &[Script {
+        number: 101,
+        name: "orders_triggers",
+        sql: include_str!("../../../migrations/orders/0101_triggers.sqlite.sql"),
+    }],
+};
+
+/// Opens the module's data and hands out what it offers.
+pub async fn build(config: Config, deps: Deps) -> Result<Module> {
+    let service = Arc::new(service(config, deps).await?);
+    let data = web::Data::from(service.clone());
+    Ok(Module {
+        name: NAME,
+        db: service.db.clone(),
+        routes: Arc::new(move |cfg| {
+            cfg.app_data(data.clone());
+            routes::configure(cfg);
+        }),
+        subscriber: service.clone(),
+        contract: service.clone(),
+        jobs: Service::jobs(&service),
+    })
+}
+
+async fn service(config: Config, deps: Deps) -> Result<Service> {
+    if !(60..=86_400).contains(&config.hold_ttl_s) {
+        return Err(Error::internal("orders.hold_ttl_s must be 60 to 86400"));
+    }
+    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let Deps { sales, inventory, billing, .. } = deps;
+    Ok(Service { db, config, sales, inventory, billing })
+}

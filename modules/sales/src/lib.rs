@@ -2,7 +2,6 @@
 //! quotations, and the ledger of what was sold at which margin. It does not own orders or
 //! shipments (orders), invoices, payments and tax (billing) or products (inventory).
 
-mod email;
 mod entities;
 mod error;
 mod events;

@@ -8,13 +8,12 @@ use contracts::ids::{CustomerId, PriceListId};
 use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
 use kernel::money::{Currency, Money};
 use kernel::page::{Cursor, Limit, Page, Sort};
-use kernel::text::{Code, Name, Text};
+use kernel::text::{Code, Email, Name, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::email::Email;
 use crate::service::Service;
 
 pub(super) fn configure(cfg: &mut ServiceConfig) {

@@ -153,7 +153,8 @@ async fn release_gives_back_a_hold_but_no_order_that_stands() {
     let world = World::new().await;
     let customer = world.customer(Some(100)).await;
     let order = OrderId::new();
-    let release = || world.service.release_credit(&ctx(), ReleaseCredit { order_id: order });
+    let ctx = ctx();
+    let release = || world.service.release_credit(&ctx, ReleaseCredit { order_id: order });
     release().await.expect("no hold is no error");
     world.hold(order, customer, 60, soon()).await.expect("held");
     release().await.expect("released");

@@ -84,9 +84,9 @@ impl Model {
             return Err("credit_limit_exceeded");
         }
         // The same amount again never makes a hold shorter.
-        let stays = before.as_ref().is_some_and(|o| {
-            o.state == State::Held && o.amount == minor && !o.is_over && is_over
-        });
+        let stays = before
+            .as_ref()
+            .is_some_and(|o| o.state == State::Held && o.amount == minor && !o.is_over && is_over);
         let invoiced = before.map_or(0, |o| o.invoiced);
         let is_over = is_over && !stays;
         self.orders.insert(order, Order { state: State::Held, amount: minor, invoiced, is_over });
@@ -211,10 +211,8 @@ async fn check(steps: Vec<Step>) {
             (model.held(), model.uninvoiced(), model.owed),
             "{step:?} {model:?}"
         );
-        let may_raise = matches!(
-            step,
-            Step::Confirm { .. } | Step::Invoice { .. } | Step::Shrink { .. }
-        );
+        let may_raise =
+            matches!(step, Step::Confirm { .. } | Step::Invoice { .. } | Step::Shrink { .. });
         let is_hold = matches!(step, Step::Hold { .. });
         assert!(may_raise || model.exposure() <= before.max(if is_hold { LIMIT } else { before }));
         assert_eq!(world.broken_laws().await, Vec::<&str>::new(), "{step:?}");

@@ -1,28 +1,24 @@
 //! What the tests work in.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use contracts::billing::{
-    Billing, CalculateTotals, LineTotals, RoundingMode, TaxTotal, Totals,
-};
+use contracts::billing::{Billing, CalculateTotals, LineTotals, RoundingMode, TaxTotal, Totals};
 use contracts::ids::{CustomerId, OrderId, ProductId, QuotationId, WarehouseId};
 use contracts::inventory::{
-    FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved,
-    WarehouseInfo,
+    FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, WarehouseInfo,
 };
 use contracts::sales::{HoldCredit, Sales};
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::db::{evaluate, execute};
 use kernel::events::{Event, EventData, Subscriber};
-use kernel::money::{Currency, Money, Percent, Rounding, line_net_exact, round_div, to_minor};
 use kernel::module::ModuleDeps;
+use kernel::money::{Currency, Money, Percent, Rounding, line_net_exact, round_div, to_minor};
 use kernel::text::Code;
 use kernel::{Actor, Ctx, Error, Result};
-use sea_orm::{EntityTrait, Value};
+use sea_orm::{EntityTrait, QueryOrder, Value};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -30,18 +26,13 @@ use crate::entities::{customer_credit, quotation};
 use crate::service::{Service, laws};
 use crate::{Config, Deps, open};
 
-/// Every product is there, active and counted, but for those said to be unknown.
-#[derive(Default)]
-pub(crate) struct Shelf {
-    pub unknown: Mutex<HashSet<ProductId>>,
-}
+/// Every product and warehouse asked for is there, active, and products are counted.
+struct Shelf;
 
 #[async_trait]
 impl Inventory for Shelf {
     async fn products(&self, _: &Ctx, request: FindProducts) -> Result<Vec<ProductInfo>> {
-        let unknown = self.unknown.lock().expect("whole");
-        let products = request.ids.into_iter().filter(|id| !unknown.contains(id));
-        Ok(products
+        Ok(request.ids.into_iter()
             .map(|id| ProductInfo {
                 id,
                 sku: format!("SKU-{id}"),
@@ -74,7 +65,7 @@ impl Inventory for Shelf {
 }
 
 /// One tax of 20 %, rounded on each line.
-pub(crate) struct Till;
+struct Till;
 
 #[async_trait]
 impl Billing for Till {
@@ -125,7 +116,6 @@ impl Billing for Till {
 /// A module of its own, gone when dropped.
 pub(crate) struct World {
     pub service: Service,
-    pub shelf: Arc<Shelf>,
     dir: PathBuf,
 }
 
@@ -156,7 +146,6 @@ impl World {
     pub(crate) async fn new() -> World {
         let dir = std::env::temp_dir().join(format!("erp-sales-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&dir).expect("a directory for the test");
-        let shelf = Arc::new(Shelf::default());
         let module = ModuleDeps {
             data: DataConfig {
                 dir: dir.clone(),
@@ -168,9 +157,9 @@ impl World {
             subscriptions: &[],
         };
         let config = Config { expiry_interval_s: 10, quotation_validity_days: 30 };
-        let deps = Deps { module, inventory: shelf.clone(), billing: Arc::new(Till) };
+        let deps = Deps { module, inventory: Arc::new(Shelf), billing: Arc::new(Till) };
         let service = open(config, deps).await.expect("the module opens");
-        World { service, shelf, dir }
+        World { service, dir }
     }
 
     /// A customer with this credit limit in cents.
@@ -245,8 +234,14 @@ impl World {
         });
         let new = serde_json::from_value(new).expect("a quotation");
         self.service.create_quotation(&ctx(), new).await.expect("drafted");
-        let all = quotation::Entity::find().all(self.service.db.read()).await.expect("read");
-        all.into_iter().map(|row| row.id).max().expect("there is one")
+        self.quotation_ids().await.pop().expect("there is one")
+    }
+
+    /// Oldest first.
+    pub(crate) async fn quotation_ids(&self) -> Vec<QuotationId> {
+        let select = quotation::Entity::find().order_by_asc(quotation::Column::Id);
+        let all = select.all(self.service.db.read()).await.expect("read");
+        all.into_iter().map(|row| row.id).collect()
     }
 
     pub(crate) async fn quotation(&self, id: QuotationId) -> quotation::Model {

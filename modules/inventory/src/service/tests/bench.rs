@@ -302,7 +302,6 @@ impl Bench {
         counts.filter(|(_, violations)| *violations != 0).collect()
     }
 
-    #[track_caller]
     pub async fn assert_lawful(&self) {
         assert_eq!(self.broken_laws().await, []);
     }

@@ -1,1 +1,397 @@
+//! Random commands, with a copy of what orders and billing would know: after each one no
+//! law is broken, every confirmed order has what it was told, and the value of the stock
+//! is what the events have told billing, to the cent (V-2).
 
+use std::collections::BTreeMap;
+
+use chrono::{Duration, Utc};
+use contracts::events::{
+    BackorderFilled, OrderLineQuantity, ReservationBroken, StockAdjusted, StockIssued,
+    StockReceived, StockReturned,
+};
+use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
+use contracts::inventory::Release;
+use kernel::quantity::Quantity;
+use kernel::{Error, Result};
+use proptest::prelude::*;
+use sea_orm::FromQueryResult;
+use serde_json::json;
+
+use super::bench::{Bench, Line, ctx, in_an_hour, q, request};
+use crate::entities::reservation;
+
+#[derive(Clone, Debug)]
+enum Command {
+    Receive { item: usize, units: i64, cents: i64 },
+    Purchase { items: Vec<(usize, i64)>, cents: i64 },
+    Adjust { item: usize, units: i64 },
+    Reverse { pick: usize },
+    Reserve { items: Vec<(usize, i64)>, allow_backorder: bool, is_late: bool },
+    ReserveAgain { pick: usize, allow_backorder: bool },
+    Release { pick: usize },
+    Confirm { pick: usize },
+    Cancel { pick: usize },
+    CancelLine { pick: usize, line: usize, units: i64 },
+    Ship { pick: usize, units: i64 },
+    Return { pick: usize, units: i64, restock: bool },
+    SetAside { item: usize, units: i64 },
+    PutBack { pick: usize },
+    Expire,
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let item = 0..4_usize;
+    let items = || prop::collection::vec((0..4_usize, 1..8_i64), 1..4);
+    let (pick, units, cents) = (any::<usize>(), 1..8_i64, 0..500_i64);
+    prop_oneof![
+        3 => (item.clone(), units.clone(), cents.clone())
+            .prop_map(|(item, units, cents)| Command::Receive { item, units, cents }),
+        2 => (items(), cents).prop_map(|(items, cents)| Command::Purchase { items, cents }),
+        2 => (item.clone(), -8..8_i64).prop_map(|(item, units)| Command::Adjust { item, units }),
+        1 => pick.prop_map(|pick| Command::Reverse { pick }),
+        5 => (items(), any::<bool>(), prop::bool::weighted(0.3)).prop_map(
+            |(items, allow_backorder, is_late)| Command::Reserve { items, allow_backorder, is_late }
+        ),
+        1 => (pick, any::<bool>())
+            .prop_map(|(pick, allow_backorder)| Command::ReserveAgain { pick, allow_backorder }),
+        1 => pick.prop_map(|pick| Command::Release { pick }),
+        4 => pick.prop_map(|pick| Command::Confirm { pick }),
+        1 => pick.prop_map(|pick| Command::Cancel { pick }),
+        2 => (pick, pick, units.clone())
+            .prop_map(|(pick, line, units)| Command::CancelLine { pick, line, units }),
+        4 => (pick, units.clone()).prop_map(|(pick, units)| Command::Ship { pick, units }),
+        2 => (pick, units.clone(), any::<bool>())
+            .prop_map(|(pick, units, restock)| Command::Return { pick, units, restock }),
+        1 => (item, units).prop_map(|(item, units)| Command::SetAside { item, units }),
+        1 => pick.prop_map(|pick| Command::PutBack { pick }),
+        2 => Just(Command::Expire),
+    ]
+}
+
+/// What orders knows of a line, in units.
+struct KnownLine {
+    line: Line,
+    reserved: i64,
+    backordered: i64,
+    shipped: i64,
+    returned: i64,
+}
+
+struct KnownOrder {
+    id: OrderId,
+    is_confirmed: bool,
+    is_over: bool,
+    lines: Vec<KnownLine>,
+}
+
+struct World {
+    bench: Bench,
+    items: Vec<(ProductId, WarehouseId)>,
+    orders: Vec<KnownOrder>,
+    /// Cents billing has booked on its account of inventory.
+    booked: i64,
+    heard: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Published {
+    seq: i64,
+    r#type: String,
+    data: String,
+}
+
+/// Not enough of something is an answer; anything else is a mistake.
+fn allow_refusal<T>(result: Result<T>, codes: &[&str]) -> Option<T> {
+    let refuse = |error: Error| {
+        assert!(codes.contains(&error.code()), "{error:?}");
+        None
+    };
+    result.map_or_else(refuse, Some)
+}
+
+impl World {
+    async fn new() -> Self {
+        let bench = Bench::new().await;
+        let products = [bench.product("A").await, bench.product("B").await];
+        let warehouses = [bench.warehouse("W").await, bench.warehouse("X").await];
+        let items = products.iter().flat_map(|p| warehouses.map(|w| (*p, w))).collect();
+        World { bench, items, orders: Vec::new(), booked: 0, heard: 0 }
+    }
+
+    fn pick(&self, pick: usize, wanted: impl Fn(&KnownOrder) -> bool) -> Option<usize> {
+        let orders: Vec<_> = (0..self.orders.len()).filter(|i| wanted(&self.orders[*i])).collect();
+        (!orders.is_empty()).then(|| orders[pick % orders.len()])
+    }
+
+    async fn run(&mut self, command: Command) {
+        match command {
+            Command::Receive { item, units, cents } => {
+                let (product, warehouse) = self.items[item];
+                self.bench.receive(product, warehouse, units, &price(cents)).await;
+            }
+            Command::Purchase { items, cents } => {
+                let (_, warehouse) = self.items[items[0].0];
+                let cost = price(cents);
+                let lines: Vec<_> =
+                    items.iter().map(|(i, n)| (self.items[*i].0, *n, cost.as_str())).collect();
+                self.bench.purchase(warehouse, &lines).await.expect("heard");
+            }
+            Command::Adjust { item, units } => {
+                let (product, warehouse) = self.items[item];
+                let adjusted = self.bench.adjust(product, warehouse, &units.to_string()).await;
+                let codes = ["insufficient_stock", "quantity_zero", "unit_cost_required"];
+                allow_refusal(adjusted, &codes);
+            }
+            Command::Reverse { pick } => {
+                let moves = self.bench.moves().await;
+                if !moves.is_empty() {
+                    let why = request(json!({ "reason": "test" }));
+                    let id = moves[pick % moves.len()].id;
+                    let reversed = self.bench.service.reverse_move(&ctx(), id, why).await;
+                    let codes =
+                        ["not_reversible", "already_reversed", "insufficient_stock", "value_moved"];
+                    allow_refusal(reversed, &codes);
+                }
+            }
+            Command::Reserve { items, allow_backorder, is_late } => {
+                let id = OrderId::new();
+                let lines: Vec<_> = items
+                    .iter()
+                    .map(|(item, units)| {
+                        let (product, warehouse) = self.items[*item];
+                        (self.bench.line(product, warehouse), *units)
+                    })
+                    .collect();
+                let until = if is_late { Utc::now() } else { in_an_hour() };
+                let reserved = self.bench.reserve_until(id, &lines, allow_backorder, until).await;
+                if let Some(reserved) = allow_refusal(reserved, &["insufficient_stock"]) {
+                    let lines = lines.iter().zip(&reserved.lines).map(|((line, asked), got)| {
+                        assert_eq!(got.line_id, line.id);
+                        let (reserved, backordered) = (units(got.reserved), units(got.backordered));
+                        assert_eq!(reserved + backordered, *asked);
+                        assert!(allow_backorder || backordered == 0);
+                        KnownLine { line: *line, reserved, backordered, shipped: 0, returned: 0 }
+                    });
+                    let lines = lines.collect();
+                    self.orders.push(KnownOrder { id, is_confirmed: false, is_over: false, lines });
+                }
+            }
+            Command::ReserveAgain { pick, allow_backorder } => {
+                let Some(i) = self.pick(pick, |o| !o.is_confirmed && !o.is_over) else { return };
+                let order = &mut self.orders[i];
+                let lines: Vec<_> =
+                    order.lines.iter().map(|l| (l.line, l.reserved + l.backordered)).collect();
+                let again = self.bench.reserve(order.id, &lines, allow_backorder).await;
+                match allow_refusal(again, &["insufficient_stock"]) {
+                    Some(reserved) => {
+                        for (line, got) in order.lines.iter_mut().zip(reserved.lines) {
+                            line.reserved = units(got.reserved);
+                            line.backordered = units(got.backordered);
+                        }
+                    }
+                    None => order.is_over = true,
+                }
+            }
+            Command::Release { pick } => {
+                let Some(i) = self.pick(pick, |o| !o.is_confirmed) else { return };
+                let release = Release { order_id: self.orders[i].id };
+                self.bench.service.release_order(&ctx(), release).await.expect("released");
+            }
+            Command::Confirm { pick } => {
+                let Some(i) = self.pick(pick, |o| !o.is_confirmed && !o.is_over) else { return };
+                let order = &mut self.orders[i];
+                order.is_confirmed = true;
+                let lines: Vec<_> =
+                    order.lines.iter().map(|l| (l.line, l.reserved, l.backordered)).collect();
+                self.bench.confirm(order.id, &lines).await.expect("heard");
+            }
+            Command::Cancel { pick } => {
+                let shipped = |o: &KnownOrder| o.lines.iter().any(|l| l.shipped > 0);
+                let Some(i) = self.pick(pick, |o| o.is_confirmed && !shipped(o)) else { return };
+                let order = &mut self.orders[i];
+                order.is_over = true;
+                for line in &mut order.lines {
+                    (line.reserved, line.backordered) = (0, 0);
+                }
+                self.bench.cancel(order.id).await.expect("heard");
+            }
+            Command::CancelLine { pick, line, units } => {
+                let Some(i) = self.pick(pick, |o| o.is_confirmed) else { return };
+                let order = &mut self.orders[i];
+                let line = line % order.lines.len();
+                let line = &mut order.lines[line];
+                let unbackordered = units.min(line.backordered);
+                let released = (units - unbackordered).min(line.reserved);
+                line.backordered -= unbackordered;
+                line.reserved -= released;
+                let cancelled = [(line.line, released, unbackordered)];
+                self.bench.cancel_lines(order.id, &cancelled).await.expect("heard");
+            }
+            Command::Ship { pick, units } => {
+                let ready = |o: &KnownOrder| o.lines.iter().any(|l| l.reserved > 0);
+                let Some(i) = self.pick(pick, |o| o.is_confirmed && ready(o)) else { return };
+                let order = &mut self.orders[i];
+                let mut lines = Vec::new();
+                for line in order.lines.iter_mut().filter(|line| line.reserved > 0) {
+                    let units = units.min(line.reserved);
+                    line.reserved -= units;
+                    line.shipped += units;
+                    lines.push((line.line, units));
+                }
+                self.bench.ship(order.id, &lines).await.expect("what is reserved can be shipped");
+            }
+            Command::Return { pick, units, restock } => {
+                let out = |l: &KnownLine| l.shipped > l.returned;
+                let Some(i) = self.pick(pick, |o| o.lines.iter().any(out)) else { return };
+                let order = &mut self.orders[i];
+                let mut lines = Vec::new();
+                for line in order.lines.iter_mut().filter(|line| out(line)) {
+                    let units = units.min(line.shipped - line.returned);
+                    line.returned += units;
+                    lines.push((line.line, units, restock));
+                }
+                self.bench.take_back(order.id, &lines).await.expect("what was shipped comes back");
+            }
+            Command::SetAside { item, units } => {
+                let (product, warehouse) = self.items[item];
+                let new = json!({
+                    "product_id": product, "warehouse_id": warehouse, "note": "test",
+                    "quantity": units.to_string(), "expires_at": Utc::now() + Duration::minutes(9)
+                });
+                let set_aside = self.bench.service.create_reservation(&ctx(), request(new)).await;
+                allow_refusal(set_aside, &["insufficient_stock"]);
+            }
+            Command::PutBack { pick } => {
+                let sql = "SELECT * FROM reservations ORDER BY id";
+                let db = self.bench.service.db.read();
+                let rows: Vec<reservation::Model> =
+                    kernel::db::query_all(db, sql, vec![]).await.expect("reads");
+                if !rows.is_empty() {
+                    let id = rows[pick % rows.len()].id;
+                    let released = self.bench.service.release_reservation(&ctx(), id).await;
+                    allow_refusal(released, &["illegal_transition", "reservation_of_order"]);
+                }
+            }
+            Command::Expire => self.bench.expire().await,
+        }
+    }
+
+    /// Hears what was published since, as orders and billing would.
+    async fn hear(&mut self) {
+        let sql = "SELECT seq, type, data FROM events WHERE seq > $1 ORDER BY seq";
+        let db = self.bench.service.db.read();
+        let events: Vec<Published> =
+            kernel::db::query_all(db, sql, vec![self.heard.into()]).await.expect("reads");
+        for event in events {
+            self.heard = event.seq;
+            self.hear_one(&event.r#type, &event.data);
+        }
+    }
+
+    fn hear_one(&mut self, kind: &str, data: &str) {
+        fn parse<T: kernel::events::EventData>(data: &str) -> T {
+            serde_json::from_str(data).expect("an event")
+        }
+        use kernel::events::EventData;
+        match kind {
+            BackorderFilled::TYPE => {
+                let filled: BackorderFilled = parse(data);
+                self.change(filled.order_id, &filled.lines, 1);
+            }
+            ReservationBroken::TYPE => {
+                let broken: ReservationBroken = parse(data);
+                self.change(broken.order_id, &broken.lines, -1);
+            }
+            StockAdjusted::TYPE => self.booked += parse::<StockAdjusted>(data).value.minor(),
+            StockReceived::TYPE => self.booked += parse::<StockReceived>(data).value.minor(),
+            StockReturned::TYPE => self.booked += parse::<StockReturned>(data).cost.minor(),
+            StockIssued::TYPE => {
+                let issued: StockIssued = parse(data);
+                let sum: i64 = issued.lines.iter().map(|line| line.cost.minor()).sum();
+                assert_eq!(sum, issued.cost.minor());
+                self.booked -= sum;
+            }
+            other => panic!("inventory does not publish {other}"),
+        }
+    }
+
+    /// Moves quantities from backordered to reserved, or back.
+    fn change(&mut self, order_id: OrderId, lines: &[OrderLineQuantity], sign: i64) {
+        let order = self.orders.iter_mut().find(|o| o.id == order_id).expect("a known order");
+        assert!(order.is_confirmed && !order.is_over, "told of an order it should not be");
+        for change in lines {
+            let line = order.lines.iter_mut().find(|l| l.line.id == change.order_line_id);
+            let line = line.expect("a known line");
+            line.reserved += sign * units(change.quantity);
+            line.backordered -= sign * units(change.quantity);
+            assert!(line.reserved >= 0 && line.backordered >= 0);
+        }
+    }
+
+    async fn check(&self) {
+        self.bench.assert_lawful().await;
+        #[derive(FromQueryResult)]
+        struct Held {
+            order_line_id: OrderLineId,
+            reserved: i64,
+            backordered: i64,
+        }
+        #[derive(FromQueryResult)]
+        struct Value {
+            n: i64,
+        }
+        let sql = "SELECT COALESCE(SUM(value_minor), 0) AS n FROM stock_levels";
+        assert_eq!(self.bench.find::<Value>(sql).await.n, self.booked, "V-2");
+        let sql = "SELECT order_line_id, CAST(SUM(reserved) AS BIGINT) AS reserved, \
+            CAST(SUM(backordered) AS BIGINT) AS backordered FROM (\
+            SELECT order_line_id, remaining AS reserved, 0 AS backordered FROM reservations \
+            WHERE order_id IS NOT NULL \
+            UNION ALL SELECT order_line_id, 0, remaining FROM backorders) held \
+            GROUP BY order_line_id";
+        let db = self.bench.service.db.read();
+        let held: Vec<Held> = kernel::db::query_all(db, sql, vec![]).await.expect("reads");
+        let held: BTreeMap<_, _> = held.into_iter().map(|row| (row.order_line_id, row)).collect();
+        for order in self.orders.iter().filter(|order| order.is_confirmed) {
+            for line in &order.lines {
+                let row = held.get(&line.line.id);
+                let found = row.map_or((0, 0), |row| {
+                    (row.reserved / q(1).micros(), row.backordered / q(1).micros())
+                });
+                assert_eq!(found, (line.reserved, line.backordered), "of order {}", order.id);
+            }
+        }
+    }
+}
+
+fn price(cents: i64) -> String {
+    format!("{}.{:02}3", cents / 100, cents % 100)
+}
+
+fn units(quantity: Quantity) -> i64 {
+    quantity.micros() / q(1).micros()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_sequence_of_commands_breaks_a_law(
+        commands in prop::collection::vec(command(), 1..50)
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let mut world = World::new().await;
+            for command in commands {
+                world.run(command).await;
+                world.hear().await;
+                world.check().await;
+            }
+        });
+    }
+}

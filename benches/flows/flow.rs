@@ -1,0 +1,220 @@
+//! A client that sells, one whole sale after the other, and notes how long each took.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use crate::api::{Api, Problem, Result, text};
+use crate::stock::Shop;
+
+/// What a sale consists of, in order. The read is not part of it.
+pub const STEPS: [&str; 11] = [
+    "draft quotation",
+    "send quotation",
+    "accept quotation",
+    "order from quotation",
+    "confirm order",
+    "pack shipment",
+    "ship",
+    "wait for invoice draft",
+    "issue invoice",
+    "take payment",
+    "read product",
+];
+const READ: usize = STEPS.len() - 1;
+/// Longest wait for the invoice that follows a shipment.
+const INVOICE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Durations in microseconds and counts of errors by code.
+pub struct Figures {
+    pub sale: Histogram<u64>,
+    pub steps: Vec<Histogram<u64>>,
+    pub errors: BTreeMap<String, u64>,
+}
+
+impl Figures {
+    pub fn new() -> Self {
+        Figures {
+            sale: histogram(),
+            steps: STEPS.iter().map(|_| histogram()).collect(),
+            errors: BTreeMap::new(),
+        }
+    }
+
+    pub fn add(&mut self, other: &Figures) {
+        // Of the same shape: adding them cannot fail.
+        let _ = self.sale.add(&other.sale);
+        for (sum, steps) in self.steps.iter_mut().zip(&other.steps) {
+            let _ = sum.add(steps);
+        }
+        for (code, count) in &other.errors {
+            *self.errors.entry(code.clone()).or_default() += count;
+        }
+    }
+
+    /// Whole sales.
+    pub fn flows(&self) -> u64 {
+        self.sale.len()
+    }
+
+    pub fn read(&self) -> &Histogram<u64> {
+        &self.steps[READ]
+    }
+}
+
+/// Three digits are kept, whatever the length: it grows by itself.
+fn histogram() -> Histogram<u64> {
+    Histogram::new(3).expect("3 is between 0 and 5")
+}
+
+/// Who sells.
+pub struct Client {
+    api: Api,
+    shop: Arc<Shop>,
+    random: u64,
+    /// The order of the last whole sale.
+    pub last_order: Option<String>,
+    pub figures: Figures,
+}
+
+impl Client {
+    pub fn new(api: Api, shop: Arc<Shop>, number: u64) -> Self {
+        let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+        Client { api, shop, random, last_order: None, figures: Figures::new() }
+    }
+
+    /// Begins sales until `deadline` and finishes the last one.
+    pub async fn sell_until(mut self, deadline: Instant) -> Self {
+        while Instant::now() < deadline {
+            let started = Instant::now();
+            match self.sell().await {
+                Ok(order) => {
+                    let micros = started.elapsed().as_micros() as u64;
+                    self.figures.sale.saturating_record(micros);
+                    self.last_order = Some(order);
+                }
+                Err(problem) => {
+                    *self.figures.errors.entry(problem.code).or_default() += 1;
+                    // So that a server that refuses everything is not flooded.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+            if let Err(problem) = self.read().await {
+                *self.figures.errors.entry(problem.code).or_default() += 1;
+            }
+        }
+        self
+    }
+
+    async fn sell(&mut self) -> Result<String> {
+        let api = self.api.clone();
+        let body = self.draw();
+        let mut step = Stopwatch::start();
+        let quotation = api.post("sales/quotations", &body).await?;
+        step.done(&mut self.figures);
+        let quotation = api.act("sales/quotations", &quotation, "send", None).await?;
+        step.done(&mut self.figures);
+        let quotation = api.act("sales/quotations", &quotation, "accept", None).await?;
+        step.done(&mut self.figures);
+        let body = json!({ "quotation_id": quotation["id"] });
+        let order = api.post("orders/orders", &body).await?;
+        step.done(&mut self.figures);
+        let order = api.act("orders/orders", &order, "confirm", None).await?;
+        step.done(&mut self.figures);
+        let order_id = text(&order["id"])?;
+        let path = format!("orders/orders/{order_id}/shipments");
+        let shipment = api.post(&path, &json!({})).await?;
+        step.done(&mut self.figures);
+        let shipment = api.act("orders/shipments", &shipment, "ship", None).await?;
+        step.done(&mut self.figures);
+        let invoice = drafted_invoice(&api, &shipment).await?;
+        step.done(&mut self.figures);
+        let today = json!({});
+        let invoice = api.act("billing/invoices", &invoice, "issue", Some(&today)).await?;
+        step.done(&mut self.figures);
+        let amount = &invoice["open"];
+        let body = json!({
+            "direction": "incoming", "customer_id": invoice["customer_id"], "amount": amount,
+            "method": "bank_transfer",
+            "allocations": [{ "invoice_id": invoice["id"], "amount": amount }],
+        });
+        api.post("billing/payments", &body).await?;
+        step.done(&mut self.figures);
+        Ok(order_id)
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        let product = self.below(self.shop.products.len());
+        let path = format!("inventory/products/{}", self.shop.products[product]);
+        let started = Instant::now();
+        self.api.get(&path).await?;
+        self.figures.steps[READ].saturating_record(started.elapsed().as_micros() as u64);
+        Ok(())
+    }
+
+    /// Three different products for some customer.
+    fn draw(&mut self) -> Value {
+        let count = self.shop.products.len();
+        let first = self.below(count);
+        let lines: Vec<Value> = [0, 1 + self.below(40), 41 + self.below(40)]
+            .into_iter()
+            .map(|offset| {
+                let product = &self.shop.products[(first + offset) % count];
+                json!({ "product_id": product, "quantity": (1 + self.below(12)).to_string() })
+            })
+            .collect();
+        let customer = self.below(self.shop.customers.len());
+        json!({
+            "customer_id": self.shop.customers[customer], "warehouse_id": self.shop.warehouse,
+            "lines": lines,
+        })
+    }
+
+    /// `xorshift64*` (Vigna 2016): the same sales in every run.
+    fn below(&mut self, count: usize) -> usize {
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % count
+    }
+}
+
+/// Asks until billing has drafted the shipment's invoice.
+async fn drafted_invoice(api: &Api, shipment: &Value) -> Result<Value> {
+    let path = format!("billing/invoices?shipment_id={}", text(&shipment["id"])?);
+    let deadline = Instant::now() + INVOICE_LIMIT;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let page = api.get(&path).await?;
+        if let Some(invoice) = page["data"].get(0) {
+            return Ok(invoice.clone());
+        }
+        if Instant::now() > deadline {
+            return Err(Problem::new("no_invoice_drafted", "the invoice did not come"));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Notes how long each step took since the one before.
+struct Stopwatch {
+    step: usize,
+    since: Instant,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Stopwatch { step: 0, since: Instant::now() }
+    }
+
+    fn done(&mut self, figures: &mut Figures) {
+        let micros = self.since.elapsed().as_micros() as u64;
+        figures.steps[self.step].saturating_record(micros);
+        self.step += 1;
+        self.since = Instant::now();
+    }
+}

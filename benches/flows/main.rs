@@ -1,0 +1,141 @@
+//! How many sales a second, from quotation to cash, one server on this machine does.
+//!
+//! `cargo bench --bench flows -- --database sqlite --clients 8 --seconds 30` starts the
+//! built binary on a database of its own, lets clients sell over HTTP, and checks the books
+//! afterwards. It prints its conditions; the last line is one JSON object.
+
+mod api;
+mod books;
+mod flow;
+mod report;
+mod server;
+mod stock;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use api::Api;
+use flow::{Client, Figures};
+use report::Report;
+use server::{DataDir, Server};
+
+/// Sells from quotation to cash for a while and says how fast that was.
+#[derive(Debug, Parser)]
+struct Args {
+    #[arg(long, value_enum, default_value_t = Database::Sqlite)]
+    database: Database,
+    /// Clients that sell at the same time
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    clients: u16,
+    /// How long they begin new sales; at most 600, as a token lives for 900
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
+    seconds: u16,
+    /// Cargo says it to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// What starting, seeding, settling and checking may take beside the load itself.
+const OVERHEAD: Duration = Duration::from_secs(180);
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.database == Database::Postgres {
+        eprintln!("flows: --database postgres is not available yet; use sqlite");
+        return ExitCode::from(2);
+    }
+    // One thread: the clients share the cores with the server they measure.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run_to_end(&args)),
+        Err(error) => Err(error.to_string()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("flows: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Until it is done, takes too long, or somebody stops it: the server ends with the future.
+async fn run_to_end(args: &Args) -> Result<(), String> {
+    let limit = OVERHEAD + Duration::from_secs(args.seconds.into());
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    tokio::select! {
+        result = tokio::time::timeout(limit, run(args)) => {
+            result.unwrap_or_else(|_| Err(format!("not done after {} s", limit.as_secs())))
+        }
+        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        _ = terminate.recv() => Err("terminated".into()),
+    }
+}
+
+async fn run(args: &Args) -> Result<(), String> {
+    let data_dir = DataDir::new()?;
+    let durability = server::durability(&data_dir)?;
+    let (server, _) = Server::start(&data_dir).await?;
+    let idle_rss_mb = server.rss_mb()?;
+    let result = sell(args, &server).await;
+    let (clients, elapsed) = match result {
+        Ok(done) => done,
+        Err(message) => return Err(format!("{message}\n{}", data_dir.log_tail())),
+    };
+    let rss_mb = server.rss_mb()?;
+    let api = Api::sign_in(&server.base).await.map_err(|e| e.to_string())?;
+    let last_orders = clients.iter().filter_map(|client| client.last_order.clone()).collect();
+    let books = books::check(&api, last_orders).await;
+    server.stop();
+    let (server, start) = Server::start(&data_dir).await?;
+    server.stop();
+
+    let mut figures = Figures::new();
+    for client in clients {
+        figures.add(&client.figures);
+    }
+    let report = Report {
+        args,
+        durability,
+        figures,
+        elapsed,
+        rss_mb,
+        idle_rss_mb,
+        start,
+        binary_mb: server::binary_mb()?,
+    };
+    report.print(&books);
+    match books {
+        Ok(_) if report.figures.flows() > 0 => Ok(()),
+        Ok(_) => Err(format!("no sale was completed\n{}", data_dir.log_tail())),
+        Err(message) => Err(message),
+    }
+}
+
+/// Stocks the shop, and sells until the time is up and every sale begun is done.
+async fn sell(args: &Args, server: &Server) -> Result<(Vec<Client>, Duration), String> {
+    let api = Api::sign_in(&server.base).await.map_err(|e| e.to_string())?;
+    let shop = stock::seed(&api).await.map_err(|e| format!("seeding: {e}"))?;
+    let started = Instant::now();
+    let deadline = started + Duration::from_secs(args.seconds.into());
+    let mut running = JoinSet::new();
+    for number in 0..args.clients {
+        let client = Client::new(api.clone(), shop.clone(), number.into());
+        running.spawn(client.sell_until(deadline));
+    }
+    let mut clients = Vec::new();
+    while let Some(client) = running.join_next().await {
+        clients.push(client.map_err(|error| error.to_string())?);
+    }
+    Ok((clients, started.elapsed()))
+}

@@ -1,0 +1,100 @@
+//! What came out, for people and, in the last line, for programs.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde_json::json;
+
+use crate::Args;
+use crate::flow::{Figures, STEPS};
+
+pub struct Report<'a> {
+    pub args: &'a Args,
+    pub durability: String,
+    pub figures: Figures,
+    pub elapsed: Duration,
+    pub rss_mb: f64,
+    pub idle_rss_mb: f64,
+    /// From the start of the process to its first answer, on the data of the whole run.
+    pub start: Duration,
+    pub binary_mb: f64,
+}
+
+impl Report<'_> {
+    /// Prints everything. `books`: the number of laws that hold, or what is wrong.
+    pub fn print(&self, books: &Result<usize, String>) {
+        let sale = &self.figures.sale;
+        let flows_per_s = self.figures.flows() as f64 / self.elapsed.as_secs_f64();
+        let errors: u64 = self.figures.errors.values().sum();
+        self.print_conditions();
+        println!("\nwhole sales, from quotation to cash");
+        println!("  {} in {:.1} s", self.figures.flows(), self.elapsed.as_secs_f64());
+        println!("  {flows_per_s:.1} flows/s");
+        println!(
+            "  p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms",
+            ms(sale, 0.50),
+            ms(sale, 0.95),
+            ms(sale, 0.99)
+        );
+        println!("  {errors} errors");
+        for (code, count) in &self.figures.errors {
+            println!("    {count:>6} {code}");
+        }
+        println!("\n{:<26} {:>10} {:>10}", "step", "p50 ms", "p95 ms");
+        for (name, step) in STEPS.iter().zip(&self.figures.steps) {
+            println!("  {name:<24} {:>10.2} {:>10.2}", ms(step, 0.50), ms(step, 0.95));
+        }
+        println!("\nserver (MB of 1 000 000 bytes)");
+        println!("  resident idle      {:.1} MB", self.idle_rss_mb);
+        println!("  resident after it  {:.1} MB", self.rss_mb);
+        println!("  binary             {:.1} MB", self.binary_mb);
+        println!("  restart to answer  {:.0} ms", start_ms(self.start));
+        match books {
+            Ok(laws) => println!("\nbooks: difference 0, {laws} laws, 0 violations"),
+            Err(message) => println!("\nbooks: WRONG: {message}"),
+        }
+        let figures = json!({
+            "flows_per_s": rounded(flows_per_s),
+            "p50_ms": rounded(ms(sale, 0.50)),
+            "p95_ms": rounded(ms(sale, 0.95)),
+            "p99_ms": rounded(ms(sale, 0.99)),
+            "errors": errors,
+            "rss_mb": rounded(self.rss_mb),
+            "read_p95_ms": rounded(ms(self.figures.read(), 0.95)),
+            "idle_rss_mb": rounded(self.idle_rss_mb),
+            "start_ms": rounded(start_ms(self.start)),
+            "binary_mb": rounded(self.binary_mb),
+        });
+        println!("{figures}");
+    }
+
+    fn print_conditions(&self) {
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+        println!("conditions");
+        println!("  cpu        {} ({cores} cores, shared by server and clients)", cpu_model());
+        println!("  database   {:?}, {}", self.args.database, self.durability);
+        println!("  clients    {}", self.args.clients);
+        println!("  seconds    {}", self.args.seconds);
+        println!("  build      {profile}");
+    }
+}
+
+fn ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    histogram.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+fn start_ms(start: Duration) -> f64 {
+    start.as_secs_f64() * 1000.0
+}
+
+fn rounded(figure: f64) -> f64 {
+    (figure * 100.0).round() / 100.0
+}
+
+fn cpu_model() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    info.lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or_else(|| "unknown cpu".to_owned(), |(_, model)| model.trim().to_owned())
+}

@@ -1,0 +1,162 @@
+//! The server under load: the built binary as a child process, with default durability.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_erp");
+/// Of the database's only administrator, for as long as the benchmark runs.
+pub const PASSWORD: &str = "a password for the benchmark";
+/// Longest start and longest stop.
+const START_LIMIT: Duration = Duration::from_secs(30);
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// A directory for the database and the log, removed when dropped.
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    pub fn new() -> Result<DataDir, String> {
+        let path = std::env::temp_dir().join(format!("erp-flows-{}", Uuid::now_v7()));
+        std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(DataDir(path))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.join("server.log")
+    }
+
+    /// What the server said last, for a failure.
+    pub fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(10)..].join("\n");
+        format!("the server's last words:\n{last}")
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // Nothing is left to do about a directory that cannot be removed.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running server, stopped when dropped.
+pub struct Server {
+    child: Child,
+    pub base: String,
+}
+
+impl Server {
+    /// Starts the server on these data; also tells how long it took to answer.
+    pub async fn start(data_dir: &DataDir) -> Result<(Server, Duration), String> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(data_dir.log())
+            .map_err(|e| e.to_string())?;
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let begun = Instant::now();
+        let child = command(data_dir)
+            .args(["serve", "--bind", &address])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(|e| e.to_string())?)
+            .stderr(log)
+            .spawn()
+            .map_err(|e| format!("{BINARY}: {e}"))?;
+        let mut server = Server { child, base: format!("http://{address}") };
+        server.answer(data_dir, begun).await?;
+        Ok((server, begun.elapsed()))
+    }
+
+    async fn answer(&mut self, data_dir: &DataDir, begun: Instant) -> Result<(), String> {
+        let http = reqwest::Client::builder().no_proxy().build().map_err(|e| e.to_string())?;
+        let url = format!("{}/health/live", self.base);
+        loop {
+            let answer = http.get(&url).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("the server ended: {status}\n{}", data_dir.log_tail()));
+            }
+            if begun.elapsed() > START_LIMIT {
+                return Err(format!("the server does not answer\n{}", data_dir.log_tail()));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Resident memory.
+    pub fn rss_mb(&self) -> Result<f64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+        kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| format!("{path} has no VmRSS"))
+    }
+
+    /// Asks it to stop, waits, and insists after [`STOP_LIMIT`].
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The signal goes by the shell's own kill: sending it from here needs unsafe code.
+        let kill = format!("kill -TERM {}", self.child.id());
+        let _ = Command::new("sh").args(["-c", &kill]).status();
+        let begun = Instant::now();
+        while begun.elapsed() < STOP_LIMIT {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+                _ => return,
+            }
+        }
+        eprintln!("flows: the server did not stop within {} s", STOP_LIMIT.as_secs());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary on these data. It runs in their directory, so that no `config.toml` of the
+/// caller's changes what is measured; variables do, if the caller sets them.
+fn command(data_dir: &DataDir) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .current_dir(&data_dir.0)
+        .arg("--data-dir")
+        .arg(&data_dir.0)
+        .env("ERP__AUTH__ADMIN_PASSWORD", PASSWORD)
+        .env("ERP__TELEMETRY__LEVEL", "warn");
+    command
+}
+
+/// What a commit survives, as the server is set.
+pub fn durability(data_dir: &DataDir) -> Result<String, String> {
+    let output = command(data_dir).arg("check-config").output().map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        return Err(format!("check-config: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let config: Value = serde_json::from_slice(&output.stdout).map_err(|e| e.to_string())?;
+    let synchronous = config["data"]["synchronous"].as_str().unwrap_or("unknown");
+    Ok(format!("synchronous = {synchronous}"))
+}
+
+/// Size of the binary.
+pub fn binary_mb() -> Result<f64, String> {
+    let meta = std::fs::metadata(Path::new(BINARY)).map_err(|e| format!("{BINARY}: {e}"))?;
+    Ok(meta.len() as f64 / 1e6)
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
+    Ok(listener.local_addr().map_err(|e| e.to_string())?.port())
+}

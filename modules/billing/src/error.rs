@@ -1,0 +1,160 @@
+//! What can be wrong in billing, and what the caller is told.
+
+use chrono::NaiveDate;
+use contracts::ids::{BillId, InvoiceId, InvoiceLineId, PurchaseOrderId, PurchaseOrderLineId};
+use kernel::Error as KernelError;
+use kernel::money::{Currency, Money};
+use kernel::quantity::Quantity;
+use serde_json::json;
+
+use crate::entities::payment::Direction;
+use crate::service::totals::Overflow;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the code {code} belongs to another tax rate")]
+    TaxCodeTaken { code: String },
+    #[error("there is no tax class {tax_class}")]
+    UnknownTaxClass { pointer: String, tax_class: String },
+    #[error("documents are in {company}, not in {asked}")]
+    CurrencyNotSupported { pointer: String, asked: Currency, company: Currency },
+    #[error("the amount is larger than a document can hold")]
+    AmountOverflow,
+    #[error("an amount must be above zero")]
+    AmountNotPositive { pointer: String },
+
+    #[error("at least one line is needed")]
+    NoLines,
+    #[error("at most {max} lines, not {asked}", max = crate::service::MAX_LINES)]
+    TooManyLines { asked: usize },
+    #[error("the line occurs twice")]
+    DuplicateLine { pointer: String },
+
+    #[error("the date is in the future")]
+    DateInFuture { pointer: &'static str },
+    #[error("dates run from 1900-01-01 to 9999-12-31")]
+    DateOutOfRange { pointer: &'static str },
+    #[error("{asked} is before {last}, when the last document of the series was issued")]
+    DateBeforeLastIssued { asked: NaiveDate, last: NaiveDate },
+
+    #[error("the invoice has no line {id}")]
+    UnknownInvoiceLine { position: usize, id: InvoiceLineId },
+    #[error("of this line {left} can still be credited, not {asked}")]
+    OverCredited { position: usize, asked: Quantity, left: Quantity },
+    #[error("the whole invoice has been credited")]
+    NothingToCredit,
+
+    #[error("{}", match direction {
+        Direction::Incoming => "an incoming payment has a customer_id and no supplier_id",
+        Direction::Outgoing => "an outgoing payment has a supplier_id and no customer_id",
+    })]
+    WrongParty { pointer: &'static str, direction: Direction },
+    #[error("{}", match direction {
+        Direction::Incoming => "an incoming payment settles an invoice_id and nothing else",
+        Direction::Outgoing => "an outgoing payment settles a bill_id and nothing else",
+    })]
+    WrongDocument { pointer: String, direction: Direction },
+    #[error("the document occurs twice: add its amounts up")]
+    DuplicateAllocation { pointer: String },
+    #[error("there is no invoice {id}")]
+    UnknownInvoice { index: usize, id: InvoiceId },
+    #[error("there is no bill {id}")]
+    UnknownBill { index: usize, id: BillId },
+    #[error("the document is not of who paid or was paid")]
+    OtherParty { pointer: String },
+    #[error("nothing is owed for the document: it is not issued or approved")]
+    DocumentNotOpen { pointer: String },
+    #[error("the document is open for {open}")]
+    OverAllocated { pointer: String, open: Money },
+    #[error("the payment has {unapplied} left")]
+    PaymentExhausted { unapplied: Money },
+    #[error("the external key belongs to another payment")]
+    ExternalKeyTaken,
+
+    #[error("there is no approved purchase order {id}")]
+    UnknownPurchaseOrder { id: PurchaseOrderId },
+    #[error("purchase order {number} is with another supplier")]
+    OtherSupplier { number: String },
+    #[error("the purchase order has no line {id}")]
+    UnknownPurchaseOrderLine { position: usize, id: PurchaseOrderLineId },
+    #[error("the supplier's invoice {supplier_invoice_number} has been entered already")]
+    DuplicateBill { supplier_invoice_number: String },
+    #[error("due_on is before billed_on")]
+    DueBeforeBilled,
+    #[error("the bill does not match: say in X-Reason why it is approved all the same")]
+    ReasonRequired,
+}
+
+impl From<Overflow> for Error {
+    fn from(_: Overflow) -> Self {
+        Error::AmountOverflow
+    }
+}
+
+impl From<Error> for KernelError {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        let invalid = |code, pointer: String| KernelError::invalid(code, pointer, &detail);
+        let conflict = |code, pointer: String| {
+            KernelError::conflict(code, &detail).with_field(pointer, code, &detail)
+        };
+        match error {
+            Error::TaxCodeTaken { .. } => conflict("tax_code_taken", "/code".into()),
+            Error::UnknownTaxClass { pointer, .. } => invalid("unknown_tax_class", pointer),
+            Error::CurrencyNotSupported { pointer, .. } => {
+                invalid("currency_not_supported", pointer)
+            }
+            Error::AmountOverflow => invalid("amount_overflow", "/lines".into()),
+            Error::AmountNotPositive { pointer } => invalid("amount_not_positive", pointer),
+            Error::NoLines => invalid("no_lines", "/lines".into()),
+            Error::TooManyLines { .. } => invalid("too_many_lines", "/lines".into()),
+            Error::DuplicateLine { pointer } => invalid("duplicate_line", pointer),
+            Error::DateInFuture { pointer } => invalid("date_in_future", pointer.into()),
+            Error::DateOutOfRange { pointer } => invalid("date_out_of_range", pointer.into()),
+            Error::DateBeforeLastIssued { last, .. } => {
+                conflict("date_before_last_issued", "/issued_on".into())
+                    .with_params(json!({ "last_issued_on": last }))
+            }
+            Error::UnknownInvoiceLine { position, .. } => {
+                invalid("unknown_invoice_line", format!("/lines/{position}/invoice_line_id"))
+            }
+            Error::OverCredited { position, left, .. } => {
+                conflict("over_credited", format!("/lines/{position}/quantity"))
+                    .with_params(json!({ "left": left }))
+            }
+            Error::NothingToCredit => KernelError::conflict("nothing_to_credit", detail),
+            Error::WrongParty { pointer, .. } => invalid("wrong_party", pointer.into()),
+            Error::WrongDocument { pointer, .. } => invalid("wrong_document", pointer),
+            Error::DuplicateAllocation { pointer } => invalid("duplicate_allocation", pointer),
+            Error::UnknownInvoice { index, .. } => {
+                invalid("unknown_invoice", format!("/allocations/{index}/invoice_id"))
+            }
+            Error::UnknownBill { index, .. } => {
+                invalid("unknown_bill", format!("/allocations/{index}/bill_id"))
+            }
+            Error::OtherParty { pointer } => invalid("other_party", pointer),
+            Error::DocumentNotOpen { pointer } => conflict("document_not_open", pointer),
+            Error::OverAllocated { pointer, open } => {
+                conflict("over_allocated", pointer).with_params(json!({ "open": open }))
+            }
+            Error::PaymentExhausted { unapplied } => {
+                conflict("payment_exhausted", "/allocations".into())
+                    .with_params(json!({ "unapplied": unapplied }))
+            }
+            Error::ExternalKeyTaken => conflict("external_key_taken", "/external_key".into()),
+            Error::UnknownPurchaseOrder { .. } => {
+                invalid("unknown_purchase_order", "/purchase_order_id".into())
+            }
+            Error::OtherSupplier { .. } => invalid("other_supplier", "/supplier_id".into()),
+            Error::UnknownPurchaseOrderLine { position, .. } => invalid(
+                "unknown_purchase_order_line",
+                format!("/lines/{position}/purchase_order_line_id"),
+            ),
+            Error::DuplicateBill { .. } => {
+                conflict("duplicate_bill", "/supplier_invoice_number".into())
+            }
+            Error::DueBeforeBilled => invalid("due_before_billed", "/due_on".into()),
+            Error::ReasonRequired => invalid("reason_required", "@X-Reason".into()),
+        }
+    }
+}

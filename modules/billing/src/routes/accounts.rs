@@ -1,0 +1,97 @@
+//! Accounts: the chart with its balances, and the trial balance.
+
+use actix_web::get;
+use actix_web::web::Data;
+use chrono::NaiveDate;
+use kernel::Result;
+use kernel::http::{Query, Reply};
+use kernel::money::Money;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::entities::account::AccountKind;
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_accounts).service(get_trial_balance);
+}
+
+/// An account of the books.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Account {
+    #[schema(example = "1100")]
+    pub code: String,
+    #[schema(example = "Accounts receivable")]
+    pub name: String,
+    pub kind: AccountKind,
+    /// Everything ever posted on the debit side.
+    pub debit: Money,
+    /// Everything ever posted on the credit side.
+    pub credit: Money,
+    /// `debit - credit`.
+    pub balance: Money,
+}
+
+/// The whole chart, in the order of the codes; it is not paged.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Chart {
+    pub data: Vec<Account>,
+}
+
+/// An account in a trial balance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AccountBalance {
+    pub code: String,
+    pub name: String,
+    pub debit: Money,
+    pub credit: Money,
+    /// `debit - credit`.
+    pub balance: Money,
+}
+
+/// Every account as of the end of a day. The difference is always nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrialBalance {
+    pub as_of: NaiveDate,
+    /// In the order of the codes.
+    pub accounts: Vec<AccountBalance>,
+    pub total_debit: Money,
+    pub total_credit: Money,
+    pub difference: Money,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AsOf {
+    /// The last day that counts; everything posted so far where not given.
+    pub as_of: Option<NaiveDate>,
+}
+
+/// List accounts
+///
+/// The chart of accounts with the balance of each.
+#[utoipa::path(
+    tag = "Accounts",
+    responses((status = 200, body = Chart)),
+    extensions(("x-permission" = json!("billing.account:read")))
+)]
+#[get("/accounts")]
+async fn list_accounts(service: Data<Service>) -> Result<Reply> {
+    Ok(Reply::plain(&service.accounts().await?))
+}
+
+/// Get trial balance
+///
+/// Debit and credit of every account, and that they are equal.
+#[utoipa::path(
+    tag = "Accounts",
+    params(AsOf),
+    responses((status = 200, body = TrialBalance)),
+    extensions(("x-permission" = json!("billing.account:read")))
+)]
+#[get("/trial-balance")]
+async fn get_trial_balance(service: Data<Service>, query: Query<AsOf>) -> Result<Reply> {
+    Ok(Reply::plain(&service.trial_balance(query.0.as_of).await?))
+}

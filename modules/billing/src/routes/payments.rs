@@ -1,0 +1,227 @@
+//! Payments: money from customers and to suppliers, and what it settles.
+
+use actix_web::web::Data;
+use actix_web::{get, post};
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::ids::{BillId, CustomerId, InvoiceId, PaymentId, SupplierId};
+use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::money::Money;
+use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
+use kernel::text::Text;
+use kernel::{Ctx, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::entities::payment::{Direction, PaymentMethod};
+use crate::entities::payment_allocation::AllocationId;
+use crate::service::Service;
+
+pub(super) fn configure(cfg: &mut ServiceConfig) {
+    cfg.service(list_payments)
+        .service(get_payment)
+        .service(create_payment)
+        .service(allocate_payment);
+}
+
+/// Money that came from a customer or went to a supplier.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Payment {
+    pub id: PaymentId,
+    #[schema(example = "PAY-2026-000001")]
+    pub number: String,
+    pub direction: Direction,
+    /// Set where it is incoming.
+    pub customer_id: Option<CustomerId>,
+    /// Set where it is outgoing.
+    pub supplier_id: Option<SupplierId>,
+    pub method: PaymentMethod,
+    pub received_on: NaiveDate,
+    /// The key it has elsewhere, such as at a bank or payment provider.
+    pub external_key: Option<String>,
+    pub amount: Money,
+    /// What it settles.
+    pub applied: Money,
+    /// The rest: credit of the customer with us, or ours with the supplier.
+    pub unapplied: Money,
+    /// In the order they were made; left out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub allocations: Option<Vec<PaymentAllocation>>,
+    #[schema(value_type = Vec<String>, example = json!(["allocate"]))]
+    pub allowed_actions: Vec<&'static str>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Versioned for Payment {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// Part of a payment that settles part or all of a document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PaymentAllocation {
+    pub id: AllocationId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub invoice_id: Option<InvoiceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub bill_id: Option<BillId>,
+    pub amount: Money,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A payment to be recorded.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPayment {
+    pub direction: Direction,
+    /// Who paid; where incoming.
+    pub customer_id: Option<CustomerId>,
+    /// Whom we paid; where outgoing.
+    pub supplier_id: Option<SupplierId>,
+    /// Above zero.
+    pub amount: Money,
+    pub method: PaymentMethod,
+    /// Today (UTC) where not given.
+    pub received_on: Option<NaiveDate>,
+    /// The key it has elsewhere; no two payments have the same.
+    pub external_key: Option<Text<1, 100>>,
+    /// What it settles at once; the rest can be allocated later.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub allocations: Vec<NewAllocation>,
+}
+
+/// An amount for a document: an invoice if the money came in, a bill if it went out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAllocation {
+    pub invoice_id: Option<InvoiceId>,
+    pub bill_id: Option<BillId>,
+    /// Above zero.
+    pub amount: Money,
+}
+
+/// What an existing payment is to settle.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AllocatePayment {
+    #[schema(min_items = 1, max_items = 1000)]
+    pub allocations: Vec<NewAllocation>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListPayments {
+    #[serde(default)]
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+    #[serde(default)]
+    pub sort: Sort,
+    pub direction: Option<Direction>,
+    pub customer_id: Option<CustomerId>,
+    pub supplier_id: Option<SupplierId>,
+    pub external_key: Option<Text<1, 100>>,
+}
+
+impl ListPayments {
+    pub(crate) fn page(&self) -> PageRequest {
+        PageRequest { limit: self.limit, cursor: self.cursor.clone(), sort: self.sort }
+    }
+}
+
+/// List payments
+///
+/// Without their allocations. Newest first unless `sort` says otherwise.
+#[utoipa::path(
+    tag = "Payments",
+    params(ListPayments),
+    responses((status = 200, body = Page<Payment>)),
+    extensions(("x-permission" = json!("billing.payment:read")))
+)]
+#[get("/payments")]
+async fn list_payments(service: Data<Service>, query: Query<ListPayments>) -> Result<Reply> {
+    Ok(Reply::plain(&service.list_payments(query.0).await?))
+}
+
+/// Get payment
+#[utoipa::path(
+    tag = "Payments",
+    params(("id" = PaymentId, Path)),
+    responses((status = 200, body = Payment)),
+    extensions(("x-permission" = json!("billing.payment:read")))
+)]
+#[get("/payments/{id}")]
+async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Reply> {
+    Ok(Reply::ok(&service.payment(*id).await?))
+}
+
+/// Record payment
+///
+/// Posts it, and settles with it what `allocations` name. What is left over is credit, to be
+/// allocated later.
+/// - Errors: 409 `over_allocated` with `params.open`, `payment_exhausted` with
+///   `params.unapplied`, `document_not_open`, `external_key_taken`; 422 `wrong_party`,
+///   `wrong_document`, `unknown_invoice`, `unknown_bill`, `other_party`,
+///   `duplicate_allocation`, `too_many_lines`, `amount_not_positive`,
+///   `currency_not_supported`, `date_in_future`, `date_out_of_range`.
+/// - Emits `billing.payment.captured` where incoming, and `billing.payment.applied` for
+///   each invoice.
+#[utoipa::path(
+    tag = "Payments",
+    request_body = NewPayment,
+    responses((status = 201, body = Payment)),
+    extensions(
+        ("x-permission" = json!("billing.payment:create")),
+        ("x-needs" = json!(["idempotency-key"])),
+        ("x-errors" = json!([
+            "over_allocated", "payment_exhausted", "document_not_open", "external_key_taken",
+            "wrong_party", "wrong_document", "unknown_invoice", "unknown_bill", "other_party",
+            "duplicate_allocation", "too_many_lines", "amount_not_positive",
+            "currency_not_supported", "date_in_future", "date_out_of_range"
+        ]))
+    )
+)]
+#[post("/payments")]
+async fn create_payment(ctx: Ctx, service: Data<Service>, body: Json<NewPayment>) -> Result<Reply> {
+    service.create_payment(&ctx, body.0).await
+}
+
+/// Allocate payment
+///
+/// Settles documents with what is left of a payment.
+/// - Errors: 409 `over_allocated` with `params.open`, `payment_exhausted` with
+///   `params.unapplied`, `document_not_open`; 422 `wrong_document`, `unknown_invoice`,
+///   `unknown_bill`, `other_party`, `duplicate_allocation`, `no_lines`, `too_many_lines`,
+///   `amount_not_positive`, `currency_not_supported`.
+/// - Emits `billing.payment.applied` for each invoice.
+#[utoipa::path(
+    tag = "Payments",
+    params(("id" = PaymentId, Path)),
+    request_body = AllocatePayment,
+    responses((status = 200, body = Payment)),
+    extensions(
+        ("x-permission" = json!("billing.payment:allocate")),
+        ("x-needs" = json!(["if-match", "idempotency-key"])),
+        ("x-errors" = json!([
+            "over_allocated", "payment_exhausted", "document_not_open", "wrong_document",
+            "unknown_invoice", "unknown_bill", "other_party", "duplicate_allocation",
+            "no_lines", "too_many_lines", "amount_not_positive", "currency_not_supported"
+        ]))
+    )
+)]
+#[post("/payments/{id}/allocations")]
+async fn allocate_payment(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<PaymentId>,
+    body: Json<AllocatePayment>,
+) -> Result<Reply> {
+    service.allocate_payment(&ctx, *id, body.0).await
+}

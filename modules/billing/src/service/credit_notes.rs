@@ -1,0 +1,404 @@
+//! Credit notes: issued in one step with the counters of their invoice.
+
+use std::collections::HashMap;
+
+use chrono::{Datelike, NaiveDate};
+use contracts::billing::RoundingMode;
+use contracts::events::{CreditNoteIssued, CreditedLine, OrderLineQuantity};
+use contracts::ids::{CreditNoteId, InvoiceId};
+use kernel::db::{Column, Tx, Values, execute, next_number};
+use kernel::http::Reply;
+use kernel::money::Money;
+use kernel::page::{Page, fetch};
+use kernel::{Ctx, Result};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use crate::entities::credit_note_line::CreditNoteLineId;
+use crate::entities::invoice::InvoiceStatus;
+use crate::entities::journal_entry::SourceType;
+use crate::entities::{credit_note, credit_note_line, invoice, invoice_line};
+use crate::error::Error;
+use crate::routes::credit_notes::{
+    CreditNote, CreditNoteLine, ListCreditNotes, NewCreditNote, NewCreditNoteLine,
+};
+use crate::service::crediting::{Credit, InvoicedLine, credit};
+use crate::service::dates::business_date;
+use crate::service::invoices::{
+    MACHINE, check_chronology, lines_of, lock_invoice, present as present_invoice, taxes_of,
+};
+use crate::service::journal::{Entry, account, post};
+use crate::service::seal::{Last, seal_credit_note};
+use crate::service::tax_rates::stored_class;
+use crate::service::totals::{NetTax, Terms};
+use crate::service::{Service, check_line_count};
+
+/// What one line of a credit note takes back of the invoice line at `credit.index`.
+type Taken = (Credit, NetTax);
+
+impl Service {
+    pub(crate) async fn list_credit_notes(
+        &self,
+        query: ListCreditNotes,
+    ) -> Result<Page<CreditNote>> {
+        let mut select = credit_note::Entity::find();
+        if let Some(id) = query.invoice_id {
+            select = select.filter(credit_note::Column::InvoiceId.eq(id));
+        }
+        if let Some(id) = query.customer_id {
+            select = select.filter(credit_note::Column::CustomerId.eq(id));
+        }
+        let id_of = |row: &credit_note::Model| row.id.uuid();
+        let request = query.page();
+        let key = credit_note::Column::Id;
+        let page = fetch(self.db.read(), select, key, id_of, "credit-notes", &request).await?;
+        let data = page.data.into_iter().map(|row| present(row, None)).collect::<Result<_>>()?;
+        Ok(Page { data, page: page.page })
+    }
+
+    pub(crate) async fn credit_note(&self, id: CreditNoteId) -> Result<CreditNote> {
+        let found = credit_note::Entity::find_by_id(id).one(self.db.read()).await?;
+        let row = found.ok_or_else(|| kernel::Error::not_found("credit note", id))?;
+        let own = credit_note_line::Entity::find()
+            .filter(credit_note_line::Column::CreditNoteId.eq(id))
+            .order_by_asc(credit_note_line::Column::Position)
+            .all(self.db.read())
+            .await?;
+        let invoiced = lines_of(self.db.read(), row.invoice_id).await?;
+        present(row, Some((&own, &invoiced)))
+    }
+
+    pub(crate) async fn create_credit_note(
+        &self,
+        ctx: &Ctx,
+        invoice_id: InvoiceId,
+        new: NewCreditNote,
+    ) -> Result<Reply> {
+        if let Some(lines) = &new.lines {
+            check_line_count(lines.len())?;
+        }
+        let mut tx = self.db.begin_once(ctx).await?;
+        let invoice = lock_invoice(&tx, invoice_id).await?;
+        MACHINE.apply(invoice.status, "credit")?;
+        let issued_on = business_date(new.issued_on, tx.now(), "/issued_on")?;
+        let invoiced = lines_of(&*tx, invoice_id).await?;
+        let credits = match new.lines {
+            Some(asked) => credits_asked(&invoiced, &asked)?,
+            None => everything_left(&invoiced)?,
+        };
+        let amounts = credit(terms(&invoice), &as_invoiced(&invoiced)?, &credits);
+        let amounts = amounts.map_err(Error::from)?;
+        let taken: Vec<_> = credits.into_iter().zip(amounts).collect();
+
+        let (row, lines) =
+            write(&tx, &invoice, &invoiced, &taken, issued_on, new.reason.into()).await?;
+        let after = lower_invoice(&tx, &invoice, &invoiced, &taken, &row).await?;
+        let description = format!("Credit note {} for {}", row.number, row.invoice_number);
+        post(&tx, entry(&row, description)).await?;
+        tx.publish(row.order_id.uuid(), after.version, &issued_event(&row, &invoiced, &taken))?;
+
+        let note = present(row, Some((&lines, &invoiced)))?;
+        tx.audit_new("credit_note", note.id.uuid(), &note)?;
+        let (before, after) = (present_invoice(invoice, None)?, present_invoice(after, None)?);
+        tx.audit("invoice", invoice_id.uuid(), Some(&before), Some(&after))?;
+        let location = format!("/api/v1/billing/credit-notes/{}", note.id);
+        tx.reply(Reply::created_plain(&note, location)).await
+    }
+}
+
+/// The credits asked for, checked against what is left of each line.
+fn credits_asked(
+    invoiced: &[invoice_line::Model],
+    asked: &[NewCreditNoteLine],
+) -> Result<Vec<Credit>, Error> {
+    let places: HashMap<_, _> =
+        invoiced.iter().enumerate().map(|(index, line)| (line.id, index)).collect();
+    let mut seen = vec![false; invoiced.len()];
+    let mut credits = Vec::with_capacity(asked.len());
+    for (position, line) in asked.iter().enumerate() {
+        let id = line.invoice_line_id;
+        let index = *places.get(&id).ok_or(Error::UnknownInvoiceLine { position, id })?;
+        if std::mem::replace(&mut seen[index], true) {
+            let pointer = format!("/lines/{position}/invoice_line_id");
+            return Err(Error::DuplicateLine { pointer });
+        }
+        let left = left(&invoiced[index])?;
+        if line.quantity.get() > left {
+            return Err(Error::OverCredited { position, asked: line.quantity.get(), left });
+        }
+        credits.push(Credit { index, quantity: line.quantity.get() });
+    }
+    Ok(credits)
+}
+
+/// All that has not been credited yet.
+fn everything_left(invoiced: &[invoice_line::Model]) -> Result<Vec<Credit>, Error> {
+    let mut credits = Vec::new();
+    for (index, line) in invoiced.iter().enumerate() {
+        let quantity = left(line)?;
+        if quantity.is_positive() {
+            credits.push(Credit { index, quantity });
+        }
+    }
+    if credits.is_empty() { Err(Error::NothingToCredit) } else { Ok(credits) }
+}
+
+fn left(line: &invoice_line::Model) -> Result<kernel::quantity::Quantity, Error> {
+    line.quantity.checked_sub(line.credited_quantity).map_err(|_| Error::AmountOverflow)
+}
+
+/// The terms the invoice was made under.
+fn terms(invoice: &invoice::Model) -> Terms {
+    Terms {
+        currency: invoice.currency,
+        rounding: invoice.rounding,
+        rounding_mode: RoundingMode::from(invoice.rounding_mode),
+        prices_include_tax: invoice.prices_include_tax,
+    }
+}
+
+fn as_invoiced(lines: &[invoice_line::Model]) -> Result<Vec<InvoicedLine>> {
+    let lines = lines.iter().map(|line| {
+        Ok(InvoicedLine {
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            discount: line.discount,
+            tax_class: stored_class(&line.tax_class)?,
+            tax_rate: line.tax_rate,
+            invoiced: NetTax { net: line.net_minor, tax: line.tax_minor },
+            credited_quantity: line.credited_quantity,
+            credited: NetTax { net: line.credited_net_minor, tax: line.credited_tax_minor },
+        })
+    });
+    lines.collect()
+}
+
+/// Writes the note: its lines first, because the database checks it against them.
+async fn write(
+    tx: &Tx,
+    invoice: &invoice::Model,
+    invoiced: &[invoice_line::Model],
+    taken: &[Taken],
+    issued_on: NaiveDate,
+    reason: String,
+) -> Result<(credit_note::Model, Vec<credit_note_line::Model>)> {
+    let id = CreditNoteId::new();
+    let lines = taken.iter().zip(1..).map(|((credit, amount), position)| credit_note_line::Model {
+        id: CreditNoteLineId::new(),
+        credit_note_id: id,
+        position,
+        invoice_line_id: invoiced[credit.index].id,
+        quantity: credit.quantity,
+        net_minor: amount.net,
+        tax_minor: amount.tax,
+    });
+    let lines: Vec<_> = lines.collect();
+    let net_minor: i64 = lines.iter().map(|line| line.net_minor).sum();
+    let tax_minor: i64 = lines.iter().map(|line| line.tax_minor).sum();
+    let total_minor = net_minor + tax_minor;
+    let open_minor = invoice.total_minor - invoice.applied_minor - invoice.credited_minor;
+
+    let (number, seq) = next_number(&**tx, "CN", issued_on.year()).await?;
+    let series = format!("CN-{}", issued_on.year());
+    let last = last_issued(tx, &series).await?;
+    check_chronology(last.as_ref(), issued_on)?;
+    let mut row = credit_note::Model {
+        id,
+        number,
+        series,
+        seq,
+        invoice_id: invoice.id,
+        // An invoice that can be credited has one.
+        invoice_number: invoice.number.clone().unwrap_or_default(),
+        order_id: invoice.order_id,
+        order_number: invoice.order_number.clone(),
+        customer_id: invoice.customer_id,
+        customer: invoice.customer.clone(),
+        issued_on,
+        reason,
+        currency: invoice.currency,
+        prices_include_tax: invoice.prices_include_tax,
+        rounding_mode: invoice.rounding_mode,
+        net_minor,
+        tax_minor,
+        total_minor,
+        applied_minor: total_minor.min(open_minor),
+        prev_hash: last.map(|last| last.hash).unwrap_or_default(),
+        hash: String::new(),
+        created_at: tx.now(),
+    };
+    row.hash = seal_credit_note(&row, &lines)?;
+    credit_note_line::Entity::insert_many(lines.clone()).exec_without_returning(&**tx).await?;
+    credit_note::Entity::insert_many([row.clone()]).exec_without_returning(&**tx).await?;
+    Ok((row, lines))
+}
+
+async fn last_issued(tx: &Tx, series: &str) -> Result<Option<Last>> {
+    Ok(credit_note::Entity::find()
+        .select_only()
+        .columns([credit_note::Column::IssuedOn, credit_note::Column::Hash])
+        .filter(credit_note::Column::Series.eq(series))
+        .order_by_desc(credit_note::Column::Seq)
+        .into_model()
+        .one(&**tx)
+        .await?)
+}
+
+/// Counts the credit on the invoice and its lines; CHECKs there refuse more than is left.
+async fn lower_invoice(
+    tx: &Tx,
+    invoice: &invoice::Model,
+    invoiced: &[invoice_line::Model],
+    taken: &[Taken],
+    note: &credit_note::Model,
+) -> Result<invoice::Model> {
+    let rows = taken.iter().map(|(credit, amount)| {
+        let id = invoiced[credit.index].id;
+        vec![
+            id.into(),
+            credit.quantity.micros().into(),
+            amount.net.into(),
+            amount.tax.into(),
+        ]
+    });
+    let columns = [
+        ("id", Column::Uuid),
+        ("quantity", Column::BigInt),
+        ("net", Column::BigInt),
+        ("tax", Column::BigInt),
+    ];
+    let (sql, values) =
+        Values::new(tx.get_database_backend(), "credit", &columns, rows).statement(
+            "UPDATE invoice_lines SET \
+             credited_quantity = credited_quantity + credit.quantity, \
+             credited_net_minor = credited_net_minor + credit.net, \
+             credited_tax_minor = credited_tax_minor + credit.tax \
+             FROM credit WHERE invoice_lines.id = credit.id",
+        );
+    execute(&**tx, sql, values).await?;
+
+    let credited_minor = invoice.credited_minor + note.applied_minor;
+    let is_closed = invoice.applied_minor + credited_minor == invoice.total_minor;
+    let mut model = invoice.clone().into_active_model();
+    if is_closed && invoice.status == InvoiceStatus::Issued {
+        model.status = Set(MACHINE.apply(invoice.status, "settle")?);
+    }
+    model.credited_minor = Set(credited_minor);
+    model.credit_notes_minor = Set(invoice.credit_notes_minor + note.total_minor);
+    model.version = Set(invoice.version + 1);
+    model.updated_at = Set(tx.now());
+    Ok(model.update(&**tx).await?)
+}
+
+/// Revenue and output tax against the receivable.
+fn entry(row: &credit_note::Model, description: String) -> Entry {
+    Entry {
+        source_type: SourceType::CreditNote,
+        source_id: row.id.uuid(),
+        entry_on: row.issued_on,
+        description,
+        currency: row.currency,
+        postings: vec![
+            (account::REVENUE, row.net_minor),
+            (account::OUTPUT_TAX, row.tax_minor),
+            (account::RECEIVABLE, -row.total_minor),
+        ],
+    }
+}
+
+fn issued_event(
+    row: &credit_note::Model,
+    invoiced: &[invoice_line::Model],
+    taken: &[Taken],
+) -> CreditNoteIssued {
+    let lines = taken.iter().map(|(credit, amount)| CreditedLine {
+        line: OrderLineQuantity {
+            order_line_id: invoiced[credit.index].order_line_id,
+            quantity: credit.quantity,
+        },
+        net: Money::new(amount.net, row.currency),
+    });
+    CreditNoteIssued {
+        credit_note_id: row.id,
+        number: row.number.clone(),
+        invoice_id: row.invoice_id,
+        order_id: row.order_id,
+        customer_id: row.customer_id,
+        issued_on: row.issued_on,
+        total: Money::new(row.total_minor, row.currency),
+        lines: lines.collect(),
+    }
+}
+
+/// The note as it is answered: with its own lines and those of its invoice, or without any.
+fn present(
+    row: credit_note::Model,
+    lines: Option<(&[credit_note_line::Model], &[invoice_line::Model])>,
+) -> Result<CreditNote> {
+    let money = |minor| Money::new(minor, row.currency);
+    let lines = lines.map(|(own, invoiced)| present_lines(own, invoiced, &money)).transpose()?;
+    let taxes = lines.as_ref().map(|lines| {
+        let parts = lines.iter().map(|line| {
+            let part = NetTax { net: line.net.minor(), tax: line.tax.minor() };
+            (line.tax_class.as_str(), line.tax_rate, part)
+        });
+        taxes_of(row.currency, parts)
+    });
+    Ok(CreditNote {
+        id: row.id,
+        number: row.number,
+        invoice_id: row.invoice_id,
+        invoice_number: row.invoice_number,
+        customer_id: row.customer_id,
+        customer: serde_json::from_str(&row.customer)?,
+        order_id: row.order_id,
+        order_number: row.order_number,
+        issued_on: row.issued_on,
+        reason: row.reason,
+        currency: row.currency,
+        prices_include_tax: row.prices_include_tax,
+        rounding_mode: RoundingMode::from(row.rounding_mode),
+        taxes: taxes.transpose()?,
+        lines,
+        net: money(row.net_minor),
+        tax: money(row.tax_minor),
+        total: money(row.total_minor),
+        applied: money(row.applied_minor),
+        unapplied: money(row.total_minor - row.applied_minor),
+        hash: row.hash,
+        created_at: row.created_at,
+    })
+}
+
+fn present_lines(
+    own: &[credit_note_line::Model],
+    invoiced: &[invoice_line::Model],
+    money: &impl Fn(i64) -> Money,
+) -> Result<Vec<CreditNoteLine>> {
+    let by_id: HashMap<_, _> = invoiced.iter().map(|line| (line.id, line)).collect();
+    let lines = own.iter().map(|line| {
+        let of = by_id.get(&line.invoice_line_id).ok_or_else(|| {
+            kernel::Error::internal("a line of a credit note is not of its invoice")
+        })?;
+        Ok(CreditNoteLine {
+            invoice_line_id: of.id,
+            order_line_id: of.order_line_id,
+            product_id: of.product_id,
+            sku: of.sku.clone(),
+            name: of.name.clone(),
+            unit: of.unit.clone(),
+            quantity: line.quantity,
+            unit_price: of.unit_price,
+            discount: of.discount,
+            tax_class: of.tax_class.clone(),
+            tax_rate: of.tax_rate,
+            net: money(line.net_minor),
+            tax: money(line.tax_minor),
+            total: money(line.net_minor + line.tax_minor),
+        })
+    });
+    lines.collect()
+}

@@ -1,0 +1,105 @@
+//! Posting: the one way into the journal.
+
+use chrono::{Datelike, NaiveDate};
+use contracts::ids::JournalEntryId;
+use kernel::Result;
+use kernel::db::{Column, Tx, Values, execute, next_number};
+use kernel::money::Currency;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use uuid::Uuid;
+
+use crate::entities::journal_entry::SourceType;
+use crate::entities::{journal_entry, journal_line};
+
+/// Codes of the accounts that rules post to; the chart is in the schema.
+pub(crate) mod account {
+    pub(crate) const BANK: &str = "1000";
+    pub(crate) const RECEIVABLE: &str = "1100";
+    pub(crate) const INVENTORY: &str = "1200";
+    pub(crate) const INPUT_TAX: &str = "1300";
+    pub(crate) const PAYABLE: &str = "2000";
+    pub(crate) const RECEIVED_NOT_INVOICED: &str = "2100";
+    pub(crate) const OUTPUT_TAX: &str = "2200";
+    pub(crate) const REVENUE: &str = "4000";
+    pub(crate) const COST_OF_GOODS_SOLD: &str = "5000";
+    pub(crate) const PRICE_VARIANCE: &str = "5100";
+    pub(crate) const INVENTORY_ADJUSTMENTS: &str = "5200";
+}
+
+/// An amount on an account: positive on the debit side, negative on the credit side.
+pub(crate) type Posting = (&'static str, i64);
+
+/// What is to be posted.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub source_type: SourceType,
+    pub source_id: Uuid,
+    pub entry_on: NaiveDate,
+    pub description: String,
+    pub currency: Currency,
+    pub postings: Vec<Posting>,
+}
+
+/// An entry as it was written.
+pub(crate) type Written = (journal_entry::Model, Vec<journal_line::Model>);
+
+/// Writes an entry and carries the balances along. Postings of nothing are left out; an
+/// entry of nothing else is not written and `None` returned.
+///
+/// The lines go in before the entry: the database refuses an entry that does not balance.
+pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
+    let postings: Vec<_> = entry.postings.iter().filter(|(_, amount)| *amount != 0).collect();
+    if postings.is_empty() {
+        return Ok(None);
+    }
+    let id = JournalEntryId::new();
+    let lines = postings.iter().zip(1..).map(|((account, amount), position)| journal_line::Model {
+        entry_id: id,
+        position,
+        account: (*account).to_owned(),
+        debit_minor: (*amount).max(0),
+        credit_minor: (-*amount).max(0),
+    });
+    let lines: Vec<_> = lines.collect();
+    journal_line::Entity::insert_many(lines.clone()).exec_without_returning(&**tx).await?;
+    let (number, _) = next_number(&**tx, "JE", entry.entry_on.year()).await?;
+    let row = journal_entry::Model {
+        id,
+        number,
+        entry_on: entry.entry_on,
+        source_type: entry.source_type,
+        source_id: entry.source_id,
+        description: entry.description,
+        currency: entry.currency,
+        created_at: tx.now(),
+    };
+    journal_entry::Entity::insert_many([row.clone()]).exec_without_returning(&**tx).await?;
+    carry_balances(tx, &postings).await?;
+    Ok(Some((row, lines)))
+}
+
+/// Whether something has been posted for this source: a second telling changes nothing.
+pub(crate) async fn is_posted(tx: &Tx, source_type: SourceType, source_id: Uuid) -> Result<bool> {
+    let entries = journal_entry::Entity::find()
+        .filter(journal_entry::Column::SourceType.eq(source_type))
+        .filter(journal_entry::Column::SourceId.eq(source_id));
+    Ok(entries.count(&**tx).await? > 0)
+}
+
+async fn carry_balances(tx: &Tx, postings: &[&Posting]) -> Result<()> {
+    let rows = postings.iter().map(|(account, amount)| {
+        vec![(*account).into(), (*amount).max(0).into(), (-*amount).max(0).into()]
+    });
+    let columns =
+        [("account", Column::Text), ("debit", Column::BigInt), ("credit", Column::BigInt)];
+    // An entry may post to one account twice, and an update sees each row once.
+    let (sql, values) = Values::new(tx.get_database_backend(), "posting", &columns, rows)
+        .statement(
+            "UPDATE account_balances SET debit_minor = debit_minor + p.debit, \
+             credit_minor = credit_minor + p.credit FROM (SELECT account, \
+             CAST(SUM(debit) AS BIGINT) AS debit, CAST(SUM(credit) AS BIGINT) AS credit \
+             FROM posting GROUP BY account) AS p WHERE account_balances.account = p.account",
+        );
+    execute(&**tx, sql, values).await?;
+    Ok(())
+}

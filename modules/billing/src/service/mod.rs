@@ -1,0 +1,62 @@
+//! The module's rules and transactions, by resource.
+
+mod allocations;
+mod bills;
+mod contract;
+mod credit_notes;
+pub(crate) mod crediting;
+mod dates;
+mod drafting;
+mod grni;
+mod invoices;
+pub(crate) mod journal;
+pub(crate) mod laws;
+mod ledger;
+pub(crate) mod matching;
+mod payments;
+mod purchases;
+mod seal;
+mod stock;
+mod tax_rates;
+pub(crate) mod totals;
+
+use kernel::config::CompanyConfig;
+use kernel::db::Db;
+use kernel::money::Currency;
+
+use crate::Config;
+use crate::error::Error;
+
+/// The most lines a document has.
+pub(crate) const MAX_LINES: usize = 1000;
+
+/// What every rule works with.
+pub(crate) struct Service {
+    pub db: Db,
+    pub config: Config,
+    pub company: CompanyConfig,
+}
+
+impl Service {
+    /// Refuses every currency but that of the books.
+    pub(crate) fn check_currency(
+        &self,
+        currency: Currency,
+        pointer: impl Into<String>,
+    ) -> Result<(), Error> {
+        let company = self.company.currency;
+        if currency == company {
+            return Ok(());
+        }
+        Err(Error::CurrencyNotSupported { pointer: pointer.into(), asked: currency, company })
+    }
+}
+
+/// Refuses a document without lines or with too many.
+pub(crate) fn check_line_count(count: usize) -> Result<(), Error> {
+    match count {
+        0 => Err(Error::NoLines),
+        1..=MAX_LINES => Ok(()),
+        asked => Err(Error::TooManyLines { asked }),
+    }
+}

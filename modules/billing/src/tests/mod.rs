@@ -1,0 +1,1 @@
+//! Tests of the module as a whole, on a database of their own.

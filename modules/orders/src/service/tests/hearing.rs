@@ -1,0 +1,255 @@
+//! What orders makes of the events of others.
+
+use contracts::billing::RoundingMode;
+use contracts::events::{
+    BackorderFilled, CreditNoteIssued, CreditedLine, InvoiceIssued, OrderLineQuantity,
+    PaymentApplied, QuotationAccepted, ReservationBroken,
+};
+use contracts::ids::{
+    CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, QuotationId, ShipmentId,
+};
+use contracts::sales::{QuotationSnapshot, QuotedLine};
+use kernel::events::Subscriber;
+use kernel::money::{Currency, Percent, UnitPrice};
+use serde_json::json;
+
+use super::world::{World, ctx, eur, event, id, units};
+use crate::routes::orders::{ListOrders, NewOrder};
+
+fn part(line: OrderLineId, quantity: i64) -> OrderLineQuantity {
+    OrderLineQuantity { order_line_id: line, quantity: units(quantity) }
+}
+
+pub(super) fn filled(order: OrderId, line: OrderLineId, quantity: i64) -> BackorderFilled {
+    BackorderFilled { order_id: order, lines: vec![part(line, quantity)] }
+}
+
+pub(super) fn broken(order: OrderId, line: OrderLineId, quantity: i64) -> ReservationBroken {
+    ReservationBroken { order_id: order, lines: vec![part(line, quantity)] }
+}
+
+pub(super) fn invoiced(
+    order: OrderId,
+    line: OrderLineId,
+    quantity: i64,
+    minor: i64,
+) -> InvoiceIssued {
+    let today = chrono::Utc::now().date_naive();
+    InvoiceIssued {
+        invoice_id: InvoiceId::new(),
+        number: "IN-2026-000001".into(),
+        order_id: order,
+        shipment_id: ShipmentId::new(),
+        customer_id: CustomerId::new(),
+        issued_on: today,
+        due_on: today,
+        total: eur(minor),
+        lines: vec![part(line, quantity)],
+    }
+}
+
+pub(super) fn credited(
+    order: OrderId,
+    line: OrderLineId,
+    quantity: i64,
+    minor: i64,
+) -> CreditNoteIssued {
+    CreditNoteIssued {
+        credit_note_id: CreditNoteId::new(),
+        number: "CN-2026-000001".into(),
+        invoice_id: InvoiceId::new(),
+        order_id: order,
+        customer_id: CustomerId::new(),
+        issued_on: chrono::Utc::now().date_naive(),
+        total: eur(minor),
+        lines: vec![CreditedLine { line: part(line, quantity), net: eur(minor) }],
+    }
+}
+
+pub(super) fn paid(order: OrderId, minor: i64) -> PaymentApplied {
+    PaymentApplied {
+        payment_id: PaymentId::new(),
+        invoice_id: InvoiceId::new(),
+        order_id: order,
+        customer_id: CustomerId::new(),
+        amount: eur(minor),
+        invoice_open: eur(0),
+    }
+}
+
+#[tokio::test]
+async fn a_filled_backorder_is_reserved_once_and_only_as_far_as_it_waits() {
+    let world = World::new().await;
+    let order = world.confirmed(&[104], true).await;
+    let line = world.line(order, 0).await;
+    let told = event(&filled(order, line, 3));
+    world.service.handle(&told).await.expect("applied");
+    world.service.handle(&told).await.expect("known already");
+    assert_eq!(world.counter(order, 0, "reserved").await, "103");
+    assert_eq!(world.counter(order, 0, "backordered").await, "1");
+
+    // Cancelled here before inventory knew.
+    world.ok(world.cancel_line(order, line, 1)).await;
+    let version = world.order(order).await["version"].clone();
+    world.hear(&filled(order, line, 1)).await.expect("too late, and no error");
+    assert_eq!(world.counter(order, 0, "reserved").await, "103");
+    assert_eq!(world.order(order).await["version"], version);
+    world.assert_laws().await;
+}
+
+#[tokio::test]
+async fn a_broken_reservation_waits_again_and_is_unpacked() {
+    let world = World::new().await;
+    let order = world.confirmed(&[10, 10], false).await;
+    let (first, second) = (world.line(order, 0).await, world.line(order, 1).await);
+    let of = |line, quantity: &str| {
+        json!({
+            "lines": [{ "order_line_id": line, "quantity": quantity }]
+        })
+    };
+    world.pack(order, of(first, "6")).await.expect("packed");
+    world.pack(order, of(second, "6")).await.expect("packed");
+    // 4 of the first are not packed: these can break without unpacking anything.
+    world.hear(&broken(order, first, 4)).await.expect("applied");
+    assert_eq!(world.counter(order, 0, "picked").await, "6");
+    world.hear(&broken(order, first, 1)).await.expect("applied");
+    assert_eq!(world.counter(order, 0, "picked").await, "0");
+    assert_eq!(world.counter(order, 0, "reserved").await, "5");
+    assert_eq!(world.counter(order, 0, "backordered").await, "5");
+    assert_eq!(world.counter(order, 1, "picked").await, "6", "another shipment");
+    let told = world.published(order).await;
+    assert_eq!(told.last().map(String::as_str), Some("orders.shipment.cancelled"));
+    world.assert_laws().await;
+}
+
+#[tokio::test]
+async fn billing_and_payment_show_in_the_statuses() {
+    let world = World::new().await;
+    let order = world.confirmed(&[10], false).await;
+    let line = world.line(order, 0).await;
+    world.ship_all(order).await;
+    let check = async |billing: &str, payment: &str| {
+        let seen = world.order(order).await;
+        assert_eq!(
+            (&seen["billing_status"], &seen["payment_status"]),
+            (&json!(billing), &json!(payment))
+        );
+        world.assert_laws().await;
+    };
+    check("none", "unpaid").await;
+    world.hear(&invoiced(order, line, 4, 1200)).await.expect("applied");
+    check("partial", "unpaid").await;
+    world.hear(&paid(order, 1200)).await.expect("applied");
+    check("partial", "partial").await;
+    world.hear(&invoiced(order, line, 6, 1800)).await.expect("applied");
+    check("billed", "partial").await;
+    world.hear(&paid(order, 1500)).await.expect("applied");
+    check("billed", "partial").await;
+    world.hear(&credited(order, line, 1, 300)).await.expect("applied");
+    check("billed", "paid").await;
+    world.hear(&credited(order, line, 1, 300)).await.expect("applied");
+    check("billed", "overpaid").await;
+    let seen = world.order(order).await;
+    assert_eq!(seen["invoiced"]["amount"], "30.00");
+    assert_eq!(seen["credited"]["amount"], "6.00");
+    assert_eq!(seen["paid"]["amount"], "27.00");
+    assert_eq!(seen["lines"][0]["counters"]["credited"], "2");
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_fit_changes_nothing_and_is_not_lost() {
+    let world = World::new().await;
+    let order = world.confirmed(&[10], false).await;
+    let line = world.line(order, 0).await;
+    let before = world.order(order).await;
+    world.hear(&invoiced(order, line, 1, 300)).await.expect_err("nothing was shipped");
+    world.hear(&credited(order, line, 1, 0)).await.expect_err("nothing was invoiced");
+    world.hear(&filled(order, OrderLineId::new(), 1)).await.expect_err("no such line");
+    world.hear(&paid(OrderId::new(), 1)).await.expect_err("no such order");
+    assert_eq!(world.order(order).await, before);
+    // Not in the inbox either: it is delivered again.
+    let late = event(&invoiced(order, line, 1, 300));
+    world.service.handle(&late).await.expect_err("nothing was shipped");
+    world.ship_all(order).await;
+    world.service.handle(&late).await.expect("now it fits");
+}
+
+fn quotation(world: &World) -> QuotationSnapshot {
+    let (customer, product, warehouse) = world.others(|others| {
+        (others.customers[0].clone(), others.products[2].clone(), others.warehouses[0].id)
+    });
+    QuotationSnapshot {
+        id: QuotationId::new(),
+        number: "QU-2026-000001".into(),
+        customer,
+        currency: Currency::EUR,
+        prices_include_tax: false,
+        rounding_mode: RoundingMode::PerDocument,
+        warehouse_id: warehouse,
+        lines: vec![QuotedLine {
+            product_id: product.id,
+            sku: product.sku,
+            name: "As quoted".into(),
+            unit: product.unit,
+            tax_class: product.tax_class,
+            quantity: units(2),
+            unit_price: UnitPrice::from_micros(1_000_000),
+            discount: Percent::ZERO,
+        }],
+        total: eur(240),
+    }
+}
+
+fn of_quotation(id: QuotationId) -> NewOrder {
+    NewOrder { quotation_id: Some(id), ..NewOrder::default() }
+}
+
+#[tokio::test]
+async fn a_quotation_becomes_one_order_whoever_is_first() {
+    let world = World::new().await;
+    for event_first in [true, false] {
+        let quotation = quotation(&world);
+        let quotation_id = quotation.id;
+        world.others(|others| others.quotations.insert(quotation_id, quotation.clone()));
+        let accepted = event(&QuotationAccepted { quotation });
+        if event_first {
+            world.service.handle(&accepted).await.expect("drafted");
+        }
+        let posted = world.ok(world.service.create_order(&ctx(), of_quotation(quotation_id))).await;
+        let again = world.ok(world.service.create_order(&ctx(), of_quotation(quotation_id))).await;
+        world.service.handle(&accepted).await.expect("drafted or known");
+        world.service.handle(&accepted).await.expect("known");
+        assert_eq!(posted["id"], again["id"]);
+        assert_eq!(posted["quotation_id"], json!(quotation_id));
+        assert_eq!(posted["rounding_mode"], "per_document");
+        assert_eq!(posted["lines"][0]["name"], "As quoted");
+        assert_eq!(posted["lines"][0]["unit_price"], "1.00");
+        assert_eq!(posted["totals"]["total"]["amount"], "2.40");
+        let query = ListOrders { quotation_id: Some(quotation_id), ..ListOrders::default() };
+        let found = world.service.list_orders(query).await.expect("the list");
+        assert_eq!(found.data.len(), 1);
+        assert_eq!(world.published(id(&posted["id"])).await, ["orders.order.created"]);
+    }
+}
+
+#[tokio::test]
+async fn the_lines_of_a_quotation_are_what_was_accepted() {
+    let world = World::new().await;
+    let quotation = quotation(&world);
+    let quotation_id = quotation.id;
+    world.hear(&QuotationAccepted { quotation }).await.expect("drafted");
+    let posted = world.ok(world.service.create_order(&ctx(), of_quotation(quotation_id))).await;
+    let order = id(&posted["id"]);
+    for patch in [json!({ "lines": world.new_lines(&[1]) }), json!({ "prices_include_tax": true })]
+    {
+        let refusal = world.patch(order, patch).await.expect_err("as accepted");
+        assert_eq!(refusal.code(), "quoted_lines_fixed");
+    }
+    let patch = json!({ "customer_reference": "PO 7", "allow_backorder": true });
+    let patched = world.ok(world.patch(order, patch)).await;
+    assert_eq!(patched["customer_reference"], "PO 7");
+    assert_eq!(patched["allow_backorder"], true);
+    let unknown = of_quotation(QuotationId::new());
+    let refusal = world.service.create_order(&ctx(), unknown).await.expect_err("not accepted");
+    assert_eq!(refusal.code(), "quotation_not_accepted");
+}

@@ -1,0 +1,8 @@
+//! Tests of the whole module, against others that answer from memory.
+
+mod confirming;
+mod constraints;
+mod hearing;
+mod others;
+mod random;
+mod world;

@@ -1,0 +1,8 @@
+//! The module's tables.
+
+pub(crate) mod billed_line;
+pub(crate) mod purchase_order;
+pub(crate) mod purchase_order_line;
+pub(crate) mod receipt;
+pub(crate) mod receipt_line;
+pub(crate) mod supplier;
