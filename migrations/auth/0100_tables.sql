@@ -11,9 +11,10 @@ CREATE TABLE signing_keys (
 
 CREATE TABLE users (
     id            UUID PRIMARY KEY,
+    username      TEXT NOT NULL,
+    -- The user name in lower case: two users never differ by case alone.
+    username_key  TEXT NOT NULL UNIQUE,
     name          TEXT NOT NULL,
-    -- The name in lower case: two users never differ by case alone.
-    name_key      TEXT NOT NULL UNIQUE,
     email         TEXT,
     password_hash TEXT NOT NULL CHECK (password_hash LIKE '$argon2id$%'),
     is_active     BOOLEAN NOT NULL,

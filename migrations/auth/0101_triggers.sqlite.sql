@@ -1,6 +1,8 @@
 -- Users and roles are switched off or emptied, never deleted: old documents name them.
 CREATE TRIGGER users_no_delete BEFORE DELETE ON users
 BEGIN SELECT RAISE(ABORT, 'users are never deleted'); END;
+CREATE TRIGGER users_keep_username BEFORE UPDATE OF username, username_key ON users
+BEGIN SELECT RAISE(ABORT, 'a user name stays what it is'); END;
 CREATE TRIGGER roles_no_delete BEFORE DELETE ON roles
 BEGIN SELECT RAISE(ABORT, 'roles are never deleted'); END;
 

@@ -31,12 +31,13 @@ async fn role(api: &Api, name: &str, permissions: Value) -> Value {
 
 async fn user(api: &Api, name: &str, roles: &[&Value]) -> Value {
     let role_ids: Vec<_> = roles.iter().map(|role| &role["id"]).collect();
-    let body = json!({ "name": name, "password": PASSWORD, "role_ids": role_ids });
+    let body =
+        json!({ "username": name, "name": name, "password": PASSWORD, "role_ids": role_ids });
     api.post("/api/v1/auth/users", body).await.ok()
 }
 
 async fn user_named(api: &Api, name: &str) -> Value {
-    let page = api.get(&format!("/api/v1/auth/users?name={name}")).await.ok();
+    let page = api.get(&format!("/api/v1/auth/users?username={name}")).await.ok();
     page["data"][0].clone()
 }
 
@@ -60,7 +61,7 @@ async fn the_first_administrator_signs_in_and_sees_themselves() {
     let tokens = answer.ok();
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(900)));
     let me = caller(&server.api, &tokens).get("/api/v1/auth/me").await.ok();
-    assert_eq!(me["name"], "admin");
+    assert_eq!((&me["username"], &me["name"]), (&json!("admin"), &json!("Administrator")));
     assert_eq!(me["permissions"], json!(["*"]));
     assert_eq!(me["roles"][0]["name"], "administrator");
     server.api.with_token(None).get("/api/v1/auth/me").await.problem(401, "token_required");
@@ -194,7 +195,9 @@ async fn a_user_is_created_changed_and_listed_but_never_with_a_password() {
     let server = Server::start().await;
     let api = &server.api;
     let users = "/api/v1/auth/users";
-    let new = json!({ "name": "Ada", "email": "ada@example.com", "password": PASSWORD });
+    let new = json!({
+        "username": "Ada", "name": "Ada Lovelace", "email": "ada@example.com", "password": PASSWORD
+    });
     let answer = api.post(users, new.clone()).await;
     assert_eq!(answer.status, 201);
     let location = answer.headers["location"].to_str().expect("ASCII").to_owned();
@@ -202,44 +205,48 @@ async fn a_user_is_created_changed_and_listed_but_never_with_a_password() {
     assert_eq!(api.get(&location).await.ok(), ada);
     assert!(!ada.to_string().contains("password") && !ada.to_string().contains("argon2"));
 
-    let taken = with(new.clone(), "name", json!("ADA"));
-    api.post(users, taken).await.points_at(409, "user_name_taken", "/name");
-    let is_name = json!({ "name": "ada.lovelace", "password": "Ada.Lovelace" });
-    api.post(users, is_name).await.points_at(422, "password_is_name", "/password");
+    let taken = with(new.clone(), "username", json!("ADA"));
+    api.post(users, taken).await.points_at(409, "username_taken", "/username");
+    let same = with(new.clone(), "username", json!("ada.lovelace"));
+    let same = with(same, "password", json!("Ada.Lovelace"));
+    api.post(users, same).await.points_at(422, "password_is_username", "/password");
     let check = async |field: &str, value: Value| {
-        let body = with(with(new.clone(), "name", json!("bob")), field, value);
+        let body = with(with(new.clone(), "username", json!("bob")), field, value);
         let pointer = format!("/{field}");
         api.post(users, body).await.points_at(422, "invalid_body", &pointer);
     };
+    check("username", json!("")).await;
+    check("username", json!("x".repeat(65))).await;
     check("name", json!("")).await;
-    check("name", json!("x".repeat(65))).await;
+    check("name", json!("x".repeat(201))).await;
     check("email", json!("ada")).await;
     check("password", json!("1234567")).await;
     check("password", json!("x".repeat(129))).await;
     check("is_admin", json!(true)).await;
     let unknown = with(new.clone(), "role_ids", json!([ada["id"]]));
-    let unknown = with(unknown, "name", json!("bob"));
+    let unknown = with(unknown, "username", json!("bob"));
     api.post(users, unknown).await.points_at(422, "unknown_role", "/role_ids/0");
     let many = vec![&ada["id"]; 101];
-    let many = with(with(new, "role_ids", json!(many)), "name", json!("bob"));
+    let many = with(with(new, "role_ids", json!(many)), "username", json!("bob"));
     api.post(users, many).await.points_at(422, "too_many_roles", "/role_ids");
 
-    let renamed = api.patch(&location, &ada, json!({ "name": "ada", "email": null })).await.ok();
-    assert_eq!((&renamed["name"], &renamed["version"]), (&json!("ada"), &json!(2)));
+    let renamed =
+        api.patch(&location, &ada, json!({ "name": "Ada King", "email": null })).await.ok();
+    assert_eq!((&renamed["name"], &renamed["version"]), (&json!("Ada King"), &json!(2)));
     assert!(renamed.get("email").is_none());
     api.patch(&location, &ada, json!({ "name": "eve" })).await.problem(412, "stale_version");
     let unconditional = api.request(Method::PATCH, &location).json(&json!({ "name": "eve" }));
     api.send(unconditional).await.problem(428, "if_match_required");
-    api.patch(&location, &renamed, json!({ "name": "admin" })).await.points_at(
-        409,
-        "user_name_taken",
-        "/name",
+    api.patch(&location, &renamed, json!({ "username": "eve" })).await.points_at(
+        422,
+        "invalid_body",
+        "/username",
     );
     sign_in(api, "ADA", PASSWORD).await.ok();
     assert_eq!(user_named(api, "aDa").await, renamed);
     let page = api.get(&format!("{users}?limit=1&sort=created_at&is_active=true")).await.ok();
     assert_eq!(
-        (&page["data"][0]["name"], &page["page"]["has_more"]),
+        (&page["data"][0]["username"], &page["page"]["has_more"]),
         (&json!("admin"), &json!(true))
     );
     api.get(&format!("{users}/{}", uuid::Uuid::now_v7())).await.problem(404, "not_found");
@@ -327,8 +334,7 @@ async fn nobody_grants_what_they_may_not_do_themselves() {
     let path = format!("/api/v1/auth/users/{}/roles", text(&eve["id"]));
     let ids = json!({ "role_ids": [manager["id"], administrator["id"]] });
     refused(as_eve.put(&path, &eve, ids).await, "*");
-    let puppet =
-        json!({ "name": "mallory", "password": PASSWORD, "role_ids": [administrator["id"]] });
+    let puppet = json!({ "username": "mallory", "name": "M", "password": PASSWORD, "role_ids": [administrator["id"]] });
     refused(as_eve.post("/api/v1/auth/users", puppet).await, "*");
     assert_eq!(user_named(api, "mallory").await, Value::Null, "nothing of it was done");
 

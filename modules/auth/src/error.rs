@@ -21,9 +21,9 @@ pub(crate) enum Error {
     #[error("this is not the current password")]
     WrongPassword,
     #[error("the password must differ from the user name")]
-    PasswordIsName { pointer: &'static str },
-    #[error("the user name {name} is taken")]
-    UserNameTaken { name: String },
+    PasswordIsUsername { pointer: &'static str },
+    #[error("the user name {username} is taken")]
+    UsernameTaken { username: String },
     #[error("the role name {name} is taken")]
     RoleNameTaken { name: String },
     #[error("there is no permission {permission}")]
@@ -58,11 +58,11 @@ impl From<Error> for KernelError {
             Error::WrongPassword => {
                 KernelError::invalid("wrong_password", "/current_password", detail)
             }
-            Error::PasswordIsName { pointer } => {
-                KernelError::invalid("password_is_name", pointer, detail)
+            Error::PasswordIsUsername { pointer } => {
+                KernelError::invalid("password_is_username", pointer, detail)
             }
-            Error::UserNameTaken { .. } => KernelError::conflict("user_name_taken", &detail)
-                .with_field("/name", "user_name_taken", detail),
+            Error::UsernameTaken { .. } => KernelError::conflict("username_taken", &detail)
+                .with_field("/username", "username_taken", detail),
             Error::RoleNameTaken { .. } => KernelError::conflict("role_name_taken", &detail)
                 .with_field("/name", "role_name_taken", detail),
             Error::UnknownPermission { index, .. } => {

@@ -56,20 +56,26 @@ const MIGRATIONS: Migrations = Migrations {
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Billing>)> {
-    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
-    let service =
-        Arc::new(Service { db: db.clone(), config, company: deps.module.company });
+    let service = Arc::new(open(config, deps).await?);
     let data = web::Data::from(service.clone());
     let module = Module {
         name: NAME,
-        db,
+        db: service.db.clone(),
         routes: Arc::new(move |cfg| {
             cfg.app_data(data.clone());
             routes::configure(cfg);
         }),
         subscriber: service.clone(),
         contract: Arc::new(Served(service.clone())),
+        // Nothing here happens by the clock.
         jobs: Vec::new(),
     };
     Ok((module, service))
+}
+
+async fn open(config: Config, deps: Deps) -> Result<Service> {
+    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let service = Service { db, config, company: deps.module.company };
+    service.seed_tax_rates().await?;
+    Ok(service)
 }

@@ -1,1 +1,80 @@
-//! empty
+//! Purchasing owns what we buy and from whom: suppliers, purchase orders and receipts. It
+//! does not own stock and its value (inventory), suppliers' bills and what we owe (billing)
+//! or products (inventory).
+
+mod entities;
+mod error;
+mod events;
+mod routes;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use contracts::billing::Billing;
+use contracts::inventory::Inventory;
+use kernel::db::{Db, Migrations, Script};
+use kernel::module::ModuleDeps;
+use kernel::{Module, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::service::Service;
+
+/// The module's name in paths, permissions and events.
+pub const NAME: &str = "purchasing";
+
+/// The module's settings: none so far.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+/// What the module needs of others.
+pub struct Deps {
+    pub module: ModuleDeps,
+    /// What a product and a warehouse are.
+    pub inventory: Arc<dyn Inventory>,
+    /// Totals and taxes.
+    pub billing: Arc<dyn Billing>,
+}
+
+const MIGRATIONS: Migrations = Migrations {
+    portable: &[Script {
+        number: 100,
+        name: "purchasing",
+        sql: include_str!("../../../migrations/purchasing/0100_tables.sql"),
+    }],
+    sqlite: &[Script {
+        number: 101,
+        name: "purchasing_triggers",
+        sql: include_str!("../../../migrations/purchasing/0101_triggers.sqlite.sql"),
+    }],
+};
+
+/// Opens the module's data and hands out what it offers.
+pub async fn build(_: Config, deps: Deps) -> Result<Module> {
+    let service = Arc::new(open(deps).await?);
+    let data = web::Data::from(service.clone());
+    Ok(Module {
+        name: NAME,
+        db: service.db.clone(),
+        routes: Arc::new(move |cfg| {
+            cfg.app_data(data.clone());
+            routes::configure(cfg);
+        }),
+        subscriber: service.clone(),
+        contract: service.clone(),
+        // Nothing here happens by the clock.
+        jobs: Vec::new(),
+    })
+}
+
+async fn open(deps: Deps) -> Result<Service> {
+    Ok(Service {
+        db: Db::open(NAME, &MIGRATIONS, &deps.module).await?,
+        company: deps.module.company,
+        inventory: deps.inventory,
+        billing: deps.billing,
+    })
+}

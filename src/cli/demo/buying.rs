@@ -165,14 +165,19 @@ impl<'a> Buying<'a> {
             "supplier_invoice_number": format!("RE-{}", 4100 + self.index),
             "purchase_order_id": self.order["id"], "billed_on": date, "lines": lines,
         });
-        let entered = self.company.client.create("billing/bills", body).await;
-        self.bill = entered.step(|| format!("bill for purchase order {number}"))?;
+        let step = || format!("bill for purchase order {number}");
+        let client = &self.company.client;
+        let entered = client.create_once_known("billing/bills", body, "unknown_purchase_order");
+        self.bill = entered.await.step(step)?;
         self.company.count("bills");
-        let expected = if percent == 0 { "matched" } else { "exception" };
-        if self.bill["status"] != expected {
-            let detail = format!("it should be {expected}, and is {}", self.bill["status"]);
-            return Err(Failure::new("unexpected_match", detail))
-                .step(|| format!("bill for purchase order {number}"));
+        if percent == 0 {
+            // Billing may hear of the goods a moment after the bill, and matches it then.
+            let path = format!("billing/bills/{}", text(&self.bill["id"])?);
+            let matched = |bill: &Value| (bill["status"] == "matched").then(|| bill.clone());
+            self.bill = client.wait("a matching bill", &path, matched).await.step(step)?;
+        } else if self.bill["status"] != "exception" {
+            let detail = format!("it is too dear, and still {}", self.bill["status"]);
+            return Err(Failure::new("unexpected_match", detail)).step(step);
         }
         Ok(())
     }

@@ -1,47 +1,37 @@
 //! Whether the books balance and every law holds.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use super::client::{Client, string};
 use super::failure::{Failure, InStep, Result};
+use super::patience::Patience;
 use super::walk::amount_text;
 use crate::gateway::MODULES;
-
-/// How long a law that compares what two modules know may take to hold again.
-const SETTLING: Duration = Duration::from_secs(10);
 
 /// Prints the trial balance; a difference is a failure.
 pub(super) async fn trial_balance(client: &Client) -> Result<()> {
     let step = || "trial balance".to_owned();
     let balance = client.get("billing/trial-balance").await.step(step)?;
     println!("\nTrial balance as of {}", string(&balance["as_of"]));
-    println!("  {:<6} {:<36} {:>18} {:>18}", "", "Account", "Debit", "Credit");
+    row("", "Account", ["Debit", "Credit", "Balance"]);
     for account in balance["accounts"].as_array().into_iter().flatten() {
-        println!(
-            "  {:<6} {:<36} {:>18} {:>18}",
-            string(&account["code"]),
-            string(&account["name"]),
-            string(&account["debit"]["amount"]),
-            string(&account["credit"]["amount"]),
-        );
+        let sides = ["debit", "credit", "balance"].map(|side| string(&account[side]["amount"]));
+        row(string(&account["code"]), string(&account["name"]), sides);
     }
-    println!(
-        "  {:<6} {:<36} {:>18} {:>18}",
-        "",
-        "Total",
-        string(&balance["total_debit"]["amount"]),
-        string(&balance["total_credit"]["amount"]),
-    );
+    let totals = ["total_debit", "total_credit", "difference"];
+    row("", "Total, and the difference", totals.map(|side| string(&balance[side]["amount"])));
     let difference = amount_text(&balance["difference"]);
-    println!("  {:<6} {:<36} {difference:>37}", "", "Difference");
     let digits = string(&balance["difference"]["amount"]);
     if digits.is_empty() || digits.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') {
         let detail = format!("the books are off by {difference}");
         return Err(Failure::new("books_do_not_balance", detail)).step(step);
     }
     Ok(())
+}
+
+fn row(code: &str, name: &str, amounts: [&str; 3]) {
+    let [debit, credit, balance] = amounts;
+    println!("  {code:<6} {name:<30} {debit:>16} {credit:>16} {balance:>16}");
 }
 
 /// Prints how many laws each module holds; a broken one is a failure.
@@ -64,18 +54,15 @@ pub(super) async fn laws(client: &Client) -> Result<()> {
 
 /// The number of a module's laws, and those broken once its events had time to arrive.
 async fn settled_laws(client: &Client, module: &str) -> Result<(usize, Vec<Value>)> {
-    let deadline = Instant::now() + SETTLING;
-    let mut pause = Duration::from_millis(10);
+    let mut patience = Patience::new();
     loop {
         let report = client.get(&format!("{module}/invariants")).await;
         let report = report.step(|| format!("laws of {module}"))?;
         let laws = report["laws"].as_array().cloned().unwrap_or_default();
         let count = laws.len();
         let broken: Vec<Value> = laws.into_iter().filter(|law| law["violations"] != 0).collect();
-        if broken.is_empty() || Instant::now() > deadline {
+        if broken.is_empty() || !patience.pause().await {
             return Ok((count, broken));
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(500));
     }
 }

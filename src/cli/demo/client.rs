@@ -1,7 +1,7 @@
 //! A caller of the public API: signs in, repeats what may be repeated, and turns a
 //! refusal into one line.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -9,13 +9,12 @@ use tokio::sync::RwLock;
 use uuid::Uuid;
 
 use super::failure::{Failure, Result};
+use super::patience::{EFFECT_DEADLINE, Patience};
 
 /// How often a request is sent in all when the server says "later".
 const ATTEMPTS: u32 = 5;
 /// Longest wait for an answer; more than the server gives itself.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Longest wait for what follows an event.
-const EFFECT_DEADLINE: Duration = Duration::from_secs(10);
 
 struct Session {
     access_token: String,
@@ -67,6 +66,23 @@ impl Client {
     /// POST to a collection.
     pub(super) async fn create(&self, path: &str, body: Value) -> Result<Value> {
         self.send(Method::POST, path, None, Some(&body)).await
+    }
+
+    /// POST to a collection of something that hangs on another module's document: the
+    /// refusal `unknown` means that its event has not arrived yet.
+    pub(super) async fn create_once_known(
+        &self,
+        path: &str,
+        body: Value,
+        unknown: &str,
+    ) -> Result<Value> {
+        let mut patience = Patience::new();
+        loop {
+            match self.send(Method::POST, path, None, Some(&body)).await {
+                Err(failure) if failure.code == unknown && patience.pause().await => {}
+                answer => return answer,
+            }
+        }
     }
 
     /// PUT on a part of a resource.
@@ -127,20 +143,17 @@ impl Client {
         path: &str,
         found: impl Fn(&Value) -> Option<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + EFFECT_DEADLINE;
-        let mut pause = Duration::from_millis(5);
+        let mut patience = Patience::new();
         loop {
             let answer = self.get(path).await?;
             if let Some(found) = found(&answer) {
                 return Ok(found);
             }
-            if Instant::now() > deadline {
+            if !patience.pause().await {
                 let seconds = EFFECT_DEADLINE.as_secs();
                 let detail = format!("{what} did not come about within {seconds} s");
                 return Err(Failure::new("timed_out", detail));
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(200));
         }
     }
 

@@ -8,6 +8,7 @@ mod client;
 mod company;
 mod failure;
 mod history;
+mod patience;
 mod plan;
 mod random;
 mod selling;

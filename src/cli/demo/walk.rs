@@ -70,11 +70,11 @@ pub(super) async fn buy(company: &Company, index: usize) -> Result<()> {
     let today = company.today();
     let mut it = Buying::new(company, &purchase, index);
     it.draft(today).await?;
-    say("purchase order drafted", &it.order, &it.order["totals"]["total"]);
+    say("purchase order drafted", &it.order, &it.order["total"]);
     it.act("approve").await?;
-    say("purchase order approved", &it.order, &it.order["totals"]["total"]);
+    say("purchase order approved", &it.order, &it.order["total"]);
     it.act("send").await?;
-    say("purchase order sent", &it.order, &it.order["totals"]["total"]);
+    say("purchase order sent", &it.order, &it.order["total"]);
     it.receive(Part::Rest, today).await?;
     say("goods received", &it.receipt, &Value::Null);
     it.await_stock().await?;
@@ -97,7 +97,7 @@ pub(super) async fn buy(company: &Company, index: usize) -> Result<()> {
     let closed = |order: &Value| (order["status"] == "closed").then(|| order.clone());
     let order = company.client.wait("the closed purchase order", &path, closed).await;
     let order = order.step(|| format!("purchase order {}", string(&it.order["number"])))?;
-    say("purchase order closed", &order, &order["totals"]["total"]);
+    say("purchase order closed", &order, &order["total"]);
     must_be("bill", &bill, "status", "settled")
 }
 

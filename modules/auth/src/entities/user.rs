@@ -11,9 +11,10 @@ use crate::entities::Hidden;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: UserId,
-    pub name: String,
+    pub username: String,
     #[sea_orm(unique)]
-    pub name_key: String,
+    pub username_key: String,
+    pub name: String,
     pub email: Option<String>,
     pub password_hash: Hidden,
     pub is_active: bool,

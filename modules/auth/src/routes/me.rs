@@ -23,6 +23,7 @@ pub(super) fn configure(cfg: &mut ServiceConfig) {
 pub(crate) struct Me {
     pub id: UserId,
     #[schema(example = "admin")]
+    pub username: String,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -59,7 +60,7 @@ async fn get_me(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
 /// Ends all other sessions of the caller.
 /// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but
 ///   its argon2id hash.
-/// - Errors: 422 `wrong_password`, `password_is_name`; 429 `too_many_attempts`.
+/// - Errors: 422 `wrong_password`, `password_is_username`; 429 `too_many_attempts`.
 #[utoipa::path(
     tag = "Me",
     request_body = PasswordChange,
@@ -71,7 +72,7 @@ async fn get_me(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
     extensions(
         ("x-permission" = json!("self")),
         ("x-errors" = json!([
-            "wrong_password", "password_is_name", "too_many_attempts", "sign_in_busy"
+            "wrong_password", "password_is_username", "too_many_attempts", "sign_in_busy"
         ]))
     )
 )]

@@ -16,7 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::service::Service;
 
 pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(issue_token).service(refresh_token).service(revoke_token);
+    cfg.service(create_token).service(refresh_token).service(revoke_token);
 }
 
 /// Tokens of a session.
@@ -104,7 +104,7 @@ pub(crate) struct RefreshGrant {
     )
 )]
 #[post("/token")]
-async fn issue_token(
+async fn create_token(
     ctx: Ctx,
     service: Data<Service>,
     request: HttpRequest,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use contracts::ids::{RoleId, UserId};
 use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
 use kernel::page::{Cursor, Limit, Page, Sort};
-use kernel::text::{Email, Text};
+use kernel::text::{Email, Name, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -27,8 +27,10 @@ pub(super) fn configure(cfg: &mut ServiceConfig) {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct User {
     pub id: UserId,
-    /// What they sign in with; unique, whatever its case.
+    /// What they sign in with; unique, whatever its case, and theirs for ever.
     #[schema(example = "ada")]
+    pub username: String,
+    #[schema(example = "Ada Lovelace")]
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -59,8 +61,9 @@ impl Versioned for User {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
-    /// What they sign in with; unique, whatever its case.
-    pub name: Text<1, 64>,
+    /// What they sign in with; unique, whatever its case. It cannot be changed.
+    pub username: Text<1, 64>,
+    pub name: Name,
     pub email: Option<Email>,
     pub password: NewPassword,
     #[serde(default)]
@@ -73,7 +76,7 @@ pub(crate) struct NewUser {
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPatch {
     #[schema(nullable = false)]
-    pub name: Option<Text<1, 64>>,
+    pub name: Option<Name>,
     #[serde(default, deserialize_with = "nullable")]
     pub email: Option<Option<Email>>,
     #[schema(nullable = false)]
@@ -97,8 +100,8 @@ pub(crate) struct ListUsers {
     pub cursor: Option<Cursor>,
     #[serde(default)]
     pub sort: Sort,
-    /// Only the user with this name, whatever its case.
-    pub name: Option<Text<1, 64>>,
+    /// Only the user with this user name, whatever its case.
+    pub username: Option<Text<1, 64>>,
     pub is_active: Option<bool>,
 }
 
@@ -131,8 +134,8 @@ async fn get_user(service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
 /// Create user
 ///
 /// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but
-///   its argon2id hash. A repeat is refused as `user_name_taken`.
-/// - Errors: 409 `user_name_taken`; 422 `password_is_name`, `unknown_role`; 403
+///   its argon2id hash. A repeat is refused as `username_taken`.
+/// - Errors: 409 `username_taken`; 422 `password_is_username`, `unknown_role`; 403
 ///   `cannot_grant` if a role grants what the caller may not do.
 #[utoipa::path(
     tag = "Users",
@@ -141,7 +144,7 @@ async fn get_user(service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
     extensions(
         ("x-permission" = json!("auth.user:create")),
         ("x-errors" = json!([
-            "user_name_taken", "password_is_name", "unknown_role", "too_many_roles",
+            "username_taken", "password_is_username", "unknown_role", "too_many_roles",
             "cannot_grant", "sign_in_busy"
         ]))
     )
@@ -155,7 +158,7 @@ async fn create_user(ctx: Ctx, service: Data<Service>, body: Json<NewUser>) -> R
 ///
 /// A JSON merge patch (RFC 7396). A user who is switched off is signed out everywhere;
 /// their access tokens live on for their last minutes.
-/// - Errors: 409 `user_name_taken`, `last_administrator`.
+/// - Errors: 409 `last_administrator`.
 #[utoipa::path(
     tag = "Users",
     params(("id" = UserId, Path)),
@@ -164,7 +167,7 @@ async fn create_user(ctx: Ctx, service: Data<Service>, body: Json<NewUser>) -> R
     extensions(
         ("x-permission" = json!("auth.user:update")),
         ("x-needs" = json!(["if-match"])),
-        ("x-errors" = json!(["user_name_taken", "last_administrator"]))
+        ("x-errors" = json!(["last_administrator"]))
     )
 )]
 #[patch("/users/{id}")]

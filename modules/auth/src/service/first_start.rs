@@ -98,8 +98,9 @@ async fn insert_admin(tx: &mut Tx, password_hash: Hidden, administrator: RoleId)
     let id = UserId::new();
     let admin = user::Model {
         id,
-        name: ADMIN.into(),
-        name_key: ADMIN.into(),
+        username: ADMIN.into(),
+        username_key: ADMIN.into(),
+        name: "Administrator".into(),
         email: None,
         password_hash,
         is_active: true,
@@ -110,5 +111,5 @@ async fn insert_admin(tx: &mut Tx, password_hash: Hidden, administrator: RoleId)
     admin.into_active_model().insert(&**tx).await?;
     let grant = user_role::Model { user_id: id, role_id: administrator };
     user_role::Entity::insert(grant.into_active_model()).exec_without_returning(&**tx).await?;
-    tx.audit_new("user", id.uuid(), &json!({ "name": ADMIN, "roles": [ADMINISTRATOR] }))
+    tx.audit_new("user", id.uuid(), &json!({ "username": ADMIN, "roles": [ADMINISTRATOR] }))
 }

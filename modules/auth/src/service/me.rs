@@ -13,7 +13,7 @@ use crate::routes::me::{Me, PasswordChange};
 use crate::service::Service;
 use crate::service::lookup::{grants_of, roles_of};
 use crate::service::sessions::{end_sessions, session_id};
-use crate::service::users::{check_password_is_not_name, name_key, view};
+use crate::service::users::{check_password_is_not_username, name_key, view};
 
 impl Service {
     /// The caller, as the database knows them now.
@@ -23,6 +23,7 @@ impl Service {
         let roles = roles_of(self.db.read(), vec![user.id]).await?.remove(&user.id);
         Ok(Me {
             id: user.id,
+            username: user.username,
             name: user.name,
             email: user.email,
             roles: roles.unwrap_or_default(),
@@ -34,9 +35,9 @@ impl Service {
     /// Changes the caller's password and ends their other sessions.
     pub(crate) async fn change_password(&self, ctx: &Ctx, change: PasswordChange) -> Result<Reply> {
         let user = caller(self.db.read(), ctx).await?;
-        check_password_is_not_name(&change.new_password, &user.name, "/new_password")?;
+        check_password_is_not_username(&change.new_password, &user.username, "/new_password")?;
         let checked = self
-            .check_password(ctx, &name_key(&user.name), &change.current_password, Some(&user))
+            .check_password(ctx, &name_key(&user.username), &change.current_password, Some(&user))
             .await;
         match checked {
             Err(error) if error.code() == "invalid_credentials" => {

@@ -43,7 +43,7 @@ fn token_hash(text: &str) -> String {
 struct Stored {
     session_id: SessionId,
     user_id: UserId,
-    user_name: String,
+    username: String,
     is_active: bool,
     ended_at: Option<DateTime<Utc>>,
     expires_at: DateTime<Utc>,
@@ -58,7 +58,7 @@ impl Service {
         let hash = token_hash(token.expose());
         // Read first to know whose it is: the transaction bears the user's name.
         let known = find(self.db.read(), &hash).await?.ok_or(Error::InvalidRefreshToken)?;
-        let mut tx = self.db.begin(&as_user(ctx, known.user_id, &known.user_name)).await?;
+        let mut tx = self.db.begin(&as_user(ctx, known.user_id, &known.username)).await?;
         let stored = find(&*tx, &hash).await?.ok_or(Error::InvalidRefreshToken)?;
         let exchange = match decide(stored.presented(), tx.now()) {
             Decision::Rotate => {
@@ -83,7 +83,7 @@ impl Service {
         change.expires_at = Set(self.refresh_expiry(tx.now()));
         let after = change.update(&*tx).await?;
         tx.audit("session", before.id.uuid(), Some(&before), Some(&after))?;
-        let tokens = self.token_set(&tx, stored.user_id, &stored.user_name, before.id, new).await?;
+        let tokens = self.token_set(&tx, stored.user_id, &stored.username, before.id, new).await?;
         tx.commit().await?;
         Ok(tokens)
     }
@@ -116,7 +116,7 @@ impl Stored {
 }
 
 async fn find(conn: &impl sea_orm::ConnectionTrait, hash: &str) -> Result<Option<Stored>> {
-    let sql = "SELECT t.session_id, s.user_id, u.name AS user_name, u.is_active, s.ended_at, \
+    let sql = "SELECT t.session_id, s.user_id, u.username, u.is_active, s.ended_at, \
                t.expires_at, t.rotated_at, t.reissues, \
                (SELECT COUNT(*) FROM refresh_tokens c \
                 WHERE c.parent_hash = t.hash AND c.rotated_at IS NOT NULL) AS used_successors \

@@ -29,12 +29,14 @@ impl Service {
     pub(crate) async fn sign_in(
         &self,
         ctx: &Ctx,
-        name: &Text<1, 64>,
+        username: &Text<1, 64>,
         password: &Secret,
     ) -> Result<TokenSet> {
-        let key = name_key(name);
-        let found =
-            user::Entity::find().filter(user::Column::NameKey.eq(&key)).one(self.db.read()).await?;
+        let key = name_key(username);
+        let found = user::Entity::find()
+            .filter(user::Column::UsernameKey.eq(&key))
+            .one(self.db.read())
+            .await?;
         let rehashed = self.check_password(ctx, &key, password, found.as_ref()).await?;
         // `check_password` refuses where there is nobody.
         let found = found.ok_or(Error::InvalidCredentials)?;
@@ -72,7 +74,7 @@ impl Service {
         checked: &user::Model,
         rehashed: Option<Hidden>,
     ) -> Result<TokenSet> {
-        let mut tx = self.db.begin(&as_user(ctx, checked.id, &checked.name)).await?;
+        let mut tx = self.db.begin(&as_user(ctx, checked.id, &checked.username)).await?;
         let user = user::Entity::find_by_id(checked.id).one(&*tx).await?;
         // Disabled while the password was being checked.
         let user = user.filter(|user| user.is_active).ok_or(Error::InvalidCredentials)?;
@@ -93,7 +95,7 @@ impl Service {
         session.clone().into_active_model().insert(&*tx).await?;
         self.insert_refresh_token(&tx, &token, session.id, None).await?;
         tx.audit_new("session", session.id.uuid(), &session)?;
-        let tokens = self.token_set(&tx, user.id, &user.name, session.id, token).await?;
+        let tokens = self.token_set(&tx, user.id, &user.username, session.id, token).await?;
         tx.commit().await?;
         tracing::info!(user.id = %user.id, session.id = %session.id, "signed in");
         Ok(tokens)
@@ -116,12 +118,12 @@ impl Service {
         &self,
         tx: &Tx,
         user_id: UserId,
-        name: &str,
+        username: &str,
         session_id: SessionId,
         refresh: NewToken,
     ) -> Result<TokenSet> {
         let permissions = grants_of(&**tx, user_id).await?;
-        let holder = Holder { user_id, name: name.to_owned(), session_id, permissions };
+        let holder = Holder { user_id, username: username.to_owned(), session_id, permissions };
         Ok(TokenSet {
             access_token: self.signer.sign(holder, tx.now())?,
             refresh_token: refresh.text,
@@ -196,8 +198,8 @@ pub(super) fn session_id(ctx: &Ctx) -> Result<SessionId> {
 }
 
 /// The same request, now that it is known whose it is.
-pub(super) fn as_user(ctx: &Ctx, id: UserId, name: &str) -> Ctx {
+pub(super) fn as_user(ctx: &Ctx, id: UserId, username: &str) -> Ctx {
     let mut ctx = ctx.clone();
-    ctx.actor = Actor { kind: "user".into(), id: Some(id.uuid()), name: name.to_owned() };
+    ctx.actor = Actor { kind: "user".into(), id: Some(id.uuid()), name: username.to_owned() };
     ctx
 }

@@ -27,7 +27,7 @@ pub(crate) struct Signer {
 /// Who a token is for.
 pub(crate) struct Holder {
     pub user_id: UserId,
-    pub name: String,
+    pub username: String,
     pub session_id: SessionId,
     pub permissions: Vec<String>,
 }
@@ -62,7 +62,7 @@ impl Signer {
             iss: ISSUER.into(),
             aud: AUDIENCE.into(),
             sub: holder.user_id.uuid(),
-            name: holder.name,
+            name: holder.username,
             sid: holder.session_id.uuid(),
             iat: now.timestamp(),
             exp: (now + self.ttl).timestamp(),

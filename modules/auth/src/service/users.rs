@@ -27,8 +27,8 @@ const MAX_ROLES: usize = 100;
 impl Service {
     pub(crate) async fn list_users(&self, query: ListUsers) -> Result<Page<User>> {
         let mut select = user::Entity::find();
-        if let Some(name) = query.name {
-            select = select.filter(user::Column::NameKey.eq(name_key(&name)));
+        if let Some(username) = query.username {
+            select = select.filter(user::Column::UsernameKey.eq(name_key(&username)));
         }
         if let Some(is_active) = query.is_active {
             select = select.filter(user::Column::IsActive.eq(is_active));
@@ -53,18 +53,19 @@ impl Service {
     }
 
     pub(crate) async fn create_user(&self, ctx: &Ctx, new: NewUser) -> Result<Reply> {
-        check_password_is_not_name(&new.password, &new.name, "/password")?;
+        check_password_is_not_username(&new.password, &new.username, "/password")?;
         check_role_count(&new.role_ids)?;
         let turn = self.passwords.turn(ctx).await?;
         let password_hash = self.passwords.hash(turn, new.password.expose()).await?;
         // Without the idempotency key: its row would hold a plain hash of the body, and
-        // so of the password. A repeat is refused as a name that is taken.
+        // so of the password. A repeat is refused as a user name that is taken.
         let mut tx = self.db.begin(ctx).await?;
-        let name = String::from(new.name);
+        let username = String::from(new.username);
         let model = user::ActiveModel {
             id: Set(UserId::new()),
-            name: Set(name.clone()),
-            name_key: Set(name_key(&name)),
+            username: Set(username.clone()),
+            username_key: Set(name_key(&username)),
+            name: Set(new.name.into()),
             email: Set(new.email.map(Into::into)),
             password_hash: Set(password_hash),
             is_active: Set(true),
@@ -73,7 +74,7 @@ impl Service {
             updated_at: Set(tx.now()),
         };
         let user = model.insert(&*tx).await;
-        let user = user.or_conflict(|| Error::UserNameTaken { name }.into())?;
+        let user = user.or_conflict(|| Error::UsernameTaken { username }.into())?;
         self.replace_roles(&tx, ctx, user.id, &new.role_ids).await?;
         let roles = roles_of(&*tx, vec![user.id]).await?.remove(&user.id);
         let user = view(user, roles.unwrap_or_default());
@@ -91,11 +92,8 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let before = load(&tx, ctx, id).await?;
         let mut model = before.clone().into_active_model();
-        let mut name = before.name.clone();
-        if let Some(new_name) = patch.name {
-            name = new_name.into();
-            model.name = Set(name.clone());
-            model.name_key = Set(name_key(&name));
+        if let Some(name) = patch.name {
+            model.name = Set(name.into());
         }
         if let Some(email) = patch.email {
             model.email = Set(email.map(Into::into));
@@ -105,8 +103,7 @@ impl Service {
         }
         model.version = Set(before.version + 1);
         model.updated_at = Set(tx.now());
-        let after = model.update(&*tx).await;
-        let after = after.or_conflict(|| Error::UserNameTaken { name }.into())?;
+        let after = model.update(&*tx).await?;
         if before.is_active && !after.is_active {
             check_administrator_remains(&tx).await?;
             end_sessions(&tx, id, None, EndReason::UserDisabled).await?;
@@ -202,13 +199,13 @@ fn check_role_count(role_ids: &[RoleId]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn check_password_is_not_name(
+pub(super) fn check_password_is_not_username(
     password: &NewPassword,
-    name: &str,
+    username: &str,
     pointer: &'static str,
 ) -> Result<()> {
-    if name_key(password.expose()) == name_key(name) {
-        return Err(Error::PasswordIsName { pointer }.into());
+    if name_key(password.expose()) == name_key(username) {
+        return Err(Error::PasswordIsUsername { pointer }.into());
     }
     Ok(())
 }
@@ -222,6 +219,7 @@ pub(super) fn name_key(name: &str) -> String {
 pub(super) fn view(model: user::Model, roles: Vec<RoleRef>) -> User {
     User {
         id: model.id,
+        username: model.username,
         name: model.name,
         email: model.email,
         is_active: model.is_active,

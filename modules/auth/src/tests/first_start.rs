@@ -25,7 +25,7 @@ async fn a_generated_password_signs_in_and_a_later_start_changes_nothing() {
     assert!(second.generated_admin_password.is_none());
     let keys_again = second.auth.verification_keys(&Ctx::system("test")).await.expect("keys");
     assert_eq!(keys[0].kid, keys_again[0].kid);
-    let users = lines(second.module.db.read(), "SELECT name AS line FROM users").await;
+    let users = lines(second.module.db.read(), "SELECT username AS line FROM users").await;
     assert_eq!(users, ["admin"]);
     let roles = lines(second.module.db.read(), "SELECT name AS line FROM roles ORDER BY 1").await;
     let expected = ["accountant", "administrator", "auditor", "purchasing", "sales", "warehouse"];

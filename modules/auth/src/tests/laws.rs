@@ -22,6 +22,7 @@ async fn the_database_refuses_what_must_not_be() {
     fixture.refresh(&token).await.expect("exchanged");
     let check = async |sql: &str, why: &str| refuses(&fixture, sql, why).await;
     check("DELETE FROM users", "users are never deleted").await;
+    check("UPDATE users SET username = 'eve'", "a user name stays").await;
     check("DELETE FROM roles", "roles are never deleted").await;
     check("UPDATE signing_keys SET seed = ''", "a signing key stays").await;
     check("UPDATE users SET password_hash = 'plain'", "CHECK").await;
@@ -29,7 +30,7 @@ async fn the_database_refuses_what_must_not_be() {
     check("UPDATE roles SET version = 0", "CHECK").await;
     check("UPDATE roles SET name_key = 'same'", "UNIQUE").await;
     check(
-        "INSERT INTO users SELECT randomblob(16), 'Admin', name_key, NULL, password_hash, \
+        "INSERT INTO users SELECT randomblob(16), 'Admin', username_key, 'A', NULL, password_hash, \
          is_active, 1, created_at, updated_at FROM users",
         "UNIQUE",
     )
@@ -74,7 +75,7 @@ async fn each_law_counts_what_breaks_it() {
         assert_eq!(broken, [(law, 1)]);
     };
     check("A-1", &["UPDATE refresh_tokens SET rotated_at = created_at"]).await;
-    check("A-2", &["UPDATE users SET is_active = FALSE WHERE name = 'ada'"]).await;
+    check("A-2", &["UPDATE users SET is_active = FALSE WHERE username = 'ada'"]).await;
     check(
         "A-4",
         &["INSERT INTO role_permissions SELECT id, 'everything' FROM roles WHERE name = 'sales'"],
@@ -84,7 +85,7 @@ async fn each_law_counts_what_breaks_it() {
         "A-6",
         &[
             "PRAGMA ignore_check_constraints = ON",
-            "UPDATE users SET password_hash = 'plain' WHERE name = 'ada'",
+            "UPDATE users SET password_hash = 'plain' WHERE username = 'ada'",
         ],
     )
     .await;

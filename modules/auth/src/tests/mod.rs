@@ -110,7 +110,8 @@ impl Fixture {
 
     async fn create_user(&self, name: &str, roles: Vec<RoleId>) -> kernel::Result<UserId> {
         let new = NewUser {
-            name: Text::parse(name).expect("a name"),
+            username: Text::parse(name).expect("a user name"),
+            name: Text::parse("Somebody").expect("a name"),
             email: None,
             password: NewPassword::parse(PASSWORD).expect("long enough"),
             role_ids: roles,
@@ -121,7 +122,7 @@ impl Fixture {
 
     async fn user_id(&self, name: &str) -> UserId {
         use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-        let select = user::Entity::find().filter(user::Column::NameKey.eq(name.to_lowercase()));
+        let select = user::Entity::find().filter(user::Column::UsernameKey.eq(name.to_lowercase()));
         select.one(self.service.db.read()).await.expect("readable").expect("known").id
     }
 

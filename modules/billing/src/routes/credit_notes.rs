@@ -4,7 +4,9 @@ use actix_web::web::Data;
 use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::billing::{RoundingMode, TaxTotal};
-use contracts::ids::{CreditNoteId, CustomerId, InvoiceId, InvoiceLineId, OrderId, OrderLineId, ProductId};
+use contracts::ids::{
+    CreditNoteId, CustomerId, InvoiceId, InvoiceLineId, OrderId, OrderLineId, ProductId,
+};
 use kernel::http::{Json, Path, Query, Reply};
 use kernel::money::{Currency, Money, Percent, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};

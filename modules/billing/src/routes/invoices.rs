@@ -4,7 +4,9 @@ use actix_web::web::Data;
 use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::billing::{RoundingMode, TaxTotal};
-use contracts::ids::{CustomerId, InvoiceId, InvoiceLineId, OrderId, OrderLineId, ProductId, ShipmentId};
+use contracts::ids::{
+    CustomerId, InvoiceId, InvoiceLineId, OrderId, OrderLineId, ProductId, ShipmentId,
+};
 use kernel::http::{Path, Query, Reply, Versioned};
 use kernel::money::{Currency, Money, Percent, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
@@ -204,10 +206,6 @@ async fn issue_invoice(
     )
 )]
 #[post("/invoices/{id}/discard")]
-async fn discard_invoice(
-    ctx: Ctx,
-    service: Data<Service>,
-    id: Path<InvoiceId>,
-) -> Result<Reply> {
+async fn discard_invoice(ctx: Ctx, service: Data<Service>, id: Path<InvoiceId>) -> Result<Reply> {
     service.discard_invoice(&ctx, *id).await
 }

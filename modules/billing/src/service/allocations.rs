@@ -20,9 +20,8 @@ use crate::entities::payment_allocation::AllocationId;
 use crate::entities::{bill, invoice, payment, payment_allocation};
 use crate::error::Error;
 use crate::routes::payments::NewAllocation;
-use crate::service::Service;
-use crate::service::bills::present as present_bill;
-use crate::service::invoices::present as present_invoice;
+use crate::service::presenting::{present_bill, present_invoice};
+use crate::service::{Service, insert_all};
 
 /// What an amount is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,7 +213,7 @@ pub(crate) async fn apply(
             }
         }
     }
-    payment_allocation::Entity::insert_many(written.clone()).exec_without_returning(&**tx).await?;
+    insert_all(tx, written.clone()).await?;
     Ok(written)
 }
 

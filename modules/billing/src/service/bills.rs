@@ -1,14 +1,13 @@
 //! Suppliers' bills: entered and matched, approved, rejected.
 
 use chrono::{Datelike, NaiveDate};
-use contracts::billing::RoundingMode;
 use contracts::events::{BillApproved, BilledLine};
 use contracts::ids::{BillId, BillLineId};
 use kernel::db::{Tx, next_number};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::machine::{Machine, Transition};
-use kernel::money::{Money, Percent};
+use kernel::money::Percent;
 use kernel::page::{Page, fetch};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
@@ -21,21 +20,22 @@ use crate::entities::bill::BillStatus;
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{bill, bill_line, purchase_order};
 use crate::error::Error;
-use crate::routes::bills::{Bill, BillLine, ListBills, NewBill};
+use crate::routes::bills::{Bill, ListBills, NewBill};
 use crate::service::dates::{business_date, check_range, days_after};
-use crate::service::invoices::taxes_of;
+use crate::service::goods::relieve;
 use crate::service::journal::{Entry, account, post};
 use crate::service::matching::{MatchException, match_lines};
-use crate::service::purchases::{OrderLines, relieve};
+use crate::service::order_lines::OrderLines;
+use crate::service::presenting::present_bill as present;
 use crate::service::tax_rates::{TaxTable, stored_class};
-use crate::service::totals::{Line, NetTax, Terms, calculate};
-use crate::service::{Service, check_line_count};
+use crate::service::totals::{Line, Terms, calculate};
+use crate::service::{Service, check_line_count, insert_all};
 
 /// What it takes to approve a bill that does not match.
 const OVERRIDE: &str = "billing.bill:override";
 
 /// Every transition of a bill. `match` and `settle` happen by themselves.
-const MACHINE: Machine<BillStatus> = Machine {
+pub(crate) const MACHINE: Machine<BillStatus> = Machine {
     resource: "the bill",
     transitions: &[
         Transition { action: "match", from: &[BillStatus::Exception], to: BillStatus::Matched },
@@ -98,13 +98,12 @@ impl Service {
             exceptions: serde_json::to_string(&exceptions)?,
             ..row
         };
-        bill_line::Entity::insert_many(lines.clone()).exec_without_returning(&*tx).await?;
-        bill::Entity::insert(row.clone().into_active_model())
-            .exec_without_returning(&*tx)
-            .await
-            .or_conflict(|| duplicate(&row).into())?;
+        insert_all(&tx, lines.clone()).await?;
+        insert_all(&tx, [row.clone()]).await.or_conflict(|| duplicate(&row).into())?;
         if row.status == BillStatus::Matched {
-            ordered.count_billed(&tx, claims.iter().map(|(id, claim)| (*id, claim.quantity))).await?;
+            ordered
+                .count_billed(&tx, claims.iter().map(|(id, claim)| (*id, claim.quantity)))
+                .await?;
         }
         let bill = present(row, Some(&lines))?;
         tx.audit_new("bill", bill.id.uuid(), &bill)?;
@@ -324,64 +323,5 @@ fn entry(row: &bill::Model, relief: i64, variance: i64) -> Entry {
             (account::PRICE_VARIANCE, variance),
             (account::PAYABLE, -row.total_minor),
         ],
-    }
-}
-
-/// The bill as it is answered; without its lines in lists.
-pub(crate) fn present(row: bill::Model, lines: Option<&[bill_line::Model]>) -> Result<Bill> {
-    let money = |minor| Money::new(minor, row.currency);
-    let taxes = lines.map(|lines| {
-        let parts = lines.iter().map(|line| {
-            let part = NetTax { net: line.net_minor, tax: line.tax_minor };
-            (line.tax_class.as_str(), line.tax_rate, part)
-        });
-        taxes_of(row.currency, parts)
-    });
-    let mut allowed_actions = MACHINE.allowed_actions(row.status);
-    allowed_actions.retain(|action| !["match", "settle"].contains(action));
-    Ok(Bill {
-        id: row.id,
-        number: row.number,
-        status: row.status,
-        supplier_id: row.supplier_id,
-        supplier_name: row.supplier_name,
-        supplier_invoice_number: row.supplier_invoice_number,
-        purchase_order_id: row.purchase_order_id,
-        purchase_order_number: row.purchase_order_number,
-        billed_on: row.billed_on,
-        due_on: row.due_on,
-        currency: row.currency,
-        rounding_mode: RoundingMode::from(row.rounding_mode),
-        lines: lines.map(|lines| lines.iter().map(|l| present_line(l, &money)).collect()),
-        taxes: taxes.transpose()?,
-        net: money(row.net_minor),
-        tax: money(row.tax_minor),
-        total: money(row.total_minor),
-        applied: money(row.applied_minor),
-        open: money(row.total_minor - row.applied_minor),
-        exceptions: serde_json::from_str(&row.exceptions)?,
-        override_reason: row.override_reason,
-        allowed_actions,
-        version: row.version,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    })
-}
-
-fn present_line(line: &bill_line::Model, money: &impl Fn(i64) -> Money) -> BillLine {
-    BillLine {
-        id: line.id,
-        purchase_order_line_id: line.purchase_order_line_id,
-        product_id: line.product_id,
-        sku: line.sku.clone(),
-        name: line.name.clone(),
-        unit: line.unit.clone(),
-        quantity: line.quantity,
-        unit_price: line.unit_price,
-        tax_class: line.tax_class.clone(),
-        tax_rate: line.tax_rate,
-        net: money(line.net_minor),
-        tax: money(line.tax_minor),
-        total: money(line.net_minor + line.tax_minor),
     }
 }

@@ -22,19 +22,16 @@ use crate::entities::invoice::InvoiceStatus;
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{credit_note, credit_note_line, invoice, invoice_line};
 use crate::error::Error;
-use crate::routes::credit_notes::{
-    CreditNote, CreditNoteLine, ListCreditNotes, NewCreditNote, NewCreditNoteLine,
-};
+use crate::routes::credit_notes::{CreditNote, ListCreditNotes, NewCreditNote, NewCreditNoteLine};
 use crate::service::crediting::{Credit, InvoicedLine, credit};
 use crate::service::dates::business_date;
-use crate::service::invoices::{
-    MACHINE, check_chronology, lines_of, lock_invoice, present as present_invoice, taxes_of,
-};
+use crate::service::invoices::{MACHINE, check_chronology, lines_of, lock_invoice};
 use crate::service::journal::{Entry, account, post};
+use crate::service::presenting::{present_credit_note as present, present_invoice};
 use crate::service::seal::{Last, seal_credit_note};
 use crate::service::tax_rates::stored_class;
 use crate::service::totals::{NetTax, Terms};
-use crate::service::{Service, check_line_count};
+use crate::service::{Service, check_line_count, insert_all};
 
 /// What one line of a credit note takes back of the invoice line at `credit.index`.
 type Taken = (Credit, NetTax);
@@ -231,8 +228,8 @@ async fn write(
         created_at: tx.now(),
     };
     row.hash = seal_credit_note(&row, &lines)?;
-    credit_note_line::Entity::insert_many(lines.clone()).exec_without_returning(&**tx).await?;
-    credit_note::Entity::insert_many([row.clone()]).exec_without_returning(&**tx).await?;
+    insert_all(tx, lines.clone()).await?;
+    insert_all(tx, [row.clone()]).await?;
     Ok((row, lines))
 }
 
@@ -257,12 +254,7 @@ async fn lower_invoice(
 ) -> Result<invoice::Model> {
     let rows = taken.iter().map(|(credit, amount)| {
         let id = invoiced[credit.index].id;
-        vec![
-            id.into(),
-            credit.quantity.micros().into(),
-            amount.net.into(),
-            amount.tax.into(),
-        ]
+        vec![id.into(), credit.quantity.micros().into(), amount.net.into(), amount.tax.into()]
     });
     let columns = [
         ("id", Column::Uuid),
@@ -270,14 +262,13 @@ async fn lower_invoice(
         ("net", Column::BigInt),
         ("tax", Column::BigInt),
     ];
-    let (sql, values) =
-        Values::new(tx.get_database_backend(), "credit", &columns, rows).statement(
-            "UPDATE invoice_lines SET \
+    let (sql, values) = Values::new(tx.get_database_backend(), "credit", &columns, rows).statement(
+        "UPDATE invoice_lines SET \
              credited_quantity = credited_quantity + credit.quantity, \
              credited_net_minor = credited_net_minor + credit.net, \
              credited_tax_minor = credited_tax_minor + credit.tax \
              FROM credit WHERE invoice_lines.id = credit.id",
-        );
+    );
     execute(&**tx, sql, values).await?;
 
     let credited_minor = invoice.credited_minor + note.applied_minor;
@@ -331,74 +322,4 @@ fn issued_event(
         total: Money::new(row.total_minor, row.currency),
         lines: lines.collect(),
     }
-}
-
-/// The note as it is answered: with its own lines and those of its invoice, or without any.
-fn present(
-    row: credit_note::Model,
-    lines: Option<(&[credit_note_line::Model], &[invoice_line::Model])>,
-) -> Result<CreditNote> {
-    let money = |minor| Money::new(minor, row.currency);
-    let lines = lines.map(|(own, invoiced)| present_lines(own, invoiced, &money)).transpose()?;
-    let taxes = lines.as_ref().map(|lines| {
-        let parts = lines.iter().map(|line| {
-            let part = NetTax { net: line.net.minor(), tax: line.tax.minor() };
-            (line.tax_class.as_str(), line.tax_rate, part)
-        });
-        taxes_of(row.currency, parts)
-    });
-    Ok(CreditNote {
-        id: row.id,
-        number: row.number,
-        invoice_id: row.invoice_id,
-        invoice_number: row.invoice_number,
-        customer_id: row.customer_id,
-        customer: serde_json::from_str(&row.customer)?,
-        order_id: row.order_id,
-        order_number: row.order_number,
-        issued_on: row.issued_on,
-        reason: row.reason,
-        currency: row.currency,
-        prices_include_tax: row.prices_include_tax,
-        rounding_mode: RoundingMode::from(row.rounding_mode),
-        taxes: taxes.transpose()?,
-        lines,
-        net: money(row.net_minor),
-        tax: money(row.tax_minor),
-        total: money(row.total_minor),
-        applied: money(row.applied_minor),
-        unapplied: money(row.total_minor - row.applied_minor),
-        hash: row.hash,
-        created_at: row.created_at,
-    })
-}
-
-fn present_lines(
-    own: &[credit_note_line::Model],
-    invoiced: &[invoice_line::Model],
-    money: &impl Fn(i64) -> Money,
-) -> Result<Vec<CreditNoteLine>> {
-    let by_id: HashMap<_, _> = invoiced.iter().map(|line| (line.id, line)).collect();
-    let lines = own.iter().map(|line| {
-        let of = by_id.get(&line.invoice_line_id).ok_or_else(|| {
-            kernel::Error::internal("a line of a credit note is not of its invoice")
-        })?;
-        Ok(CreditNoteLine {
-            invoice_line_id: of.id,
-            order_line_id: of.order_line_id,
-            product_id: of.product_id,
-            sku: of.sku.clone(),
-            name: of.name.clone(),
-            unit: of.unit.clone(),
-            quantity: line.quantity,
-            unit_price: of.unit_price,
-            discount: of.discount,
-            tax_class: of.tax_class.clone(),
-            tax_rate: of.tax_rate,
-            net: money(line.net_minor),
-            tax: money(line.tax_minor),
-            total: money(line.net_minor + line.tax_minor),
-        })
-    });
-    lines.collect()
 }

@@ -45,7 +45,7 @@ mod tests {
     fn a_business_date_is_today_unless_given_and_never_later() {
         let now: DateTime<Utc> = "2026-03-01T23:59:59Z".parse().expect("a moment");
         let check = |given: Option<&str>| {
-            business_date(given.map(day), now, "/issued_on").map_err(|e| kernel::Error::from(e))
+            business_date(given.map(day), now, "/issued_on").map_err(kernel::Error::from)
         };
         assert_eq!(check(None).expect("today"), day("2026-03-01"));
         assert_eq!(check(Some("2025-12-31")).expect("past"), day("2025-12-31"));

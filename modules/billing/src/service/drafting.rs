@@ -12,10 +12,10 @@ use crate::entities::invoice::InvoiceStatus;
 use crate::entities::{invoice, invoice_line};
 use crate::error::Error;
 use crate::routes::documents::BilledCustomer;
-use crate::service::Service;
-use crate::service::invoices::present;
+use crate::service::presenting::present_invoice as present;
 use crate::service::tax_rates::TaxTable;
 use crate::service::totals::{Line, Terms, calculate};
+use crate::service::{Service, insert_all};
 
 impl Service {
     /// Drafts the invoice of a shipment, once. Rates are those of now; rounding is that of
@@ -32,8 +32,8 @@ impl Service {
         }
         self.check_currency(shipped.currency, "/currency")?;
         let (row, lines) = self.draft(&tx, shipped).await?;
-        invoice::Entity::insert_many([row.clone()]).exec_without_returning(&*tx).await?;
-        invoice_line::Entity::insert_many(lines.clone()).exec_without_returning(&*tx).await?;
+        insert_all(&tx, [row.clone()]).await?;
+        insert_all(&tx, lines.clone()).await?;
         let id = row.id.uuid();
         tx.audit_new("invoice", id, &present(row, Some(&lines))?)?;
         tx.commit().await

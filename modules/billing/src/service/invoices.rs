@@ -1,7 +1,6 @@
 //! Invoices: from draft to settled.
 
 use chrono::{Datelike, NaiveDate};
-use contracts::billing::{RoundingMode, TaxTotal};
 use contracts::events::{InvoiceIssued, OrderLineQuantity};
 use contracts::ids::{InvoiceId, OrderLineId};
 use kernel::db::{Tx, next_number};
@@ -21,13 +20,12 @@ use crate::entities::invoice::InvoiceStatus;
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{invoice, invoice_line};
 use crate::error::Error;
-use crate::routes::invoices::{Invoice, InvoiceLine, IssueInvoice, ListInvoices};
+use crate::routes::invoices::{Invoice, IssueInvoice, ListInvoices};
 use crate::service::Service;
 use crate::service::dates::{business_date, days_after};
 use crate::service::journal::{Entry, account, post};
+use crate::service::presenting::present_invoice as present;
 use crate::service::seal::{Last, seal_invoice};
-use crate::service::tax_rates::stored_class;
-use crate::service::totals::NetTax;
 
 /// Every transition of an invoice. `settle` happens by itself, when nothing is open.
 pub(crate) const MACHINE: Machine<InvoiceStatus> = Machine {
@@ -98,11 +96,7 @@ impl Service {
         check_chronology(last.as_ref(), issued_on)?;
         let lines = lines_of(&*tx, id).await?;
         let mut after = invoice::Model {
-            status: if before.total_minor == 0 {
-                MACHINE.apply(status, "settle")?
-            } else {
-                status
-            },
+            status: if before.total_minor == 0 { MACHINE.apply(status, "settle")? } else { status },
             number: Some(number.clone()),
             series: Some(series),
             seq: Some(seq),
@@ -249,95 +243,4 @@ fn by_order_line(
         sums[place].quantity = sum.map_err(kernel::Error::internal)?;
     }
     Ok(sums)
-}
-
-/// The tax of each class: what its lines add up to, exactly (domain rule B-2).
-pub(crate) fn taxes_of<'a>(
-    currency: kernel::money::Currency,
-    lines: impl Iterator<Item = (&'a str, kernel::money::Percent, NetTax)>,
-) -> Result<Vec<TaxTotal>> {
-    let mut classes = std::collections::BTreeMap::new();
-    for (tax_class, rate, part) in lines {
-        let (_, sum) = classes.entry(tax_class).or_insert((rate, NetTax::default()));
-        sum.net += part.net;
-        sum.tax += part.tax;
-    }
-    let taxes = classes.into_iter().map(|(tax_class, (rate, sum))| {
-        Ok(TaxTotal {
-            tax_class: stored_class(tax_class)?,
-            rate,
-            base: Money::new(sum.net, currency),
-            tax: Money::new(sum.tax, currency),
-        })
-    });
-    taxes.collect()
-}
-
-/// The invoice as it is answered; without its lines in lists.
-pub(crate) fn present(
-    row: invoice::Model,
-    lines: Option<&[invoice_line::Model]>,
-) -> Result<Invoice> {
-    let money = |minor| Money::new(minor, row.currency);
-    let taxes = lines.map(|lines| {
-        let parts = lines.iter().map(|line| {
-            let part = NetTax { net: line.net_minor, tax: line.tax_minor };
-            (line.tax_class.as_str(), line.tax_rate, part)
-        });
-        taxes_of(row.currency, parts)
-    });
-    let mut allowed_actions = MACHINE.allowed_actions(row.status);
-    let is_credited = row.total_minor > 0 && row.credit_notes_minor == row.total_minor;
-    allowed_actions.retain(|action| *action != "settle" && !(*action == "credit" && is_credited));
-    Ok(Invoice {
-        id: row.id,
-        number: row.number,
-        status: row.status,
-        customer_id: row.customer_id,
-        customer: serde_json::from_str(&row.customer)?,
-        order_id: row.order_id,
-        order_number: row.order_number,
-        shipment_id: row.shipment_id,
-        shipment_number: row.shipment_number,
-        shipped_on: row.shipped_on,
-        issued_on: row.issued_on,
-        due_on: row.due_on,
-        currency: row.currency,
-        prices_include_tax: row.prices_include_tax,
-        rounding_mode: RoundingMode::from(row.rounding_mode),
-        lines: lines.map(|lines| lines.iter().map(|l| present_line(l, &money)).collect()),
-        taxes: taxes.transpose()?,
-        net: money(row.net_minor),
-        tax: money(row.tax_minor),
-        total: money(row.total_minor),
-        applied: money(row.applied_minor),
-        credited: money(row.credited_minor),
-        open: money(row.total_minor - row.applied_minor - row.credited_minor),
-        credit_notes_total: money(row.credit_notes_minor),
-        hash: row.hash,
-        allowed_actions,
-        version: row.version,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    })
-}
-
-fn present_line(line: &invoice_line::Model, money: &impl Fn(i64) -> Money) -> InvoiceLine {
-    InvoiceLine {
-        id: line.id,
-        order_line_id: line.order_line_id,
-        product_id: line.product_id,
-        sku: line.sku.clone(),
-        name: line.name.clone(),
-        unit: line.unit.clone(),
-        quantity: line.quantity,
-        unit_price: line.unit_price,
-        discount: line.discount,
-        tax_class: line.tax_class.clone(),
-        tax_rate: line.tax_rate,
-        net: money(line.net_minor),
-        tax: money(line.tax_minor),
-        total: money(line.net_minor + line.tax_minor),
-        credited_quantity: line.credited_quantity,
-    }
 }

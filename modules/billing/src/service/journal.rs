@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{journal_entry, journal_line};
+use crate::service::insert_all;
 
 /// Codes of the accounts that rules post to; the chart is in the schema.
 pub(crate) mod account {
@@ -61,7 +62,7 @@ pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
         credit_minor: (-*amount).max(0),
     });
     let lines: Vec<_> = lines.collect();
-    journal_line::Entity::insert_many(lines.clone()).exec_without_returning(&**tx).await?;
+    insert_all(tx, lines.clone()).await?;
     let (number, _) = next_number(&**tx, "JE", entry.entry_on.year()).await?;
     let row = journal_entry::Model {
         id,
@@ -73,7 +74,7 @@ pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
         currency: entry.currency,
         created_at: tx.now(),
     };
-    journal_entry::Entity::insert_many([row.clone()]).exec_without_returning(&**tx).await?;
+    insert_all(tx, [row.clone()]).await?;
     carry_balances(tx, &postings).await?;
     Ok(Some((row, lines)))
 }

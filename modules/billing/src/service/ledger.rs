@@ -132,9 +132,9 @@ impl Service {
 
     async fn current_sides(&self) -> Result<HashMap<String, Sides>> {
         let rows = account_balance::Entity::find().all(self.db.read()).await?;
-        let sides = rows.into_iter().map(|row| {
-            (row.account, Sides { debit: row.debit_minor, credit: row.credit_minor })
-        });
+        let sides = rows
+            .into_iter()
+            .map(|row| (row.account, Sides { debit: row.debit_minor, credit: row.credit_minor }));
         Ok(sides.collect())
     }
 
@@ -143,8 +143,7 @@ impl Service {
             CAST(SUM(l.credit_minor) AS BIGINT) AS credit \
             FROM journal_lines l JOIN journal_entries e ON e.id = l.entry_id \
             WHERE e.entry_on <= $1 GROUP BY l.account";
-        let rows: Vec<AccountSides> =
-            query_all(self.db.read(), sql, vec![as_of.into()]).await?;
+        let rows: Vec<AccountSides> = query_all(self.db.read(), sql, vec![as_of.into()]).await?;
         let sides = rows
             .into_iter()
             .map(|row| (row.account, Sides { debit: row.debit, credit: row.credit }));

@@ -111,11 +111,12 @@ mod tests {
     fn a_bill_matches_up_to_what_was_received_and_not_billed() {
         check(("4.10", "10", "0"), ("10", "4.10"), "0", &[]);
         check(("4.10", "10", "4"), ("6", "4.10"), "0", &[]);
-        check(("4.10", "10", "4"), ("6.000001", "4.10"), "0", &[(
-            MatchReason::Quantity,
-            "6",
-            "6.000001",
-        )]);
+        check(
+            ("4.10", "10", "4"),
+            ("6.000001", "4.10"),
+            "0",
+            &[(MatchReason::Quantity, "6", "6.000001")],
+        );
         // The case odoo called a full match (odoo PR#250925): a bill for 2 with 1 received.
         check(("4.10", "1", "0"), ("2", "4.10"), "0", &[(MatchReason::Quantity, "1", "2")]);
         check(("4.10", "0", "0"), ("2", "4.10"), "0", &[(MatchReason::NoReceipt, "0", "2")]);
@@ -127,20 +128,28 @@ mod tests {
     fn a_price_may_differ_by_the_tolerance_either_way() {
         check(("100.00", "1", "0"), ("1", "102.00"), "2", &[]);
         check(("100.00", "1", "0"), ("1", "98.00"), "2", &[]);
-        check(("100.00", "1", "0"), ("1", "102.000001"), "2", &[(
-            MatchReason::Price,
-            "100.00",
-            "102.000001",
-        )]);
-        check(("100.00", "1", "0"), ("1", "97.99"), "2", &[(MatchReason::Price, "100.00", "97.99")]);
+        check(
+            ("100.00", "1", "0"),
+            ("1", "102.000001"),
+            "2",
+            &[(MatchReason::Price, "100.00", "102.000001")],
+        );
+        check(
+            ("100.00", "1", "0"),
+            ("1", "97.99"),
+            "2",
+            &[(MatchReason::Price, "100.00", "97.99")],
+        );
         check(("0.00", "1", "0"), ("1", "0.01"), "100", &[(MatchReason::Price, "0.00", "0.01")]);
     }
 
     #[test]
     fn a_line_can_differ_in_both() {
-        check(("5.00", "0", "0"), ("1", "6.00"), "0", &[
-            (MatchReason::NoReceipt, "0", "1"),
-            (MatchReason::Price, "5.00", "6.00"),
-        ]);
+        check(
+            ("5.00", "0", "0"),
+            ("1", "6.00"),
+            "0",
+            &[(MatchReason::NoReceipt, "0", "1"), (MatchReason::Price, "5.00", "6.00")],
+        );
     }
 }

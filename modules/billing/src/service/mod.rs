@@ -7,13 +7,16 @@ mod credit_notes;
 pub(crate) mod crediting;
 mod dates;
 mod drafting;
+mod goods;
 mod grni;
 mod invoices;
 pub(crate) mod journal;
 pub(crate) mod laws;
 mod ledger;
 pub(crate) mod matching;
+mod order_lines;
 mod payments;
+mod presenting;
 mod purchases;
 mod seal;
 mod stock;
@@ -21,8 +24,9 @@ mod tax_rates;
 pub(crate) mod totals;
 
 use kernel::config::CompanyConfig;
-use kernel::db::Db;
+use kernel::db::{Db, Tx};
 use kernel::money::Currency;
+use sea_orm::{DbErr, EntityTrait, IntoActiveModel, ModelTrait};
 
 use crate::Config;
 use crate::error::Error;
@@ -59,4 +63,14 @@ pub(crate) fn check_line_count(count: usize) -> Result<(), Error> {
         1..=MAX_LINES => Ok(()),
         asked => Err(Error::TooManyLines { asked }),
     }
+}
+
+/// Writes rows, all in one statement.
+async fn insert_all<M>(tx: &Tx, rows: impl IntoIterator<Item = M>) -> Result<(), DbErr>
+where
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+{
+    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
+    M::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    Ok(())
 }

@@ -25,7 +25,7 @@ use crate::routes::payments::{
 use crate::service::allocations::{apply, plan};
 use crate::service::dates::business_date;
 use crate::service::journal::{Entry, account, post};
-use crate::service::{MAX_LINES, Service, check_line_count};
+use crate::service::{MAX_LINES, Service, check_line_count, insert_all};
 
 impl Service {
     pub(crate) async fn list_payments(&self, query: ListPayments) -> Result<Page<Payment>> {
@@ -84,10 +84,7 @@ impl Service {
         };
         let plan = plan(&tx, &row, asked).await?;
         row.applied_minor = plan.sum_minor();
-        payment::Entity::insert(row.clone().into_active_model())
-            .exec_without_returning(&*tx)
-            .await
-            .or_conflict(|| Error::ExternalKeyTaken.into())?;
+        insert_all(&tx, [row.clone()]).await.or_conflict(|| Error::ExternalKeyTaken.into())?;
         post(&tx, entry(&row)).await?;
         publish_captured(&mut tx, &row)?;
         let allocations = apply(&mut tx, &row, plan).await?;
@@ -160,9 +157,10 @@ async fn allocations_of(
 /// The bank against what customers owe us or what we owe suppliers.
 fn entry(row: &payment::Model) -> Entry {
     let (postings, verb) = match row.direction {
-        Direction::Incoming => {
-            (vec![(account::BANK, row.amount_minor), (account::RECEIVABLE, -row.amount_minor)], "received")
-        }
+        Direction::Incoming => (
+            vec![(account::BANK, row.amount_minor), (account::RECEIVABLE, -row.amount_minor)],
+            "received",
+        ),
         Direction::Outgoing => {
             (vec![(account::PAYABLE, row.amount_minor), (account::BANK, -row.amount_minor)], "sent")
         }

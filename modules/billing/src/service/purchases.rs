@@ -1,31 +1,30 @@
 //! What billing keeps of purchase orders and receipts, to match bills with and to account
 //! for goods received and not invoiced.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use contracts::events::{PurchaseOrderApproved, ReceiptPosted, StockReceived};
-use contracts::ids::{PurchaseOrderId, PurchaseOrderLineId};
+use contracts::ids::PurchaseOrderId;
 use kernel::Result;
 use kernel::db::{Column, Tx, Values, execute};
 use kernel::events::Event;
 use kernel::money::{Currency, Rounding};
 use kernel::quantity::Quantity;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 
 use crate::entities::bill::BillStatus;
 use crate::entities::journal_entry::SourceType;
-use crate::entities::{bill, bill_line, goods_received, purchase_order, purchase_order_line};
+use crate::entities::{bill, bill_line, purchase_order, purchase_order_line};
 use crate::error::Error;
-use crate::routes::bills::NewBillLine;
-use crate::service::Service;
-use crate::service::bills::{present, status_of};
-use crate::service::grni::{Pricing, bill as bill_goods, receive};
-use crate::service::journal::{Entry, account, is_posted, post};
-use crate::service::matching::{Claim, Ordered, match_lines};
+use crate::service::bills::status_of;
+use crate::service::goods::{goods_of, keep_goods, nothing_received};
+use crate::service::grni::{Pricing, receive};
+use crate::service::journal::{Entry, account, is_posted};
+use crate::service::matching::{Claim, match_lines};
+use crate::service::order_lines::{OrderLines, summed};
+use crate::service::presenting::present_bill as present;
+use crate::service::{Service, insert_all};
 
 /// Exceptions matched anew at a time; more of one order wait for its next receipt.
 const MAX_REMATCHED: u64 = 100;
@@ -70,8 +69,8 @@ impl Service {
             }
         });
         let lines: Vec<_> = lines.collect();
-        purchase_order::Entity::insert_many([row]).exec_without_returning(&*tx).await?;
-        purchase_order_line::Entity::insert_many(lines).exec_without_returning(&*tx).await?;
+        insert_all(&tx, [row]).await?;
+        insert_all(&tx, lines).await?;
         tx.commit().await
     }
 
@@ -192,151 +191,6 @@ impl Service {
     }
 }
 
-/// The lines of a purchase order, kept from others until this ends.
-pub(crate) struct OrderLines(BTreeMap<PurchaseOrderLineId, purchase_order_line::Model>);
-
-impl OrderLines {
-    pub(crate) async fn lock(tx: &Tx, id: PurchaseOrderId) -> Result<Self> {
-        let rows = purchase_order_line::Entity::find()
-            .filter(purchase_order_line::Column::PurchaseOrderId.eq(id))
-            .order_by_asc(purchase_order_line::Column::Id)
-            .lock_exclusive()
-            .all(&**tx)
-            .await?;
-        Ok(OrderLines(rows.into_iter().map(|row| (row.id, row)).collect()))
-    }
-
-    pub(crate) fn line(&self, id: PurchaseOrderLineId) -> Result<&purchase_order_line::Model> {
-        self.0.get(&id).ok_or_else(|| {
-            kernel::Error::internal(format!("purchase order line {id} is not of its order"))
-        })
-    }
-
-    /// What a bill claims, each line of the order at most once.
-    pub(crate) fn claims(
-        &self,
-        lines: &[NewBillLine],
-    ) -> Result<Vec<(PurchaseOrderLineId, Claim)>, Error> {
-        let mut seen = std::collections::HashSet::new();
-        let claims = lines.iter().enumerate().map(|(position, line)| {
-            let id = line.purchase_order_line_id;
-            if !self.0.contains_key(&id) {
-                return Err(Error::UnknownPurchaseOrderLine { position, id });
-            }
-            if !seen.insert(id) {
-                let pointer = format!("/lines/{position}/purchase_order_line_id");
-                return Err(Error::DuplicateLine { pointer });
-            }
-            let claim = Claim { quantity: line.quantity.get(), unit_price: line.unit_price };
-            Ok((id, claim))
-        });
-        claims.collect()
-    }
-
-    /// The claims beside what they are to match.
-    pub(crate) fn facts(&self, claims: &[(PurchaseOrderLineId, Claim)]) -> Vec<(Ordered, Claim)> {
-        let facts = claims.iter().filter_map(|(id, claim)| {
-            let line = self.0.get(id)?;
-            let ordered = Ordered {
-                unit_price: line.unit_price,
-                received: line.received,
-                billed: line.billed,
-            };
-            Some((ordered, *claim))
-        });
-        facts.collect()
-    }
-
-    /// Counts claims here, without writing them.
-    fn take(&mut self, claims: &[(PurchaseOrderLineId, Claim)]) -> Result<(), Error> {
-        for (id, claim) in claims {
-            if let Some(line) = self.0.get_mut(id) {
-                let billed = line.billed.checked_add(claim.quantity);
-                line.billed = billed.map_err(|_| Error::AmountOverflow)?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn count_received(
-        &self,
-        tx: &Tx,
-        received: &[(PurchaseOrderLineId, Quantity)],
-    ) -> Result<()> {
-        if received.iter().any(|(id, _)| !self.0.contains_key(id)) {
-            // The order was approved before, so its copy is on its way: later again.
-            return Err(kernel::Error::unavailable(
-                "purchase_order_unknown",
-                "a receipt came before its purchase order",
-                1,
-            ));
-        }
-        add(tx, "received = received + d.quantity", received.iter().copied()).await
-    }
-
-    /// Adds to what is billed; a CHECK refuses more than was received.
-    pub(crate) async fn count_billed(
-        &self,
-        tx: &Tx,
-        billed: impl Iterator<Item = (PurchaseOrderLineId, Quantity)>,
-    ) -> Result<()> {
-        add(tx, "billed = billed + d.quantity", summed(billed)?.into_iter()).await
-    }
-
-    /// Takes off what is billed.
-    pub(crate) async fn free(
-        &self,
-        tx: &Tx,
-        freed: impl Iterator<Item = (PurchaseOrderLineId, Quantity)>,
-    ) -> Result<()> {
-        add(tx, "billed = billed - d.quantity", freed).await
-    }
-
-    /// Adds to what is billed, and allows what of it exceeds the receipts.
-    pub(crate) async fn override_billed(
-        &self,
-        tx: &Tx,
-        billed: impl Iterator<Item = (PurchaseOrderLineId, Quantity)>,
-    ) -> Result<()> {
-        let sql = "billed = billed + d.quantity, overridden = overridden + \
-            CASE WHEN billed + d.quantity > received + overridden \
-            THEN billed + d.quantity - received - overridden ELSE 0 END";
-        add(tx, sql, billed).await
-    }
-}
-
-/// Updates the lines in the list `d(id, quantity)`, each of which occurs once.
-async fn add(
-    tx: &Tx,
-    set: &str,
-    quantities: impl Iterator<Item = (PurchaseOrderLineId, Quantity)>,
-) -> Result<()> {
-    let rows: Vec<_> = quantities
-        .map(|(id, quantity)| vec![Value::from(id), Value::from(quantity.micros())])
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let columns = [("id", Column::Uuid), ("quantity", Column::BigInt)];
-    let (sql, values) = Values::new(tx.get_database_backend(), "d", &columns, rows).statement(
-        &format!("UPDATE purchase_order_lines SET {set} FROM d WHERE purchase_order_lines.id = d.id"),
-    );
-    execute(&**tx, sql, values).await?;
-    Ok(())
-}
-
-/// Quantities summed by line.
-fn summed(
-    quantities: impl Iterator<Item = (PurchaseOrderLineId, Quantity)>,
-) -> Result<Vec<(PurchaseOrderLineId, Quantity)>> {
-    let mut sums: BTreeMap<_, Quantity> = BTreeMap::new();
-    for (id, quantity) in quantities {
-        let sum = sums.entry(id).or_default();
-        *sum = sum.checked_add(quantity).map_err(kernel::Error::internal)?;
-    }
-    Ok(sums.into_iter().collect())
-}
-
 /// Writes what matching found, all bills in one statement.
 async fn write_matches(tx: &Tx, changed: Vec<bill::Model>) -> Result<()> {
     if changed.is_empty() {
@@ -356,62 +210,4 @@ async fn write_matches(tx: &Tx, changed: Vec<bill::Model>) -> Result<()> {
     ));
     execute(&**tx, sql, values).await?;
     Ok(())
-}
-
-type Goods = BTreeMap<PurchaseOrderLineId, goods_received::Model>;
-
-fn nothing_received(id: PurchaseOrderLineId) -> goods_received::Model {
-    goods_received::Model {
-        purchase_order_line_id: id,
-        quantity: Quantity::ZERO,
-        value_minor: 0,
-        billed: Quantity::ZERO,
-        relieved_minor: 0,
-    }
-}
-
-async fn goods_of(tx: &Tx, ids: Vec<PurchaseOrderLineId>) -> Result<Goods> {
-    let rows = goods_received::Entity::find()
-        .filter(goods_received::Column::PurchaseOrderLineId.is_in(ids))
-        .order_by_asc(goods_received::Column::PurchaseOrderLineId)
-        .lock_exclusive()
-        .all(&**tx)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.purchase_order_line_id, row)).collect())
-}
-
-async fn keep_goods(tx: &Tx, goods: Goods) -> Result<()> {
-    use goods_received::Column;
-    let on_conflict = OnConflict::column(Column::PurchaseOrderLineId)
-        .update_columns([
-            Column::Quantity,
-            Column::ValueMinor,
-            Column::Billed,
-            Column::RelievedMinor,
-        ])
-        .to_owned();
-    goods_received::Entity::insert_many(goods.into_values())
-        .on_conflict(on_conflict)
-        .exec_without_returning(&**tx)
-        .await?;
-    Ok(())
-}
-
-/// Bills goods; returns what goes off the account of goods received not invoiced.
-pub(crate) async fn relieve(
-    tx: &Tx,
-    ordered: &OrderLines,
-    billed: impl Iterator<Item = (PurchaseOrderLineId, Quantity)> + Clone,
-    (currency, rounding): (Currency, Rounding),
-) -> Result<i64> {
-    let mut goods = goods_of(tx, billed.clone().map(|(id, _)| id).collect()).await?;
-    let mut relief = 0_i64;
-    for (id, quantity) in billed {
-        let pricing = Pricing { unit_price: ordered.line(id)?.unit_price, currency, rounding };
-        let goods = goods.entry(id).or_insert_with(|| nothing_received(id));
-        let taken = bill_goods(goods, quantity, pricing).map_err(Error::from)?;
-        relief = relief.checked_add(taken).ok_or(Error::AmountOverflow)?;
-    }
-    keep_goods(tx, goods).await?;
-    Ok(relief)
 }

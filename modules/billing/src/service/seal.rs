@@ -209,8 +209,7 @@ async fn broken_invoices(conn: &impl ConnectionTrait) -> Result<i64> {
         for row in &batch {
             let own = lines.partition_point(|line| line.invoice_id < row.id)
                 ..lines.partition_point(|line| line.invoice_id <= row.id);
-            broken +=
-                i64::from(row.hash.as_deref() != Some(&seal_invoice(row, &lines[own])?));
+            broken += i64::from(row.hash.as_deref() != Some(&seal_invoice(row, &lines[own])?));
         }
     }
 }
@@ -238,11 +237,7 @@ async fn broken_credit_notes(conn: &impl ConnectionTrait) -> Result<i64> {
     }
 }
 
-fn next_batch<E: EntityTrait>(
-    select: Select<E>,
-    key: E::Column,
-    after: Option<Uuid>,
-) -> Select<E> {
+fn next_batch<E: EntityTrait>(select: Select<E>, key: E::Column, after: Option<Uuid>) -> Select<E> {
     let select = match after {
         Some(after) => select.filter(key.gt(after)),
         None => select,

@@ -20,7 +20,7 @@ use crate::entities::tax_rate;
 use crate::entities::tax_rate::TaxRateId;
 use crate::error::Error;
 use crate::routes::tax_rates::{ListTaxRates, NewTaxRate, TaxRate, TaxRatePatch};
-use crate::service::Service;
+use crate::service::{Service, insert_all};
 
 /// What a company begins with: code, name, rate in parts per million.
 const SEED: [(&str, &str, i64); 3] = [
@@ -45,7 +45,7 @@ impl Service {
             created_at: tx.now(),
             updated_at: tx.now(),
         });
-        tax_rate::Entity::insert_many(rows.clone()).exec_without_returning(&*tx).await?;
+        insert_all(&tx, rows.clone()).await?;
         for row in rows {
             let id = row.id.uuid();
             tx.audit_new("tax_rate", id, &TaxRate::from(row))?;
@@ -82,8 +82,7 @@ impl Service {
             created_at: tx.now(),
             updated_at: tx.now(),
         };
-        tax_rate::Entity::insert(row.clone().into_active_model())
-            .exec_without_returning(&*tx)
+        insert_all(&tx, [row.clone()])
             .await
             .or_conflict(|| Error::TaxCodeTaken { code: row.code.clone() }.into())?;
         let created = TaxRate::from(row);

@@ -1,1 +1,14 @@
 //! Tests of the module as a whole, on a database of their own.
+
+mod bills;
+mod crediting;
+mod grni;
+mod invoices;
+mod journal;
+mod laws;
+mod payments;
+mod random;
+mod stock;
+mod support;
+mod totals;
+mod triggers;

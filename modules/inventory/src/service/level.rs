@@ -20,18 +20,15 @@ pub(crate) struct Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotEnough;
 
-/// The part of `value_minor` that falls to `part` of `whole`, the last part taking what
-/// rounding left, so that nothing is worth nothing and only nothing is (V-4). Zero where
-/// there is no whole.
+/// The part of `value_minor` that falls to `part` of `whole`, rounded. The whole takes all of
+/// it, so that whoever takes part after part of what is left takes what rounding left with
+/// the last one (V-4). Zero where there is no whole.
 pub(crate) fn share_minor(
     value_minor: i64,
     part: Quantity,
     whole: Quantity,
     rounding: Rounding,
 ) -> Option<i64> {
-    if part == whole {
-        return Some(value_minor);
-    }
     if whole.is_zero() {
         return Some(0);
     }

@@ -51,6 +51,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 // Set once: a request has one body.
                 let _ = hash.set(hex(&Sha256::digest(&body)));
             }
+            // serde would also take a list, reading it as the fields in their order.
+            if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+                let message = "the body must be an object";
+                return Err(Error::new(422, "invalid_body", message).with_field(
+                    "",
+                    "invalid_value",
+                    message,
+                ));
+            }
             read_json(&body).map(Json)
         })
     }

@@ -11,18 +11,22 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{Currency, Percent, UnitPrice};
 use crate::id::Id;
+use crate::page::{Cursor, Limit, Sort};
 use crate::quantity::{PositiveQuantity, Quantity};
 
-/// Puts the schema of ids, currencies, prices, percentages and quantities in place of every
+/// Puts the schema of ids, amounts and paging parameters in place of every
 /// `$ref` to them and drops their components. What stands beside the `$ref`, such as the
 /// description of the field, wins over what the type says.
 pub fn inline_scalars(document: &mut Value) {
     let scalars = BTreeMap::from([
         scalar::<Id<()>>(),
         scalar::<Currency>(),
+        scalar::<Cursor>(),
+        scalar::<Limit>(),
         scalar::<Percent>(),
         scalar::<PositiveQuantity>(),
         scalar::<Quantity>(),
+        scalar::<Sort>(),
         scalar::<UnitPrice>(),
     ]);
     inline(document, &scalars);

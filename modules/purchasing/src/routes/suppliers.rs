@@ -63,12 +63,17 @@ pub(crate) struct NewSupplier {
     pub tax_id: Option<Text<1, 32>>,
     /// The company's currency if absent; so far no other is possible.
     pub currency: Option<Currency>,
-    /// Days from bill to due date; the company's usual ones if absent.
-    #[schema(maximum = 120)]
-    pub payment_terms_days: Option<u16>,
+    /// Days from bill to due date.
+    #[serde(default = "default_payment_terms_days")]
+    #[schema(maximum = 120, default = 30)]
+    pub payment_terms_days: u16,
     pub address: Address,
     /// The supplier's key in another system, unique.
     pub external_id: Option<Text<1, 100>>,
+}
+
+fn default_payment_terms_days() -> u16 {
+    30
 }
 
 /// Changes to a supplier: what is absent stays, null empties.

@@ -12,8 +12,6 @@ mod purchase_orders;
 mod receipts;
 pub(crate) mod status;
 mod suppliers;
-#[cfg(test)]
-mod tests;
 mod update;
 mod view;
 
@@ -26,7 +24,6 @@ use kernel::config::CompanyConfig;
 use kernel::db::{Db, Tx};
 use kernel::{Ctx, Result};
 
-use crate::Config;
 use crate::error::Error;
 use crate::service::document::Document;
 
@@ -34,12 +31,11 @@ use crate::service::document::Document;
 const MAX_LINES: usize = 1000;
 
 /// Longest payment terms, as for customers.
-pub(crate) const MAX_PAYMENT_TERMS_DAYS: u16 = 120;
+const MAX_PAYMENT_TERMS_DAYS: u16 = 120;
 
 /// What every rule works with.
 pub(crate) struct Service {
     pub db: Db,
-    pub config: Config,
     pub company: CompanyConfig,
     pub inventory: Arc<dyn Inventory>,
     pub billing: Arc<dyn Billing>,
@@ -107,7 +103,7 @@ mod unit_tests {
 
     #[test]
     fn a_list_has_one_to_a_thousand_lines() {
-        let code = |count| check_line_count(count).map_err(|e| kernel::Error::from(e));
+        let code = |count| check_line_count(count).map_err(kernel::Error::from);
         assert_eq!(code(0).expect_err("none").code(), "no_lines");
         assert_eq!(code(1001).expect_err("many").code(), "too_many_lines");
         assert!(code(1).is_ok() && code(1000).is_ok());

@@ -47,8 +47,7 @@ impl Service {
         if currency != company {
             return Err(Error::CurrencyNotSupported { asked: currency, company }.into());
         }
-        let terms = new.payment_terms_days.unwrap_or(self.config.payment_terms_days);
-        check_payment_terms(terms)?;
+        check_payment_terms(new.payment_terms_days)?;
         let mut tx = self.db.begin_once(ctx).await?;
         let (number, _) = next_number(&*tx, "SU", tx.now().year()).await?;
         let external_id = new.external_id.map(String::from);
@@ -59,7 +58,7 @@ impl Service {
             email: Set(new.email.map(Into::into)),
             tax_id: Set(new.tax_id.map(Into::into)),
             currency: Set(currency),
-            payment_terms_days: Set(terms.into()),
+            payment_terms_days: Set(new.payment_terms_days.into()),
             address: Set(serde_json::to_string(&new.address)?),
             external_id: Set(external_id.clone()),
             is_active: Set(true),

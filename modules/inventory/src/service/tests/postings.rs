@@ -82,7 +82,14 @@ async fn goods_shipped_without_a_reservation_come_from_what_is_available() {
     let error = bench.ship(order, &[(line, 3)]).await.expect_err("three of them are promised");
     assert_eq!(error.code(), "insufficient_stock");
     assert_eq!(bench.level(product, warehouse).await, (5, 3, 0, 500));
-    bench.ship(order, &[(line, 2)]).await.expect("two are free");
+    bench.ship(order, &[(line, 1)]).await.expect("two are free");
+    // In part: two reserved and one more.
+    let error = bench.ship(order, &[(line, 2)]).await.expect_err("one is free");
+    assert_eq!(error.code(), "insufficient_stock");
+    let more = bench.line(product, warehouse);
+    let order = confirmed(&bench, more, 1).await;
+    bench.receive(product, warehouse, 1, "1").await;
+    bench.ship(order, &[(more, 2)]).await.expect("one reserved and one free");
     assert_eq!(bench.level(product, warehouse).await, (3, 3, 0, 300));
     bench.assert_lawful().await;
 }

@@ -1,0 +1,99 @@
+//! The journal is double-entry by constraint, and tells what was posted.
+
+use chrono::Days;
+use contracts::ids::JournalEntryId;
+use serde_json::{Value, json};
+
+use crate::entities::journal_entry::SourceType;
+use crate::service::journal::{Entry, account, post};
+use crate::tests::support::{Books, customer, id, incoming, refused, shipment, today, user};
+
+fn entry(postings: &[(&'static str, i64)]) -> Entry {
+    Entry {
+        source_type: SourceType::StockMove,
+        source_id: uuid::Uuid::now_v7(),
+        entry_on: today(),
+        description: "a try".into(),
+        currency: kernel::money::Currency::EUR,
+        postings: postings.to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_does_not_balance_is_refused_by_the_database() {
+    let books = Books::open().await;
+    for postings in [
+        &[(account::BANK, 5), (account::REVENUE, -4)][..],
+        &[(account::BANK, 5)][..],
+        &[(account::BANK, 5), ("9999", -5)][..],
+    ] {
+        let tx = books.service.db.begin(&user()).await.expect("a transaction");
+        post(&tx, entry(postings)).await.expect_err("it must not balance");
+    }
+    let tx = books.service.db.begin(&user()).await.expect("a transaction");
+    let twice = entry(&[(account::BANK, 5), (account::BANK, 5), (account::REVENUE, -10)]);
+    post(&tx, twice).await.expect("it balances").expect("it is something");
+    let nothing = post(&tx, entry(&[(account::BANK, 0), (account::REVENUE, 0)])).await;
+    assert!(nothing.expect("nothing is wrong").is_none());
+    tx.commit().await.expect("committed");
+    assert_eq!(books.balance("1000").await, 10);
+    books.assert_laws().await;
+}
+
+#[tokio::test]
+async fn a_source_posts_once() {
+    let books = Books::open().await;
+    let tx = books.service.db.begin(&user()).await.expect("a transaction");
+    let first = entry(&[(account::BANK, 5), (account::REVENUE, -5)]);
+    let second = Entry { source_id: first.source_id, ..entry(&first.postings) };
+    post(&tx, first).await.expect("posted");
+    post(&tx, second).await.expect_err("posted twice");
+}
+
+#[tokio::test]
+async fn entries_are_found_by_account_source_and_day() {
+    let books = Books::open().await;
+    let customer = customer();
+    let invoice = books.issued(&shipment(&customer, &[("1", "100.00", "standard")])).await;
+    books.pay(incoming(&customer, "20.00", json!([]))).await.expect("paid");
+    let find = async |query: Value| {
+        let query = serde_json::from_value(query).expect("a query");
+        books.service.list_journal_entries(query).await.expect("a page").data
+    };
+    assert_eq!(find(json!({})).await.len(), 2);
+    assert_eq!(find(json!({"account": "1100"})).await.len(), 2);
+    let of_bank = find(json!({"account": "1000"})).await;
+    assert_eq!(of_bank.len(), 1);
+    assert_eq!(
+        find(json!({"source_type": "invoice"})).await[0].source_id,
+        id::<()>(&invoice).uuid()
+    );
+    assert_eq!(find(json!({"source_id": invoice["id"]})).await.len(), 1);
+    assert_eq!(find(json!({"from": today(), "to": today()})).await.len(), 2);
+    assert_eq!(find(json!({"from": today() + Days::new(1)})).await.len(), 0);
+    assert_eq!(find(json!({"to": today() - Days::new(1)})).await.len(), 0);
+    let one = books.service.journal_entry(of_bank[0].id).await.expect("the entry");
+    assert_eq!(json!(one), json!(of_bank[0]));
+    refused(books.service.journal_entry(JournalEntryId::new()).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn the_trial_balance_is_known_for_every_day() {
+    let books = Books::open().await;
+    let customer = customer();
+    let past = today() - Days::new(400);
+    let draft = books.drafted(&shipment(&customer, &[("1", "100.00", "standard")])).await;
+    books.issue(id(&draft), json!({ "issued_on": past })).await.expect("issued");
+    books.pay(incoming(&customer, "20.00", json!([]))).await.expect("paid");
+    let receivable = async |as_of: Option<chrono::NaiveDate>| {
+        let balance = books.service.trial_balance(as_of).await.expect("a trial balance");
+        assert_eq!(balance.difference.minor(), 0);
+        assert_eq!(balance.total_debit, balance.total_credit);
+        let found = balance.accounts.iter().find(|account| account.code == "1100");
+        (balance.as_of, found.expect("the account").balance.minor())
+    };
+    assert_eq!(receivable(Some(past - Days::new(1))).await, (past - Days::new(1), 0));
+    assert_eq!(receivable(Some(past)).await, (past, 12000));
+    assert_eq!(receivable(Some(today())).await, (today(), 10000));
+    assert_eq!(receivable(None).await, (today(), 10000));
+}

@@ -1,0 +1,401 @@
+//! A billing module with its own data, and what others would tell it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use actix_web::Responder;
+use actix_web::body::to_bytes;
+use actix_web::test::TestRequest;
+use chrono::{NaiveDate, Utc};
+use contracts::billing::RoundingMode;
+use contracts::events::{
+    ApprovedLine, PurchaseOrderApproved, ReceiptPosted, ReceivedLine, ReceivedStockLine,
+    SUBSCRIPTIONS, ShipmentShipped, ShippedLine, StockReceived,
+};
+use contracts::ids::{
+    BillId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, PurchaseOrderId,
+    PurchaseOrderLineId, ReceiptId, ShipmentId, SupplierId, WarehouseId,
+};
+use contracts::sales::CustomerInfo;
+use kernel::config::{CompanyConfig, DataConfig, Synchronous};
+use kernel::ctx::{REQUEST, RequestScope};
+use kernel::events::{Event, EventData, Subscriber};
+use kernel::http::Reply;
+use kernel::module::ModuleDeps;
+use kernel::money::{Currency, Money, Percent, Rounding, UnitPrice, line_net_exact, to_minor};
+use kernel::quantity::Quantity;
+use kernel::token::Permissions;
+use kernel::{Actor, Ctx, Result};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::service::Service;
+use crate::{Config, Deps, open};
+
+/// A module and the directory of its data, removed when dropped.
+pub(super) struct Books {
+    pub service: Service,
+    dir: PathBuf,
+}
+
+impl Drop for Books {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Books {
+    pub async fn open() -> Books {
+        let dir = std::env::temp_dir().join(format!("billing-{}", Uuid::now_v7()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        let data = DataConfig {
+            dir: dir.clone(),
+            read_connections: 2,
+            acquire_timeout_ms: 10_000,
+            synchronous: Synchronous::Normal,
+        };
+        let company = CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp };
+        let module = ModuleDeps { data, company, subscriptions: SUBSCRIPTIONS };
+        let config = Config {
+            rounding_mode: RoundingMode::PerDocument,
+            price_tolerance: Percent::from_ppm(10_000),
+        };
+        let service = open(config, Deps { module }).await.expect("it opens");
+        Books { service, dir }
+    }
+
+    /// The file, past everything the module guards it with.
+    pub async fn raw(&self) -> DatabaseConnection {
+        let mut options = sea_orm::ConnectOptions::new(format!(
+            "sqlite://{}?mode=rw",
+            self.dir.join("billing.db").display()
+        ));
+        options.max_connections(1).sqlx_logging(false);
+        Database::connect(options).await.expect("the file opens")
+    }
+
+    /// Tells an event of somebody else, and returns it.
+    pub async fn hear<T: EventData>(&self, data: &T) -> Event {
+        let event = event(data);
+        self.service.handle(&event).await.expect("it is applied");
+        event
+    }
+
+    /// No law is broken, and the books balance.
+    pub async fn assert_laws(&self) {
+        for law in self.service.check_laws().await.expect("the laws are counted").laws {
+            assert_eq!(law.violations, 0, "{} {}", law.id, law.description);
+        }
+        let now = self.service.trial_balance(None).await.expect("a trial balance");
+        assert_eq!(now.difference.minor(), 0);
+        let today = self.service.trial_balance(Some(Utc::now().date_naive())).await;
+        let today = today.expect("a trial balance");
+        let balances = |balance: &crate::routes::accounts::TrialBalance| -> Vec<_> {
+            balance.accounts.iter().map(|a| (a.code.clone(), a.debit, a.credit)).collect()
+        };
+        assert_eq!(balances(&now), balances(&today));
+    }
+
+    /// Debit less credit of an account.
+    pub async fn balance(&self, code: &str) -> i64 {
+        let chart = self.service.accounts().await.expect("the chart").data;
+        let account = chart.iter().find(|account| account.code == code).expect("the account");
+        account.balance.minor()
+    }
+
+    /// The lines of the entry from a source as (account, debit less credit), if there is one.
+    pub async fn posted(&self, source_id: Uuid) -> Vec<(String, i64)> {
+        let query = serde_json::from_value(json!({ "source_id": source_id })).expect("a query");
+        let page = self.service.list_journal_entries(query).await.expect("a page").data;
+        assert!(page.len() <= 1, "{source_id} posted twice");
+        let lines = page.into_iter().flat_map(|entry| entry.lines);
+        lines.map(|line| (line.account, line.debit.minor() - line.credit.minor())).collect()
+    }
+
+    /// Contents of the published events of a type, oldest first.
+    pub async fn published(&self, kind: &str) -> Vec<Value> {
+        #[derive(sea_orm::FromQueryResult)]
+        struct Data {
+            data: String,
+        }
+        let sql = "SELECT data FROM events WHERE type = $1 ORDER BY seq";
+        let rows: Vec<Data> = kernel::db::query_all(self.service.db.read(), sql, vec![kind.into()])
+            .await
+            .expect("rows");
+        rows.iter().map(|row| serde_json::from_str(&row.data).expect("JSON")).collect()
+    }
+
+    /// Ships goods; returns the draft.
+    pub async fn drafted(&self, shipment: &ShipmentShipped) -> Value {
+        self.hear(shipment).await;
+        let query = json!({ "shipment_id": shipment.shipment_id });
+        let query = serde_json::from_value(query).expect("a query");
+        let page = self.service.list_invoices(query).await.expect("a page");
+        assert_eq!(page.data.len(), 1, "one invoice for each shipment");
+        self.invoice(page.data[0].id).await
+    }
+
+    /// Ships goods and issues the invoice.
+    pub async fn issued(&self, shipment: &ShipmentShipped) -> Value {
+        let draft = self.drafted(shipment).await;
+        self.issue(id(&draft), json!({})).await.expect("it is issued")
+    }
+
+    pub async fn invoice(&self, id: InvoiceId) -> Value {
+        json!(self.service.invoice(id).await.expect("the invoice"))
+    }
+
+    pub async fn issue(&self, id: InvoiceId, body: Value) -> Result<Value> {
+        body_of(self.service.issue_invoice(&user(), id, read(body)).await?).await
+    }
+
+    pub async fn credit(&self, id: InvoiceId, body: Value) -> Result<Value> {
+        body_of(self.service.create_credit_note(&user(), id, read(body)).await?).await
+    }
+
+    pub async fn pay(&self, body: Value) -> Result<Value> {
+        body_of(self.service.create_payment(&user(), read(body)).await?).await
+    }
+
+    pub async fn allocate(&self, id: PaymentId, body: Value) -> Result<Value> {
+        body_of(self.service.allocate_payment(&user(), id, read(body)).await?).await
+    }
+
+    pub async fn enter_bill(&self, body: Value) -> Result<Value> {
+        body_of(self.service.create_bill(&user(), read(body)).await?).await
+    }
+
+    pub async fn bill(&self, id: BillId) -> Value {
+        json!(self.service.bill(id).await.expect("the bill"))
+    }
+
+    pub async fn approve(&self, ctx: &Ctx, id: BillId) -> Result<Value> {
+        body_of(self.service.approve_bill(ctx, id).await?).await
+    }
+
+    pub async fn reject(&self, id: BillId) -> Result<Value> {
+        body_of(self.service.reject_bill(&user(), id).await?).await
+    }
+}
+
+/// Runs it and counts the SQL statements it took.
+pub(super) async fn count_statements<T>(work: impl Future<Output = T>) -> (T, u32) {
+    let request_id: Arc<str> = "counted".into();
+    let scope = Arc::new(RequestScope { request_id, statements: AtomicU32::new(0) });
+    let done = REQUEST.scope(scope.clone(), work).await;
+    (done, scope.statements.load(Ordering::Relaxed))
+}
+
+/// An event as its publisher would send it.
+pub(super) fn event<T: EventData>(data: &T) -> Event {
+    Event {
+        id: Uuid::now_v7(),
+        kind: T::TYPE.into(),
+        version: T::VERSION,
+        occurred_at: Utc::now(),
+        aggregate_id: Uuid::now_v7(),
+        aggregate_version: 1,
+        correlation_id: "a test".into(),
+        causation_id: None,
+        actor: Actor::system("a test"),
+        data: json!(data),
+    }
+}
+
+/// Somebody who may do anything, and gives no reason.
+pub(super) fn user() -> Ctx {
+    let mut ctx = Ctx::system("a test");
+    ctx.permissions = Arc::new(Permissions::new(vec!["*".into()]));
+    ctx
+}
+
+/// A request body, as the server would read it.
+pub(super) fn read<T: DeserializeOwned>(body: Value) -> T {
+    serde_json::from_value(body).expect("a valid body")
+}
+
+pub(super) async fn body_of(reply: Reply) -> Result<Value> {
+    let response = reply.respond_to(&TestRequest::default().to_http_request());
+    let bytes = to_bytes(response.into_body()).await.expect("a body");
+    Ok(serde_json::from_slice(&bytes).expect("JSON"))
+}
+
+/// The id of a document.
+#[track_caller]
+pub(super) fn id<T>(document: &Value) -> kernel::Id<T> {
+    document["id"].as_str().expect("an id").parse().expect("a UUID")
+}
+
+/// An amount of the books' currency, as JSON.
+pub(super) fn eur(text: &str) -> Value {
+    json!({ "amount": text, "currency": "EUR" })
+}
+
+pub(super) fn today() -> NaiveDate {
+    Utc::now().date_naive()
+}
+
+#[track_caller]
+pub(super) fn refused<T: std::fmt::Debug>(outcome: Result<T>, status: u16, code: &str) {
+    let error = outcome.expect_err("it must be refused");
+    assert_eq!((error.status(), error.code()), (status, code), "{error:?}");
+}
+
+pub(super) async fn run_raw(conn: &DatabaseConnection, sql: &str) -> Result<(), String> {
+    conn.execute_unprepared(sql).await.map(drop).map_err(|error| error.to_string())
+}
+
+pub(super) fn customer() -> CustomerInfo {
+    let address = json!({
+        "line1": "Hafenstrasse 1", "postal_code": "20457", "city": "Hamburg", "country": "DE"
+    });
+    CustomerInfo {
+        id: CustomerId::new(),
+        number: "CU-2026-000001".into(),
+        name: "Nordwind GmbH".into(),
+        is_active: true,
+        currency: Currency::EUR,
+        payment_terms_days: 14,
+        billing_address: read(address.clone()),
+        shipping_address: read(address),
+    }
+}
+
+/// A shipment of lines (quantity, price, tax class) of an order of its own.
+pub(super) fn shipment(customer: &CustomerInfo, lines: &[(&str, &str, &str)]) -> ShipmentShipped {
+    let lines = lines.iter().enumerate().map(|(index, (quantity, price, class))| ShippedLine {
+        order_line_id: OrderLineId::new(),
+        product_id: ProductId::new(),
+        warehouse_id: WarehouseId::new(),
+        sku: format!("SKU-{index}"),
+        name: format!("Product {index}"),
+        unit: "pcs".into(),
+        quantity: quantity.parse().expect("a quantity"),
+        unit_price: price.parse().expect("a price"),
+        discount: Percent::ZERO,
+        tax_class: read(json!(class)),
+    });
+    ShipmentShipped {
+        shipment_id: ShipmentId::new(),
+        number: "SH-2026-000001".into(),
+        order_id: OrderId::new(),
+        order_number: "SO-2026-000001".into(),
+        shipped_on: today(),
+        customer: customer.clone(),
+        currency: Currency::EUR,
+        prices_include_tax: false,
+        rounding_mode: RoundingMode::PerDocument,
+        lines: lines.collect(),
+    }
+}
+
+/// A purchase order of lines (quantity, price), approved.
+pub(super) fn purchase_order(lines: &[(&str, &str)]) -> PurchaseOrderApproved {
+    let lines = lines.iter().enumerate().map(|(index, (quantity, price))| ApprovedLine {
+        purchase_order_line_id: PurchaseOrderLineId::new(),
+        product_id: ProductId::new(),
+        sku: format!("SKU-{index}"),
+        name: format!("Product {index}"),
+        unit: "pcs".into(),
+        quantity: quantity.parse().expect("a quantity"),
+        unit_price: price.parse().expect("a price"),
+        tax_class: read(json!("standard")),
+    });
+    PurchaseOrderApproved {
+        purchase_order_id: PurchaseOrderId::new(),
+        number: "PO-2026-000001".into(),
+        supplier_id: SupplierId::new(),
+        supplier_name: "Ostsee AG".into(),
+        payment_terms_days: 30,
+        currency: Currency::EUR,
+        lines: lines.collect(),
+    }
+}
+
+/// A receipt of these quantities of an order's lines, as purchasing tells it.
+pub(super) fn receipt(
+    order: &PurchaseOrderApproved,
+    quantities: &[(usize, &str)],
+) -> ReceiptPosted {
+    let lines = quantities.iter().map(|(index, quantity)| ReceivedLine {
+        purchase_order_line_id: order.lines[*index].purchase_order_line_id,
+        product_id: order.lines[*index].product_id,
+        quantity: quantity.parse().expect("a quantity"),
+        unit_cost: order.lines[*index].unit_price,
+    });
+    ReceiptPosted {
+        receipt_id: ReceiptId::new(),
+        number: "RC-2026-000001".into(),
+        purchase_order_id: order.purchase_order_id,
+        warehouse_id: WarehouseId::new(),
+        received_on: today(),
+        currency: Currency::EUR,
+        lines: lines.collect(),
+    }
+}
+
+/// The same receipt as inventory tells it: each line's value rounded.
+pub(super) fn stock_received(receipt: &ReceiptPosted) -> StockReceived {
+    let value_of = |quantity: Quantity, price: UnitPrice| {
+        let exact = line_net_exact(quantity, price, Percent::ZERO).expect("small");
+        to_minor(exact, Currency::EUR, Rounding::HalfUp).expect("small")
+    };
+    let lines: Vec<_> = receipt
+        .lines
+        .iter()
+        .map(|line| ReceivedStockLine {
+            purchase_order_line_id: line.purchase_order_line_id,
+            product_id: line.product_id,
+            quantity: line.quantity,
+            value: Money::new(value_of(line.quantity, line.unit_cost), Currency::EUR),
+        })
+        .collect();
+    let value = lines.iter().map(|line| line.value.minor()).sum();
+    StockReceived {
+        receipt_id: receipt.receipt_id,
+        purchase_order_id: receipt.purchase_order_id,
+        received_on: receipt.received_on,
+        lines,
+        value: Money::new(value, Currency::EUR),
+    }
+}
+
+/// A bill for these quantities and prices of an order's lines.
+pub(super) fn bill(
+    order: &PurchaseOrderApproved,
+    number: &str,
+    lines: &[(usize, &str, &str)],
+) -> Value {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|(index, quantity, price)| {
+            json!({
+                "purchase_order_line_id": order.lines[*index].purchase_order_line_id,
+                "quantity": quantity, "unit_price": price
+            })
+        })
+        .collect();
+    json!({
+        "supplier_id": order.supplier_id, "supplier_invoice_number": number,
+        "purchase_order_id": order.purchase_order_id, "lines": lines
+    })
+}
+
+/// An incoming payment of a customer.
+pub(super) fn incoming(customer: &CustomerInfo, amount: &str, allocations: Value) -> Value {
+    json!({
+        "direction": "incoming", "customer_id": customer.id, "amount": eur(amount),
+        "method": "bank_transfer", "allocations": allocations
+    })
+}
+
+/// An outgoing payment to a supplier.
+pub(super) fn outgoing(order: &PurchaseOrderApproved, amount: &str, allocations: Value) -> Value {
+    json!({
+        "direction": "outgoing", "supplier_id": order.supplier_id, "amount": eur(amount),
+        "method": "bank_transfer", "allocations": allocations
+    })
+}
