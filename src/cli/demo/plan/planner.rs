@@ -82,7 +82,7 @@ impl<'a> Planner<'a> {
         for (product, article) in articles.iter().enumerate() {
             for (warehouse, stock) in available.iter_mut().enumerate() {
                 if is_kept(warehouse, product) {
-                    stock[product] = target(article) * random.between(35, 90) / 100;
+                    stock[product] = target(article) * random.between(50, 100) / 100;
                     opening.push((warehouse, product, stock[product]));
                 }
             }
@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
             let is_new = lines.iter().all(|line| line.product != product);
             if is_new && is_kept(warehouse, product) {
                 let most = target(&self.articles[product]);
-                let quantity = self.random.between(most / 24, most / 5);
+                let quantity = self.random.between(most / 12, most / 3);
                 lines.push(Line { product, quantity });
             }
         }
