@@ -25,42 +25,41 @@ CREATE TABLE warehouses (
     updated_at TIMESTAMPTZ NOT NULL
 );
 
--- The ledger: every unit that ever came or went, between two places, with its value.
--- A place is a warehouse or one of the outer places. Rows never change (0101).
+-- The ledger: every unit that ever came or went, between two places, with its value. One
+-- of them may be a warehouse; what goes from one warehouse to another goes by a place in
+-- between, so that each move concerns the stock of one. Rows never change (0101).
 CREATE TABLE stock_moves (
-    id                UUID PRIMARY KEY,
-    kind              TEXT NOT NULL
-                      CHECK (kind IN ('receipt', 'issue', 'return', 'scrap', 'adjustment')),
-    product_id        UUID NOT NULL REFERENCES products (id),
-    from_location     TEXT NOT NULL CHECK (from_location IN
-                      ('warehouse', 'supplier', 'customer', 'adjustment', 'scrap')),
-    from_warehouse_id UUID REFERENCES warehouses (id),
-    to_location       TEXT NOT NULL CHECK (to_location IN
-                      ('warehouse', 'supplier', 'customer', 'adjustment', 'scrap')),
-    to_warehouse_id   UUID REFERENCES warehouses (id),
-    quantity          BIGINT NOT NULL CHECK (quantity > 0),
-    unit_cost         BIGINT CHECK (unit_cost >= 0),
-    value_minor       BIGINT NOT NULL CHECK (value_minor >= 0),
-    currency          TEXT NOT NULL,
-    moved_on          DATE NOT NULL,
+    id             UUID PRIMARY KEY,
+    kind           TEXT NOT NULL
+                   CHECK (kind IN ('receipt', 'issue', 'return', 'scrap', 'adjustment')),
+    product_id     UUID NOT NULL REFERENCES products (id),
+    from_location  TEXT NOT NULL CHECK (from_location IN
+                   ('warehouse', 'supplier', 'customer', 'adjustment', 'scrap')),
+    to_location    TEXT NOT NULL CHECK (to_location IN
+                   ('warehouse', 'supplier', 'customer', 'adjustment', 'scrap')),
+    -- Which warehouse, if one of the two is one.
+    warehouse_id   UUID REFERENCES warehouses (id),
+    quantity       BIGINT NOT NULL CHECK (quantity > 0),
+    unit_cost      BIGINT CHECK (unit_cost >= 0),
+    value_minor    BIGINT NOT NULL CHECK (value_minor >= 0),
+    currency       TEXT NOT NULL,
+    moved_on       DATE NOT NULL,
     -- What it was posted for; the line is the order's or the purchase order's, and the
     -- move itself where there is none.
-    source_type       TEXT NOT NULL,
-    source_id         UUID NOT NULL,
-    source_line_id    UUID NOT NULL,
-    reason            TEXT,
-    reverses_id       UUID UNIQUE REFERENCES stock_moves (id),
-    created_at        TIMESTAMPTZ NOT NULL,
-    CHECK ((from_location = 'warehouse') = (from_warehouse_id IS NOT NULL)),
-    CHECK ((to_location = 'warehouse') = (to_warehouse_id IS NOT NULL)),
-    CHECK (from_location <> to_location
-        OR (from_location = 'warehouse' AND from_warehouse_id <> to_warehouse_id)),
+    source_type    TEXT NOT NULL,
+    source_id      UUID NOT NULL,
+    source_line_id UUID NOT NULL,
+    reason         TEXT,
+    reverses_id    UUID UNIQUE REFERENCES stock_moves (id),
+    created_at     TIMESTAMPTZ NOT NULL,
+    CHECK (from_location <> to_location),
+    CHECK (('warehouse' IN (from_location, to_location)) = (warehouse_id IS NOT NULL)),
     -- A document that arrives twice posts once.
     UNIQUE (source_id, source_line_id, kind)
 );
 CREATE INDEX stock_moves_by_product ON stock_moves (product_id, id);
-CREATE INDEX stock_moves_by_from ON stock_moves (from_warehouse_id, id);
-CREATE INDEX stock_moves_by_to ON stock_moves (to_warehouse_id, id);
+CREATE INDEX stock_moves_by_warehouse ON stock_moves (warehouse_id, id);
+CREATE INDEX stock_moves_by_kind ON stock_moves (kind, id);
 CREATE INDEX stock_moves_by_source_line ON stock_moves (source_line_id);
 
 -- What the moves, reservations and backorders come to, kept in their transaction.
@@ -104,7 +103,9 @@ CREATE TABLE reservations (
 CREATE UNIQUE INDEX reservations_one_a_line ON reservations (order_line_id)
     WHERE status = 'active';
 CREATE INDEX reservations_by_order ON reservations (order_id);
-CREATE INDEX reservations_by_stock ON reservations (product_id, warehouse_id);
+CREATE INDEX reservations_by_product ON reservations (product_id, id);
+CREATE INDEX reservations_by_warehouse ON reservations (warehouse_id, id);
+CREATE INDEX reservations_by_status ON reservations (status, id);
 CREATE INDEX reservations_by_expiry ON reservations (expires_at)
     WHERE status = 'active' AND expires_at IS NOT NULL;
 

@@ -179,15 +179,21 @@ pub async fn purchase_to_stock(api: &Api, company: &Company) -> Result<String, S
         "supplier_id": company.supplier_id, "purchase_order_id": order_id, "lines": lines,
         "supplier_invoice_number": format!("R-{}", &order_id[24..])
     });
-    // Billing learns of the receipt by event: until then a bill for it has no match.
-    let known = format!("/api/v1/inventory/moves?product_id={}", company.product_ids[0]);
-    let received = |page: &Value| {
-        let moves = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-        moves.iter().any(|m| m["kind"] == "receipt" && m["quantity"] == "10")
+    // Billing learns of the order by event; until then it has nothing to match a bill with.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let bill = loop {
+        let answer = step(api, "bill", post(api, "/api/v1/billing/bills", bill.clone())).await;
+        match answer {
+            Err(e) if e.contains("unknown_purchase_order") && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+            answer => break answer?,
+        }
     };
-    eventually(api, &known, received).await?;
-    let bill = step(api, "bill", post(api, "/api/v1/billing/bills", bill)).await?;
-    let approve = format!("/api/v1/billing/bills/{}/approve", text(&bill["id"]));
+    // And of the receipt: until then the bill is an exception.
+    let path = format!("/api/v1/billing/bills/{}", text(&bill["id"]));
+    let bill = eventually(api, &path, |bill| bill["status"] == "matched").await?;
+    let approve = format!("{path}/approve");
     let bill = step(api, "approve bill", act(api, &approve, &bill)).await?;
     let payment = json!({
         "direction": "outgoing", "supplier_id": company.supplier_id, "amount": bill["total"],

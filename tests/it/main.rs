@@ -1,6 +1,8 @@
 //! Black-box tests: everything here goes through HTTP, against a server started as `main`
 //! starts it.
 
+#![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
+
 mod auth;
 mod billing;
 mod boundaries;

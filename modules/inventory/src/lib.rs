@@ -26,7 +26,7 @@ pub const NAME: &str = "inventory";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// How often expired reservations are given back, in seconds.
+    /// How often expired reservations are given back, in seconds; at least 1.
     pub expiry_interval_s: u64,
 }
 
@@ -67,6 +67,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Invent
 }
 
 async fn open(config: Config, deps: Deps) -> Result<Service> {
+    if config.expiry_interval_s == 0 {
+        return Err(kernel::Error::internal("inventory.expiry_interval_s must be at least 1"));
+    }
     let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
     Ok(Service { db, config, company: deps.module.company })
 }

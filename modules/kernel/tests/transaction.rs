@@ -1,5 +1,7 @@
 //! The transaction and the relay, on a real database file.
 
+#![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
+
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,9 +1,7 @@
 //! What can be wrong in purchasing, and what the caller is told.
 
 use chrono::NaiveDate;
-use contracts::ids::{
-    PurchaseOrderId, PurchaseOrderLineId, SupplierId, WarehouseId,
-};
+use contracts::ids::{PurchaseOrderId, PurchaseOrderLineId, SupplierId, WarehouseId};
 use kernel::Error as KernelError;
 use kernel::money::Currency;
 use kernel::quantity::Quantity;
@@ -127,7 +125,5 @@ fn line_faults(faults: Vec<LineFault>) -> KernelError {
     };
     let pointer = |fault: &LineFault| format!("/lines/{}/{}", fault.index, fault.field);
     let error = KernelError::invalid(first.code, pointer(&first), first.message);
-    faults.fold(error, |error, fault| {
-        error.with_field(pointer(&fault), fault.code, fault.message)
-    })
+    faults.fold(error, |error, fault| error.with_field(pointer(&fault), fault.code, fault.message))
 }

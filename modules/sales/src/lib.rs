@@ -32,7 +32,7 @@ pub const NAME: &str = "sales";
 pub struct Config {
     /// How often expired quotations and credit holds are noticed, in seconds.
     pub expiry_interval_s: u64,
-    /// How many days a quotation is valid if it does not say itself.
+    /// How many days a quotation is valid if it does not say itself; 3650 at most count.
     pub quotation_validity_days: u16,
 }
 

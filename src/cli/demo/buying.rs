@@ -3,10 +3,10 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
-use super::client::{string, text};
 use super::company::{Company, cents};
 use super::failure::{Failure, InStep, Result};
 use super::plan::{Part, Purchase, PurchaseStep, half};
+use super::reading::{find_line, string, text};
 
 /// A purchase and the documents it has led to so far, as last seen.
 pub(super) struct Buying<'a> {
@@ -217,8 +217,6 @@ impl<'a> Buying<'a> {
     }
 
     fn line_id(&self, product: usize) -> Option<&Value> {
-        let product_id = &self.company.products[product];
-        let mut lines = self.order["lines"].as_array()?.iter();
-        lines.find(|line| line["product_id"] == **product_id).map(|line| &line["id"])
+        find_line(&self.order, &self.company.products[product]).map(|line| &line["id"])
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::client::{Client, string};
+use super::client::Client;
 use super::failure::{Failure, InStep, Result};
 use super::patience::Patience;
-use super::walk::amount_text;
+use super::reading::{amount_text, is_zero, string};
 use crate::gateway::MODULES;
 
 /// Prints the trial balance; a difference is a failure.
@@ -21,8 +21,7 @@ pub(super) async fn trial_balance(client: &Client) -> Result<()> {
     let totals = ["total_debit", "total_credit", "difference"];
     row("", "Total, and the difference", totals.map(|side| string(&balance[side]["amount"])));
     let difference = amount_text(&balance["difference"]);
-    let digits = string(&balance["difference"]["amount"]);
-    if digits.is_empty() || digits.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') {
+    if !is_zero(&balance["difference"]["amount"]) {
         let detail = format!("the books are off by {difference}");
         return Err(Failure::new("books_do_not_balance", detail)).step(step);
     }

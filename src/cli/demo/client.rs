@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::failure::{Failure, Result};
 use super::patience::{EFFECT_DEADLINE, Patience};
+use super::reading::{string, text};
 
 /// How often a request is sent in all when the server says "later".
 const ATTEMPTS: u32 = 5;
@@ -274,17 +275,4 @@ fn text_of(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// A text the API promises, such as an id.
-pub(super) fn text(value: &Value) -> Result<String> {
-    let text = value.as_str().map(ToOwned::to_owned);
-    text.ok_or_else(|| {
-        Failure::new("unexpected_answer", format!("a text was expected, not {value}"))
-    })
-}
-
-/// A text to show; empty if it is none.
-pub(super) fn string(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

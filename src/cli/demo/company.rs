@@ -13,9 +13,10 @@ use super::catalogue::{
     Article, CUSTOMER_NAMES, CUSTOMER_TRADES, CUSTOMERS, PRODUCTS, RANGES, SUPPLIERS, WAREHOUSES,
     articles,
 };
-use super::client::{Client, text};
+use super::client::Client;
 use super::failure::{InStep, Result};
 use super::plan::DAYS;
+use super::reading::text;
 
 /// Requests under way at a time, for documents that do not depend on each other.
 pub(super) const CONCURRENCY: usize = 4;

@@ -11,6 +11,7 @@ mod history;
 mod patience;
 mod plan;
 mod random;
+mod reading;
 mod selling;
 mod walk;
 

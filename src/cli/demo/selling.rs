@@ -4,10 +4,10 @@ use chrono::{Days, NaiveDate};
 use kernel::money::Money;
 use serde_json::{Value, json};
 
-use super::client::{string, text};
 use super::company::Company;
-use super::failure::{Failure, InStep, Result};
+use super::failure::{InStep, Result};
 use super::plan::{Part, Sale, SaleStep, half};
+use super::reading::{find_line, is_zero, money, string, text};
 
 /// A sale and the documents it has led to so far, as last seen.
 pub(super) struct Selling<'a> {
@@ -180,11 +180,19 @@ impl<'a> Selling<'a> {
     }
 
     pub(super) async fn ship(&mut self) -> Result<()> {
-        let number = string(&self.shipment["number"]).to_owned();
-        let shipped =
-            self.company.client.act("orders/shipments", &self.shipment, "ship", None).await;
-        self.shipment = shipped.step(|| format!("shipping {number}"))?;
+        self.act_on_shipment("ship").await?;
         self.company.count("shipments");
+        Ok(())
+    }
+
+    pub(super) async fn deliver(&mut self) -> Result<()> {
+        self.act_on_shipment("deliver").await
+    }
+
+    async fn act_on_shipment(&mut self, action: &str) -> Result<()> {
+        let number = string(&self.shipment["number"]).to_owned();
+        let done = self.company.client.act("orders/shipments", &self.shipment, action, None).await;
+        self.shipment = done.step(|| format!("{action} shipment {number}"))?;
         Ok(())
     }
 
@@ -277,21 +285,4 @@ impl<'a> Selling<'a> {
         };
         self.sale.lines.iter().map(line).collect()
     }
-}
-
-/// The line of a document that has this product.
-fn find_line<'v>(document: &'v Value, product_id: &str) -> Option<&'v Value> {
-    document["lines"].as_array()?.iter().find(|line| line["product_id"] == product_id)
-}
-
-/// Whether a quantity is nothing; so is one that is absent.
-fn is_zero(quantity: &Value) -> bool {
-    string(quantity).bytes().all(|byte| matches!(byte, b'0' | b'.'))
-}
-
-/// An amount in an answer.
-pub(super) fn money(value: &Value) -> Result<Money> {
-    serde_json::from_value(value.clone()).map_err(|error| {
-        Failure::new("unexpected_answer", format!("an amount was expected, not {value}: {error}"))
-    })
 }

@@ -3,20 +3,22 @@
 use serde_json::Value;
 
 use super::buying::Buying;
-use super::client::{string, text};
 use super::company::Company;
 use super::failure::{Failure, InStep, Result};
 use super::plan::{Line, Part, Purchase, Sale};
+use super::reading::{amount_text, string, text};
 use super::selling::Selling;
+
+/// What is sold: product and quantity. The plan leaves it in stock.
+pub(super) const SOLD: [(usize, u32); 3] = [(1, 5), (42, 12), (121, 3)];
 
 /// From quotation to cash.
 pub(super) async fn sell(company: &Company) -> Result<()> {
     println!("\nFrom quotation to cash");
-    let lines = [(1, 5), (42, 12), (121, 3)];
     let sale = Sale {
         customer: 7,
         warehouse: 0,
-        lines: lines.map(|(product, quantity)| Line { product, quantity }).into(),
+        lines: SOLD.map(|(product, quantity)| Line { product, quantity }).into(),
         allow_backorder: false,
         steps: Vec::new(),
     };
@@ -36,6 +38,8 @@ pub(super) async fn sell(company: &Company) -> Result<()> {
     say("goods packed", &it.shipment, &Value::Null);
     it.ship().await?;
     say("goods shipped", &it.shipment, &Value::Null);
+    it.deliver().await?;
+    say("goods delivered", &it.shipment, &Value::Null);
     it.await_invoice().await?;
     say("invoice drafted", &it.invoice, &it.invoice["total"]);
     it.issue(today).await?;
@@ -106,14 +110,6 @@ fn say(what: &str, document: &Value, amount: &Value) {
     let number = document["number"].as_str().unwrap_or("(no number yet)");
     let status = string(&document["status"]);
     println!("  {what:<26} {number:<18} {status:<12} {:>14}", amount_text(amount));
-}
-
-/// `1234.50 EUR`; empty if there is no amount.
-pub(super) fn amount_text(amount: &Value) -> String {
-    match (amount["amount"].as_str(), amount["currency"].as_str()) {
-        (Some(amount), Some(currency)) => format!("{amount} {currency}"),
-        _ => String::new(),
-    }
 }
 
 fn must_be(what: &str, document: &Value, field: &str, expected: &str) -> Result<()> {

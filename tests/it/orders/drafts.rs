@@ -63,6 +63,13 @@ async fn a_draft_is_changed_in_whole_or_in_part() {
     api.patch(&path(&order), &order, json!({"allow_backorder": false}))
         .await
         .problem(412, "stale_version");
+    let same = json!({"allow_backorder": true, "customer_reference": "PO 4711"});
+    let unchanged = api.patch(&path(&order), &patched, same).await.ok();
+    assert_eq!(unchanged, patched, "no new version");
+    for field in ["allow_backorder", "lines", "ordered_on", "warehouse_id", "shipping_address"] {
+        let refusal = api.patch(&path(&order), &patched, json!({field: null})).await;
+        refusal.points_at(422, "invalid_body", &format!("/{field}"));
+    }
     let line = json!({"product_id": company.product_ids[2], "quantity": "4"});
     let patch = json!({"lines": [line], "customer_reference": null});
     let patched = api.patch(&path(&order), &patched, patch).await.ok();

@@ -16,11 +16,11 @@ pub fn examples(exchanges: &[Exchange], spec: &Value) -> Value {
     let mut normaliser = Normaliser::default();
     let mut examples = Map::new();
     for exchange in exchanges.iter().filter(|e| (200..300).contains(&e.status)) {
-        let sent = normaliser.value(&exchange.sent);
-        let received = normaliser.value(&exchange.received);
         let Some(id) = operation_id(spec, &exchange.method, &exchange.path) else {
             continue;
         };
+        let sent = normaliser.value(&exchange.sent);
+        let received = normaliser.value(&exchange.received);
         if examples.contains_key(&id) {
             continue;
         }

@@ -9,7 +9,7 @@ use kernel::http::{Json, content_type, read_body};
 use kernel::{Error, Result};
 use serde::de::DeserializeOwned;
 
-/// As [`Json`]; a request without a content type and without a body is the default.
+/// As [`Json`]; `null`, or neither a content type nor a body, is the default.
 /// actix's own `Option<Json<T>>` was rejected: it takes a malformed body for none.
 #[derive(Debug)]
 pub(crate) struct OptionalJson<T>(pub T);
@@ -20,8 +20,8 @@ impl<T: Default + DeserializeOwned + 'static> FromRequest for OptionalJson<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         if !content_type(request).is_empty() {
-            let json = Json::<T>::from_request(request, payload);
-            return Box::pin(async move { Ok(OptionalJson(json.await?.0)) });
+            let json = Json::<Option<T>>::from_request(request, payload);
+            return Box::pin(async move { Ok(OptionalJson(json.await?.0.unwrap_or_default())) });
         }
         let payload = payload.take();
         Box::pin(async move {

@@ -3,6 +3,7 @@
 
 use kernel::Result;
 use kernel::db::{Law, LawReport, LawReports, evaluate};
+use sea_orm::ConnectionTrait;
 
 use crate::service::Service;
 use crate::service::seal::count_broken;
@@ -225,14 +226,18 @@ pub(crate) const LAWS: &[Law] = &[
 ];
 
 impl Service {
-    /// Counts what breaks each law. That of the hashes is beyond SQL: each is computed anew.
     pub(crate) async fn check_laws(&self) -> Result<LawReports> {
-        let mut reports = evaluate(self.db.read(), LAWS).await?;
-        reports.laws.push(LawReport {
-            id: "B-8",
-            description: "the hash of every issued document is that of its content",
-            violations: count_broken(self.db.read()).await?,
-        });
-        Ok(reports)
+        check_laws(self.db.read()).await
     }
+}
+
+/// Counts what breaks each law. That of the hashes is beyond SQL: each is computed anew.
+pub(crate) async fn check_laws(conn: &impl ConnectionTrait) -> Result<LawReports> {
+    let mut reports = evaluate(conn, LAWS).await?;
+    reports.laws.push(LawReport {
+        id: "B-8",
+        description: "the hash of every issued document is that of its content",
+        violations: count_broken(conn).await?,
+    });
+    Ok(reports)
 }

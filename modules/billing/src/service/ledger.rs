@@ -17,6 +17,7 @@ use crate::entities::{account, account_balance, journal_entry, journal_line};
 use crate::routes::accounts::{Account, AccountBalance, Chart, TrialBalance};
 use crate::routes::journal_entries::{JournalEntry, JournalLine, ListJournalEntries};
 use crate::service::Service;
+use crate::service::dates::check_range;
 
 /// Both sides of an account.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
@@ -53,6 +54,9 @@ impl Service {
     /// As of a day, from the lines of the entries until then; of now, from the balances that
     /// are kept up.
     pub(crate) async fn trial_balance(&self, as_of: Option<NaiveDate>) -> Result<TrialBalance> {
+        if let Some(as_of) = as_of {
+            check_day(as_of, "?as_of")?;
+        }
         let sides = match as_of {
             Some(as_of) => self.sides_as_of(as_of).await?,
             None => self.current_sides().await?,
@@ -93,9 +97,11 @@ impl Service {
             select = select.filter(journal_entry::Column::SourceId.eq(source_id));
         }
         if let Some(from) = query.from {
+            check_day(from, "?from")?;
             select = select.filter(journal_entry::Column::EntryOn.gte(from));
         }
         if let Some(to) = query.to {
+            check_day(to, "?to")?;
             select = select.filter(journal_entry::Column::EntryOn.lte(to));
         }
         if let Some(account) = &query.account {
@@ -149,6 +155,19 @@ impl Service {
             .map(|row| (row.account, Sides { debit: row.debit, credit: row.credit }));
         Ok(sides.collect())
     }
+}
+
+/// A day the books can have, as a query asks for it. Others do not even compare: in SQLite
+/// a date is text, of four digits for the year.
+fn check_day(day: NaiveDate, pointer: &'static str) -> Result<()> {
+    check_range(day, pointer).map_err(|error| {
+        let detail = error.to_string();
+        kernel::Error::bad_request("invalid_query", &detail).with_field(
+            pointer,
+            "invalid_value",
+            detail,
+        )
+    })
 }
 
 async fn lines_of(

@@ -1,1 +1,187 @@
+//! Each law finds what breaks it: with the constraints switched off, the damage is done and
+//! counted.
 
+use std::collections::BTreeSet;
+
+use sea_orm::DatabaseConnection;
+
+use crate::service::laws::{LAWS, check_laws};
+use crate::tests::support::{populated, run_raw};
+
+/// Damage, and the law that finds it: its id and the beginning of its description.
+const DAMAGE: &[(&str, &str, &str)] = &[
+    ("B-1", "a document's net", "UPDATE invoices SET net_minor = net_minor + 1"),
+    ("B-1", "a document's net", "UPDATE invoices SET tax_minor = tax_minor + 1"),
+    ("B-1", "a document's net", "UPDATE invoices SET total_minor = total_minor + 1"),
+    ("B-1", "a document's net", "UPDATE credit_notes SET net_minor = net_minor + 1"),
+    ("B-1", "a document's net", "UPDATE credit_notes SET tax_minor = tax_minor + 1"),
+    ("B-1", "a document's net", "UPDATE bills SET net_minor = net_minor + 1"),
+    ("B-1", "a document's net", "UPDATE bills SET tax_minor = tax_minor + 1"),
+    ("B-1", "a document's net", "DELETE FROM bill_lines"),
+    ("B-3", "what is credited of an invoice line", "DELETE FROM credit_note_lines"),
+    (
+        "B-3",
+        "what is credited of an invoice line",
+        "UPDATE invoice_lines SET credited_quantity = credited_quantity + 1",
+    ),
+    (
+        "B-3",
+        "what is credited of an invoice line",
+        "UPDATE invoice_lines SET credited_net_minor = credited_net_minor + 1",
+    ),
+    (
+        "B-3",
+        "what is credited of an invoice line",
+        "UPDATE invoice_lines SET credited_tax_minor = credited_tax_minor + 1",
+    ),
+    (
+        "B-3",
+        "what is credited of an invoice line",
+        "UPDATE invoice_lines SET quantity = 1 WHERE credited_quantity > 0",
+    ),
+    (
+        "B-3",
+        "what is credited of an invoice is",
+        "UPDATE invoices SET credit_notes_minor = credit_notes_minor + 1",
+    ),
+    (
+        "B-3",
+        "what is credited of an invoice is",
+        "UPDATE invoices SET credited_minor = credited_minor + 1",
+    ),
+    (
+        "B-3",
+        "what is credited of an invoice is",
+        "UPDATE invoices SET total_minor = 1 WHERE credit_notes_minor > 0",
+    ),
+    ("B-4", "what is open of an invoice", "UPDATE invoices SET applied_minor = applied_minor + 1"),
+    ("B-4", "what is open of an invoice", "UPDATE invoices SET total_minor = applied_minor - 1"),
+    ("B-4", "what is open of a bill", "UPDATE bills SET applied_minor = applied_minor + 1"),
+    ("B-4", "what is open of a bill", "UPDATE bills SET total_minor = applied_minor - 1"),
+    ("B-5", "a payment's allocations", "UPDATE payments SET applied_minor = applied_minor + 1"),
+    ("B-5", "a payment's allocations", "UPDATE payments SET amount_minor = applied_minor - 1"),
+    ("B-7", "the numbers of a series", "UPDATE invoices SET seq = seq + 1 WHERE seq = 3"),
+    ("B-7", "the numbers of a series", "UPDATE credit_notes SET seq = seq + 1 WHERE seq = 2"),
+    ("B-7", "the numbers of a series", "UPDATE invoices SET seq = 0 WHERE seq = 1"),
+    ("B-7", "the numbers of a series", "UPDATE number_series SET last = last + 1"),
+    ("B-7", "the dates of a series", "UPDATE invoices SET issued_on = '2000-01-01' WHERE seq = 3"),
+    (
+        "B-7",
+        "the dates of a series",
+        "UPDATE credit_notes SET issued_on = '2000-01-01' WHERE seq = 2",
+    ),
+    ("B-8", "every issued document", "UPDATE invoices SET prev_hash = 'x' WHERE seq = 1"),
+    ("B-8", "every issued document", "UPDATE invoices SET hash = 'x' WHERE seq = 1"),
+    ("B-8", "every issued document", "UPDATE credit_notes SET prev_hash = 'x' WHERE seq = 2"),
+    ("B-8", "the hash", "UPDATE invoices SET prev_hash = 'x' WHERE seq = 1"),
+    ("B-8", "the hash", "UPDATE invoices SET due_on = '2000-01-01' WHERE seq = 1"),
+    ("B-8", "the hash", "UPDATE invoices SET customer = replace(customer, 'Nord', 'Ost')"),
+    ("B-8", "the hash", "UPDATE invoices SET rounding_mode = 'per_line'"),
+    ("B-8", "the hash", "UPDATE invoice_lines SET name = name || '!'"),
+    ("B-8", "the hash", "UPDATE invoice_lines SET unit_price = unit_price + 1"),
+    ("B-8", "the hash", "UPDATE credit_notes SET reason = 'another'"),
+    ("B-8", "the hash", "UPDATE credit_note_lines SET quantity = quantity + 1"),
+    (
+        "B-10",
+        "receivables",
+        "UPDATE account_balances SET debit_minor = debit_minor + 1 WHERE account = '1100'",
+    ),
+    ("B-10", "receivables", "UPDATE payments SET applied_minor = 0 WHERE direction = 'incoming'"),
+    ("B-10", "receivables", "UPDATE credit_notes SET applied_minor = 0"),
+    (
+        "B-10",
+        "payables",
+        "UPDATE account_balances SET debit_minor = debit_minor + 1 WHERE account = '2000'",
+    ),
+    ("B-10", "payables", "UPDATE payments SET applied_minor = 0 WHERE direction = 'outgoing'"),
+    ("L-1", "every journal entry", "DELETE FROM journal_lines WHERE position > 1"),
+    (
+        "L-1",
+        "every journal entry",
+        "UPDATE journal_lines SET debit_minor = debit_minor + 1 WHERE debit_minor > 0",
+    ),
+    ("L-2", "a journal line", "UPDATE journal_lines SET credit_minor = 1 WHERE debit_minor > 0"),
+    ("L-2", "a journal line", "UPDATE journal_lines SET debit_minor = 0, credit_minor = 0"),
+    ("L-2", "a journal line", "UPDATE journal_lines SET debit_minor = -debit_minor"),
+    ("L-2", "a journal line", "DELETE FROM journal_entries"),
+    (
+        "L-3",
+        "the trial balance",
+        "UPDATE account_balances SET credit_minor = credit_minor + 1 WHERE account = '4000'",
+    ),
+    (
+        "L-3",
+        "the trial balance",
+        "UPDATE account_balances SET debit_minor = debit_minor + 1, \
+         credit_minor = credit_minor + 1 WHERE account = '4000'",
+    ),
+    ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'invoice'"),
+    ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'credit_note'"),
+    ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'payment'"),
+    ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'bill'"),
+    ("P-3", "what is billed", "UPDATE purchase_order_lines SET billed = billed + 1"),
+    ("P-3", "what is billed", "UPDATE purchase_order_lines SET received = 0"),
+    ("P-4", "goods received", "UPDATE goods_received SET relieved_minor = relieved_minor + 1"),
+    ("P-4", "goods received", "UPDATE goods_received SET quantity = billed"),
+    (
+        "P-4",
+        "goods received",
+        "UPDATE account_balances SET debit_minor = debit_minor + 1 WHERE account = '2100'",
+    ),
+    (
+        "P-8",
+        "a supplier's invoice",
+        "DROP INDEX bills_once; UPDATE bills SET supplier_invoice_number = 'R-1'",
+    ),
+];
+
+/// What breaks a law now.
+async fn violations(raw: &DatabaseConnection, id: &str, description: &str) -> i64 {
+    let laws = check_laws(raw).await.expect("the laws are counted").laws;
+    let found = laws.iter().find(|l| l.id == id && l.description.starts_with(description));
+    found.unwrap_or_else(|| panic!("no law {id} {description}")).violations
+}
+
+#[tokio::test]
+async fn every_law_finds_what_breaks_it() {
+    let books = populated().await;
+    let raw = books.raw().await;
+    drop_triggers(&raw).await;
+    run_raw(&raw, "PRAGMA foreign_keys = OFF").await.expect("a pragma");
+    run_raw(&raw, "PRAGMA ignore_check_constraints = ON").await.expect("a pragma");
+    books.assert_laws().await;
+    for (id, description, damage) in DAMAGE {
+        run_raw(&raw, "BEGIN").await.expect("a transaction");
+        run_raw(&raw, damage).await.expect("the damage is done");
+        let found = violations(&raw, id, description).await;
+        assert!(found > 0, "{id} does not see {damage}");
+        run_raw(&raw, "ROLLBACK").await.expect("rolled back");
+    }
+    books.assert_laws().await;
+}
+
+/// Without its triggers a database lets itself be damaged.
+pub(super) async fn drop_triggers(raw: &DatabaseConnection) {
+    for name in trigger_names(raw).await {
+        run_raw(raw, &format!("DROP TRIGGER {name}")).await.expect("a trigger less");
+    }
+}
+
+pub(super) async fn trigger_names(raw: &DatabaseConnection) -> BTreeSet<String> {
+    #[derive(sea_orm::FromQueryResult)]
+    struct Name {
+        name: String,
+    }
+    let sql = "SELECT name FROM sqlite_master WHERE type = 'trigger'";
+    let rows: Vec<Name> = kernel::db::query_all(raw, sql, vec![]).await.expect("names");
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+#[test]
+fn every_law_is_damaged_by_something() {
+    for law in LAWS {
+        let damaged =
+            DAMAGE.iter().any(|(id, start, _)| law.id == *id && law.description.starts_with(start));
+        assert!(damaged, "{} {}", law.id, law.description);
+    }
+}

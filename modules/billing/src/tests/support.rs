@@ -399,3 +399,48 @@ pub(super) fn outgoing(order: &PurchaseOrderApproved, amount: &str, allocations:
         "method": "bank_transfer", "allocations": allocations
     })
 }
+
+/// Books with at least two of everything: invoices in every status, credit notes, payments
+/// either way, bills in every status, receipts.
+pub(super) async fn populated() -> Books {
+    let books = Books::open().await;
+    let customer = customer();
+    let lines = [("3", "19.90", "standard"), ("1", "5.25", "reduced")];
+    let mut issued = Vec::new();
+    for _ in 0..3 {
+        issued.push(books.issued(&shipment(&customer, &lines)).await);
+    }
+    books.drafted(&shipment(&customer, &lines)).await;
+    let discarded = books.drafted(&shipment(&customer, &lines)).await;
+    books.service.discard_invoice(&user(), id(&discarded)).await.expect("discarded");
+    let of = |invoice: &Value, amount: &str| json!([{ "invoice_id": invoice["id"], "amount": eur(amount) }]);
+    // The first is paid in whole and then credited in part, the second paid in part.
+    books.pay(incoming(&customer, "77.42", of(&issued[0], "77.42"))).await.expect("paid");
+    books.pay(incoming(&customer, "30.00", of(&issued[1], "20.00"))).await.expect("paid");
+    for invoice in &issued[..2] {
+        let note = json!({
+            "lines": [{"invoice_line_id": invoice["lines"][0]["id"], "quantity": "1"}],
+            "reason": "one came broken"
+        });
+        books.credit(id(invoice), note).await.expect("credited");
+    }
+
+    let order = purchase_order(&[("30", "4.00")]);
+    books.hear(&order).await;
+    let receipt = receipt(&order, &[(0, "12")]);
+    books.hear(&receipt).await;
+    books.hear(&stock_received(&receipt)).await;
+    let mut bills = Vec::new();
+    for (number, quantity) in [("R-1", "4"), ("R-2", "3"), ("R-3", "2"), ("R-4", "2"), ("R-5", "9")]
+    {
+        let body = bill(&order, number, &[(0, quantity, "4.00")]);
+        bills.push(books.enter_bill(body).await.expect("entered"));
+    }
+    books.approve(&user(), id(&bills[0])).await.expect("approved");
+    books.approve(&user(), id(&bills[1])).await.expect("approved");
+    books.reject(id(&bills[2])).await.expect("rejected");
+    let of = |bill: &Value, amount: &str| json!([{ "bill_id": bill["id"], "amount": eur(amount) }]);
+    books.pay(outgoing(&order, "19.20", of(&bills[0], "19.20"))).await.expect("paid");
+    books.pay(outgoing(&order, "5.00", of(&bills[1], "4.00"))).await.expect("paid");
+    books
+}

@@ -16,15 +16,14 @@ pub struct Model {
     pub kind: MoveKind,
     pub product_id: ProductId,
     pub from_location: LocationKind,
-    pub from_warehouse_id: Option<WarehouseId>,
     pub to_location: LocationKind,
-    pub to_warehouse_id: Option<WarehouseId>,
+    pub warehouse_id: Option<WarehouseId>,
     pub quantity: Quantity,
     pub unit_cost: Option<UnitPrice>,
     pub value_minor: i64,
     pub currency: Currency,
     pub moved_on: NaiveDate,
-    pub source_type: SourceType,
+    pub source_type: MoveSourceType,
     pub source_id: Uuid,
     pub source_line_id: Uuid,
     pub reason: Option<String>,
@@ -81,7 +80,7 @@ pub enum LocationKind {
 )]
 #[serde(rename_all = "snake_case")]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
-pub enum SourceType {
+pub enum MoveSourceType {
     /// A receipt of a purchase order
     PurchaseReceipt,
     /// A shipment of an order

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
-use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::service::Service;
 
 pub(super) fn configure(cfg: &mut ServiceConfig) {
@@ -65,7 +65,7 @@ pub(crate) struct Location {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MoveSource {
     #[serde(rename = "type")]
-    pub kind: SourceType,
+    pub kind: MoveSourceType,
     pub id: Uuid,
 }
 

@@ -10,14 +10,14 @@ use kernel::{Ctx, Result};
 use uuid::Uuid;
 
 use crate::entities::product;
-use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
-use crate::error::{Error, Shortage};
+use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
+use crate::error::{Error, Shortage, internal};
 use crate::routes::adjustments::NewAdjustment;
 use crate::routes::moves::StockMove;
 use crate::service::backorders::fill_backorders;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
-use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::{check_fineness, find_product, find_warehouse};
 use crate::service::{Service, business_date};
 
@@ -34,11 +34,13 @@ impl Service {
         let key = Key { product_id: product.id, warehouse_id };
         let mut levels = Levels::lock(&tx, &[key].into()).await?;
         let value = self.adjust_level(levels.at(key)?, &new, &product)?;
-        let (ours, outside) =
-            (Place::Warehouse(warehouse_id), Place::Outside(LocationKind::Adjustment));
-        let (from, to) = if new.quantity.is_positive() { (outside, ours) } else { (ours, outside) };
+        let comes_in = new.quantity.is_positive();
+        let (from, to) = match comes_in {
+            true => (LocationKind::Adjustment, LocationKind::Warehouse),
+            false => (LocationKind::Warehouse, LocationKind::Adjustment),
+        };
         let posting = Posting {
-            source_type: SourceType::Adjustment,
+            source_type: MoveSourceType::Adjustment,
             source_id: Uuid::now_v7(),
             moved_on: adjusted_on,
             reason: Some(new.reason.into_string()),
@@ -48,6 +50,7 @@ impl Service {
             product_id: product.id,
             from,
             to,
+            warehouse_id: Some(warehouse_id),
             quantity: magnitude(new.quantity)?,
             unit_cost: new.unit_cost,
             value,
@@ -55,7 +58,7 @@ impl Service {
             reverses_id: None,
         };
         let posted = post(&mut tx, posting, vec![adjustment]).await?.remove(0);
-        publish_adjusted(&mut tx, &posted, &product, warehouse_id, to == ours)?;
+        publish_adjusted(&mut tx, &posted, &product, warehouse_id, comes_in)?;
         fill_backorders(&mut tx, &mut levels).await?;
         levels.store(&tx).await?;
         let location = format!("/api/v1/inventory/moves/{}", posted.id);
@@ -78,7 +81,7 @@ impl Service {
                 Ok(level.receive_at(new.quantity, unit_cost, &self.company).map_err(too_large)?)
             }
             None if new.quantity.is_positive() => {
-                Ok(level.find(new.quantity, &self.company).map_err(too_large)?)
+                Ok(level.receive_at_average(new.quantity, &self.company).map_err(too_large)?)
             }
             None => {
                 let asked = magnitude(new.quantity)?;
@@ -90,11 +93,7 @@ impl Service {
 }
 
 fn magnitude(quantity: Quantity) -> Result<Quantity> {
-    Ok(if quantity.is_negative() {
-        quantity.checked_neg().map_err(kernel::Error::internal)?
-    } else {
-        quantity
-    })
+    Ok(if quantity.is_negative() { quantity.checked_neg().map_err(internal)? } else { quantity })
 }
 
 /// The refusal where `asked` of one product is more than is available.
@@ -125,8 +124,8 @@ pub(crate) fn publish_adjusted(
 ) -> Result<()> {
     let (mut quantity, mut value) = (posted.quantity, posted.value);
     if !came_in {
-        quantity = quantity.checked_neg().map_err(kernel::Error::internal)?;
-        value = value.checked_neg().map_err(kernel::Error::internal)?;
+        quantity = quantity.checked_neg().map_err(internal)?;
+        value = value.checked_neg().map_err(internal)?;
     }
     let adjusted = StockAdjusted {
         move_id: posted.id,

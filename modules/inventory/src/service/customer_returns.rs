@@ -12,12 +12,12 @@ use kernel::quantity::Quantity;
 use sea_orm::{FromQueryResult, Value};
 use uuid::Uuid;
 
-use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
 use crate::service::backorders::fill_backorders;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
-use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::moves::{NewMove, Posting, post};
 use crate::service::{Service, merge};
 
 impl Service {
@@ -26,8 +26,7 @@ impl Service {
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
         let fate = |line: &ReturnedLine| (line.order_line_id, line.restock);
         let lines = merge(returned.lines, fate, |line| &mut line.quantity)?;
-        let restocked = lines.iter().filter(|line| line.restock);
-        let mut levels = Levels::lock(&tx, &restocked.map(key).collect()).await?;
+        let mut levels = Levels::lock(&tx, &lines.iter().map(key).collect()).await?;
         let mut with_customer = with_customer(&tx, &lines).await?;
         let mut total = Money::zero(self.company.currency);
         let (mut moves, mut back) = (Vec::new(), Vec::new());
@@ -46,15 +45,16 @@ impl Service {
                 levels.at(key(&line))?.receive(quantity, cost).map_err(internal)?;
                 total = total.checked_add(cost).map_err(internal)?;
                 back.push(IssuedLine { order_line_id, product_id, quantity, cost });
-                (MoveKind::Return, Place::Warehouse(line.warehouse_id))
+                (MoveKind::Return, LocationKind::Warehouse)
             } else {
-                (MoveKind::Scrap, Place::Outside(LocationKind::Scrap))
+                (MoveKind::Scrap, LocationKind::Scrap)
             };
             moves.push(NewMove {
                 kind,
                 product_id,
-                from: Place::Outside(LocationKind::Customer),
+                from: LocationKind::Customer,
                 to,
+                warehouse_id: line.restock.then_some(line.warehouse_id),
                 quantity,
                 unit_cost: None,
                 value: cost,
@@ -63,7 +63,7 @@ impl Service {
             });
         }
         let posting = Posting {
-            source_type: SourceType::Return,
+            source_type: MoveSourceType::Return,
             source_id: returned.return_id.uuid(),
             moved_on: returned.received_on,
             reason: None,

@@ -7,10 +7,10 @@ macro_rules! projection {
     ($condition:literal) => {
         concat!(
             "SELECT COUNT(*) AS n FROM (SELECT product_id, warehouse_id FROM (\
-             SELECT product_id, to_warehouse_id AS warehouse_id, quantity, value_minor \
-             FROM stock_moves WHERE to_warehouse_id IS NOT NULL \
-             UNION ALL SELECT product_id, from_warehouse_id, -quantity, -value_minor \
-             FROM stock_moves WHERE from_warehouse_id IS NOT NULL \
+             SELECT product_id, warehouse_id, quantity, value_minor \
+             FROM stock_moves WHERE to_location = 'warehouse' \
+             UNION ALL SELECT product_id, warehouse_id, -quantity, -value_minor \
+             FROM stock_moves WHERE from_location = 'warehouse' \
              UNION ALL SELECT product_id, warehouse_id, -on_hand, -value_minor \
              FROM stock_levels) parts GROUP BY product_id, warehouse_id HAVING ",
             $condition,
@@ -45,11 +45,8 @@ pub(crate) const LAWS: &[Law] = &[
     Law {
         id: "I-2",
         description: "every move leads from one place to another",
-        violations: "SELECT COUNT(*) AS n FROM stock_moves \
-            WHERE (from_location = to_location AND (from_location <> 'warehouse' \
-            OR from_warehouse_id = to_warehouse_id)) \
-            OR (from_location = 'warehouse') <> (from_warehouse_id IS NOT NULL) \
-            OR (to_location = 'warehouse') <> (to_warehouse_id IS NOT NULL)",
+        violations: "SELECT COUNT(*) AS n FROM stock_moves WHERE from_location = to_location \
+            OR ('warehouse' IN (from_location, to_location)) <> (warehouse_id IS NOT NULL)",
     },
     Law {
         id: "I-3",
@@ -80,8 +77,7 @@ pub(crate) const LAWS: &[Law] = &[
             WHERE r.product_id <> m.product_id OR r.quantity <> m.quantity \
             OR r.value_minor <> m.value_minor \
             OR r.from_location <> m.to_location OR r.to_location <> m.from_location \
-            OR (r.from_location = 'warehouse' AND r.from_warehouse_id <> m.to_warehouse_id) \
-            OR (r.to_location = 'warehouse' AND r.to_warehouse_id <> m.from_warehouse_id) \
+            OR r.warehouse_id <> m.warehouse_id \
             OR 1 < (SELECT COUNT(*) FROM stock_moves o WHERE o.reverses_id = m.id)",
     },
     Law {

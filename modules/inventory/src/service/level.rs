@@ -23,7 +23,7 @@ pub(crate) struct NotEnough;
 /// The part of `value_minor` that falls to `part` of `whole`, rounded. The whole takes all of
 /// it, so that whoever takes part after part of what is left takes what rounding left with
 /// the last one (V-4). Zero where there is no whole.
-pub(crate) fn share_minor(
+fn share_minor(
     value_minor: i64,
     part: Quantity,
     whole: Quantity,
@@ -93,7 +93,7 @@ impl Level {
     }
 
     /// Takes goods in at the average cost of what is there, and returns their value.
-    pub fn find(
+    pub fn receive_at_average(
         &mut self,
         quantity: Quantity,
         company: &CompanyConfig,
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn found_goods_are_worth_the_average() {
         let mut some = level(4, 1000);
-        assert_eq!(some.find(units(2), &COMPANY), Ok(eur(500)));
+        assert_eq!(some.receive_at_average(units(2), &COMPANY), Ok(eur(500)));
         assert_eq!(some, level(6, 1500));
     }
 
@@ -279,7 +279,7 @@ mod tests {
         let most = 10_i64.pow(15) - 1;
         let mut rich = self::level(1, most);
         assert_eq!(rich.receive(units(1), eur(1)), Err(AmountError::OutOfRange));
-        assert_eq!(rich.find(units(999), &COMPANY), Err(AmountError::OutOfRange));
+        assert_eq!(rich.receive_at_average(units(999), &COMPANY), Err(AmountError::OutOfRange));
     }
 
     proptest! {

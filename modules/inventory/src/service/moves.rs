@@ -7,34 +7,29 @@ use kernel::db::Tx;
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
-use crate::entities::stock_move::{self, LocationKind, MoveKind, SourceType};
+use crate::entities::stock_move::{self, LocationKind, MoveKind, MoveSourceType};
 use crate::routes::moves::{ListStockMoves, Location, MoveSource, StockMove};
 use crate::service::Service;
 
 /// What all moves of one posting have in common.
 pub(crate) struct Posting {
-    pub source_type: SourceType,
+    pub source_type: MoveSourceType,
     pub source_id: Uuid,
     pub moved_on: NaiveDate,
     pub reason: Option<String>,
-}
-
-/// A place goods come from or go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Warehouse(WarehouseId),
-    Outside(LocationKind),
 }
 
 /// One move of a posting.
 pub(crate) struct NewMove {
     pub kind: MoveKind,
     pub product_id: ProductId,
-    pub from: Place,
-    pub to: Place,
+    pub from: LocationKind,
+    pub to: LocationKind,
+    /// Which warehouse, if one of the two is one.
+    pub warehouse_id: Option<WarehouseId>,
     pub quantity: Quantity,
     pub unit_cost: Option<UnitPrice>,
     pub value: Money,
@@ -58,10 +53,9 @@ pub(crate) async fn post(
                 id,
                 kind: new.kind,
                 product_id: new.product_id,
-                from_location: new.from.kind(),
-                from_warehouse_id: new.from.warehouse_id(),
-                to_location: new.to.kind(),
-                to_warehouse_id: new.to.warehouse_id(),
+                from_location: new.from,
+                to_location: new.to,
+                warehouse_id: new.warehouse_id,
                 quantity: new.quantity,
                 unit_cost: new.unit_cost,
                 value_minor: new.value.minor(),
@@ -83,27 +77,6 @@ pub(crate) async fn post(
     Ok(posted)
 }
 
-impl Place {
-    /// The place a row names by these two columns.
-    pub fn of(kind: LocationKind, warehouse_id: Option<WarehouseId>) -> Self {
-        warehouse_id.map_or(Place::Outside(kind), Place::Warehouse)
-    }
-
-    fn kind(self) -> LocationKind {
-        match self {
-            Place::Warehouse(_) => LocationKind::Warehouse,
-            Place::Outside(kind) => kind,
-        }
-    }
-
-    fn warehouse_id(self) -> Option<WarehouseId> {
-        match self {
-            Place::Warehouse(id) => Some(id),
-            Place::Outside(_) => None,
-        }
-    }
-}
-
 impl Service {
     pub(crate) async fn list_stock_moves(
         &self,
@@ -115,11 +88,7 @@ impl Service {
             select = select.filter(Column::ProductId.eq(product_id));
         }
         if let Some(warehouse_id) = query.warehouse_id {
-            select = select.filter(
-                Condition::any()
-                    .add(Column::FromWarehouseId.eq(warehouse_id))
-                    .add(Column::ToWarehouseId.eq(warehouse_id)),
-            );
+            select = select.filter(Column::WarehouseId.eq(warehouse_id));
         }
         if let Some(kind) = query.kind {
             select = select.filter(Column::Kind.eq(kind));
@@ -140,15 +109,16 @@ impl Service {
 
 impl From<stock_move::Model> for StockMove {
     fn from(model: stock_move::Model) -> Self {
+        let location = |kind| Location {
+            kind,
+            warehouse_id: model.warehouse_id.filter(|_| kind == LocationKind::Warehouse),
+        };
         StockMove {
             id: model.id,
             kind: model.kind,
             product_id: model.product_id,
-            from_location: Location {
-                kind: model.from_location,
-                warehouse_id: model.from_warehouse_id,
-            },
-            to_location: Location { kind: model.to_location, warehouse_id: model.to_warehouse_id },
+            from_location: location(model.from_location),
+            to_location: location(model.to_location),
             quantity: model.quantity,
             unit_cost: model.unit_cost,
             value: Money::new(model.value_minor, model.currency),

@@ -5,11 +5,11 @@ use kernel::Result;
 use kernel::events::Event;
 use kernel::money::Money;
 
-use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
 use crate::service::backorders::fill_backorders;
 use crate::service::levels::{Key, Levels};
-use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::moves::{NewMove, Posting, post};
 use crate::service::{Service, merge};
 
 impl Service {
@@ -36,8 +36,9 @@ impl Service {
             moves.push(NewMove {
                 kind: MoveKind::Receipt,
                 product_id: line.product_id,
-                from: Place::Outside(LocationKind::Supplier),
-                to: Place::Warehouse(warehouse_id),
+                from: LocationKind::Supplier,
+                to: LocationKind::Warehouse,
+                warehouse_id: Some(warehouse_id),
                 quantity: line.quantity,
                 unit_cost: Some(line.unit_cost),
                 value,
@@ -52,7 +53,7 @@ impl Service {
             });
         }
         let posting = Posting {
-            source_type: SourceType::PurchaseReceipt,
+            source_type: MoveSourceType::PurchaseReceipt,
             source_id: receipt.receipt_id.uuid(),
             moved_on: receipt.received_on,
             reason: None,

@@ -88,7 +88,7 @@ pub(crate) struct Taken {
 
 /// Reserves for each line, in their order, what is available; the rest is backordered.
 /// Changes the levels only: [`hold`] writes the rows.
-pub(crate) fn take(
+fn take(
     levels: &mut Levels,
     lines: impl IntoIterator<Item = (OrderLineId, Key, Quantity)>,
 ) -> Result<Vec<Taken>> {

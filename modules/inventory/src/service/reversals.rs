@@ -7,14 +7,14 @@ use kernel::{Ctx, Result};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use crate::entities::stock_move::{self, SourceType};
+use crate::entities::stock_move::{self, LocationKind, MoveSourceType};
 use crate::error::Error;
 use crate::routes::moves::ReverseStockMove;
 use crate::service::Service;
 use crate::service::adjustments::{not_available, publish_adjusted};
 use crate::service::backorders::fill_backorders;
 use crate::service::levels::{Key, Levels};
-use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::find_product;
 
 impl Service {
@@ -28,15 +28,11 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let found = stock_move::Entity::find_by_id(id).one(&*tx).await?;
         let original = found.ok_or_else(|| kernel::Error::not_found("stock move", id))?;
-        if !matches!(original.source_type, SourceType::StockReceipt | SourceType::Adjustment) {
-            return Err(Error::NotReversible.into());
-        }
-        let from = Place::of(original.to_location, original.to_warehouse_id);
-        let to = Place::of(original.from_location, original.from_warehouse_id);
-        // These moves have one end in a warehouse.
-        let ((Place::Warehouse(warehouse_id), _) | (_, Place::Warehouse(warehouse_id))) =
-            (from, to)
-        else {
+        let is_ours = matches!(
+            original.source_type,
+            MoveSourceType::StockReceipt | MoveSourceType::Adjustment
+        );
+        let Some(warehouse_id) = original.warehouse_id.filter(|_| is_ours) else {
             return Err(Error::NotReversible.into());
         };
         let key = Key { product_id: original.product_id, warehouse_id };
@@ -51,7 +47,7 @@ impl Service {
         let product = find_product(&tx, original.product_id).await?;
         let value = Money::new(original.value_minor, original.currency);
         let level = levels.at(key)?;
-        let comes_in = to == Place::Warehouse(warehouse_id);
+        let comes_in = original.from_location == LocationKind::Warehouse;
         if comes_in {
             let too_large = |source| Error::TooLarge { pointer: String::new(), source };
             level.receive(original.quantity, value).map_err(too_large)?;
@@ -63,7 +59,7 @@ impl Service {
                 .map_err(|_| Error::ValueMoved)?;
         }
         let posting = Posting {
-            source_type: SourceType::Reversal,
+            source_type: MoveSourceType::Reversal,
             source_id: Uuid::now_v7(),
             moved_on: tx.now().date_naive(),
             reason: Some(request.reason.into_string()),
@@ -71,8 +67,9 @@ impl Service {
         let mirror = NewMove {
             kind: original.kind,
             product_id: original.product_id,
-            from,
-            to,
+            from: original.to_location,
+            to: original.from_location,
+            warehouse_id: Some(warehouse_id),
             quantity: original.quantity,
             unit_cost: original.unit_cost,
             value,

@@ -6,11 +6,11 @@ use kernel::events::Event;
 use kernel::money::Money;
 use kernel::quantity::Quantity;
 
-use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
 use crate::service::holds::{self, End};
 use crate::service::levels::{Key, Levels};
-use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::moves::{NewMove, Posting, post};
 use crate::service::{Service, merge};
 
 impl Service {
@@ -46,8 +46,9 @@ impl Service {
             moves.push(NewMove {
                 kind: MoveKind::Issue,
                 product_id,
-                from: Place::Warehouse(line.warehouse_id),
-                to: Place::Outside(LocationKind::Customer),
+                from: LocationKind::Warehouse,
+                to: LocationKind::Customer,
+                warehouse_id: Some(line.warehouse_id),
                 quantity,
                 unit_cost: None,
                 value: cost,
@@ -57,7 +58,7 @@ impl Service {
             issued.push(IssuedLine { order_line_id, product_id, quantity, cost });
         }
         let posting = Posting {
-            source_type: SourceType::Shipment,
+            source_type: MoveSourceType::Shipment,
             source_id: shipment.shipment_id.uuid(),
             moved_on: shipment.shipped_on,
             reason: None,

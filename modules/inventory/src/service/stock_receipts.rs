@@ -6,12 +6,12 @@ use kernel::money::Money;
 use kernel::{Ctx, Result};
 use uuid::Uuid;
 
-use crate::entities::stock_move::{LocationKind, MoveKind, SourceType};
+use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::Error;
 use crate::routes::receipts::{NewStockReceipt, StockReceipt};
 use crate::service::backorders::fill_backorders;
 use crate::service::levels::{Key, Levels};
-use crate::service::moves::{NewMove, Place, Posting, post};
+use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::{check_fineness, find_products, find_warehouse};
 use crate::service::{Service, business_date, check_line_count};
 
@@ -49,8 +49,9 @@ impl Service {
             moves.push(NewMove {
                 kind: MoveKind::Receipt,
                 product_id: line.product_id,
-                from: Place::Outside(LocationKind::Adjustment),
-                to: Place::Warehouse(warehouse_id),
+                from: LocationKind::Adjustment,
+                to: LocationKind::Warehouse,
+                warehouse_id: Some(warehouse_id),
                 quantity,
                 unit_cost: Some(line.unit_cost),
                 value,
@@ -61,7 +62,7 @@ impl Service {
         let id = Uuid::now_v7();
         let reason = String::from(new.reason);
         let posting = Posting {
-            source_type: SourceType::StockReceipt,
+            source_type: MoveSourceType::StockReceipt,
             source_id: id,
             moved_on: received_on,
             reason: Some(reason.clone()),

@@ -13,14 +13,16 @@ use super::{Currency, Percent, UnitPrice};
 use crate::id::Id;
 use crate::page::{Cursor, Limit, Sort};
 use crate::quantity::{PositiveQuantity, Quantity};
+use crate::text::Code64;
 
-/// Puts the schema of ids, amounts and paging parameters in place of every
+/// Puts the schema of ids, codes, amounts and paging parameters in place of every
 /// `$ref` to them and drops their components. What stands beside the `$ref`, such as the
 /// description of the field, wins over what the type says.
 pub fn inline_scalars(document: &mut Value) {
     let scalars = BTreeMap::from([
         scalar::<Id<()>>(),
         scalar::<Currency>(),
+        scalar::<Code64>(),
         scalar::<Cursor>(),
         scalar::<Limit>(),
         scalar::<Percent>(),

@@ -16,7 +16,7 @@ use crate::service::counters::Counters;
 use crate::service::status;
 
 /// An order with everything that belongs to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Document {
     pub order: order::Model,
     /// By position.

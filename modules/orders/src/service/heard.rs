@@ -115,7 +115,7 @@ impl Service {
 
 /// An event that came too late to change anything leaves the version alone.
 async fn store_if_changed(tx: &mut Tx, after: &mut Document, before: &Document) -> Result<()> {
-    if after.order == before.order && after.lines == before.lines {
+    if after == before {
         return Ok(());
     }
     after.save(tx, before).await

@@ -46,6 +46,10 @@ impl Service {
         if let Some(tracking_number) = patch.tracking_number {
             after.tracking_number = tracking_number.map(Into::into);
         }
+        // What changes nothing makes no new version.
+        if after == shipment {
+            return tx.reply(Reply::ok(&view(&shipment, lines))).await;
+        }
         let after = save(&mut tx, &shipment, after, lines).await?;
         tx.reply(Reply::ok(&after)).await
     }

@@ -46,7 +46,16 @@ impl Service {
 
         let mut tx = self.db.begin_once(ctx).await?;
         let before = self.lock_as_seen(&tx, &seen).await?;
-        let after = store(&mut tx, &before, patch, relined).await?;
+        let mut after = before.clone();
+        apply(patch, &mut after.order)?;
+        if let Some((lines, totals)) = relined {
+            replace_lines(&tx, &mut after, lines, totals).await?;
+        }
+        // What changes nothing makes no new version.
+        if after == before {
+            return tx.reply(Reply::ok(&before.view()?)).await;
+        }
+        store(&tx, &before, &mut after.order).await?;
         let warnings = find_warnings(&*tx, &after.order).await?;
         let view = after.view_with(warnings)?;
         tx.audit("order", id.uuid(), Some(&before.view()?), Some(&view))?;
@@ -76,14 +85,7 @@ impl Service {
     }
 }
 
-async fn store(
-    tx: &mut Tx,
-    before: &Document,
-    patch: OrderPatch,
-    relined: Relined,
-) -> Result<Document> {
-    let mut after = before.clone();
-    let order = &mut after.order;
+fn apply(patch: OrderPatch, order: &mut order::Model) -> Result<()> {
     if let Some(reference) = patch.customer_reference {
         order.customer_reference = reference.map(Into::into);
     }
@@ -104,17 +106,28 @@ async fn store(
         customer.shipping_address = address;
         order.customer = serde_json::to_string(&customer)?;
     }
-    if let Some((lines, totals)) = relined {
-        order.net_minor = totals.net.minor();
-        order.tax_minor = totals.tax.minor();
-        order.total_minor = totals.total.minor();
-        let of_order = order_line::Column::OrderId.eq(order.id);
-        order_line::Entity::delete_many().filter(of_order).exec(&**tx).await?;
-        let of_order = order_tax::Column::OrderId.eq(order.id);
-        order_tax::Entity::delete_many().filter(of_order).exec(&**tx).await?;
-        (after.lines, after.taxes) = insert_lines(tx, order.id, lines, &totals).await?;
-    }
-    let order = &mut after.order;
+    Ok(())
+}
+
+async fn replace_lines(
+    tx: &Tx,
+    document: &mut Document,
+    lines: Vec<DraftLine>,
+    totals: Totals,
+) -> Result<()> {
+    let order = &mut document.order;
+    order.net_minor = totals.net.minor();
+    order.tax_minor = totals.tax.minor();
+    order.total_minor = totals.total.minor();
+    let of_order = order_line::Column::OrderId.eq(order.id);
+    order_line::Entity::delete_many().filter(of_order).exec(&**tx).await?;
+    let of_order = order_tax::Column::OrderId.eq(order.id);
+    order_tax::Entity::delete_many().filter(of_order).exec(&**tx).await?;
+    (document.lines, document.taxes) = insert_lines(tx, order.id, lines, &totals).await?;
+    Ok(())
+}
+
+async fn store(tx: &Tx, before: &Document, order: &mut order::Model) -> Result<()> {
     order.version += 1;
     order.updated_at = tx.now();
     let change = order::ActiveModel {
@@ -131,6 +144,5 @@ async fn store(
         updated_at: Set(order.updated_at),
         ..Default::default()
     };
-    update_order(tx, order.id, before.order.version, change).await?;
-    Ok(after)
+    update_order(tx, order.id, before.order.version, change).await
 }

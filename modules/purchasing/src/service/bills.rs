@@ -9,7 +9,7 @@ use kernel::quantity::Quantity;
 use kernel::{Error as KernelError, Result};
 use sea_orm::{EntityTrait, IntoActiveModel};
 
-use crate::entities::{billed_line, purchase_order};
+use crate::entities::billed_line;
 use crate::error::Error;
 use crate::service::Service;
 use crate::service::document::{Document, Growth, grow_lines};
@@ -21,10 +21,10 @@ impl Service {
         let bill: BillApproved = event.parse()?;
         let id = bill.purchase_order_id;
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
-        if purchase_order::Entity::find_by_id(id).one(&*tx).await?.is_none() {
-            return Err(Error::BillOfUnknownOrder(id).into());
-        }
-        let before = Document::lock(&tx, id).await?;
+        let before = Document::lock(&tx, id).await.map_err(|error| match error.status() {
+            404 => Error::BillOfUnknownOrder(id).into(),
+            _ => error,
+        })?;
         let mut quantities: BTreeMap<PurchaseOrderLineId, Quantity> = BTreeMap::new();
         for line in bill.lines {
             if before.line(line.purchase_order_line_id).is_none() {

@@ -170,8 +170,7 @@ pub(crate) async fn grow_lines(
     condition: &str,
 ) -> Result<u64> {
     let columns = [("id", Column::Uuid), ("quantity", Column::BigInt)];
-    let rows =
-        growths.iter().map(|growth| vec![growth.line_id.into(), growth.by.micros().into()]);
+    let rows = growths.iter().map(|growth| vec![growth.line_id.into(), growth.by.micros().into()]);
     let mut values = Values::new(tx.get_database_backend(), "v", &columns, rows);
     let order_id = values.bind(id);
     let (sql, values) = values.statement(&format!(

@@ -82,10 +82,8 @@ fn match_products(
     for (index, line) in lines.iter().enumerate() {
         let fault = |code, message| LineFault { index, field: "product_id", code, message };
         match products.get(&line.product_id) {
-            None => faults.push(fault(
-                "unknown_product",
-                format!("there is no product {}", line.product_id),
-            )),
+            None => faults
+                .push(fault("unknown_product", format!("there is no product {}", line.product_id))),
             Some(product) if !product.is_active => faults.push(fault(
                 "product_inactive",
                 format!("{} is not active: nothing more is ordered of it", product.sku),

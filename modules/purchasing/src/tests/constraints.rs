@@ -47,6 +47,37 @@ async fn counters_keep_their_laws() {
 }
 
 #[tokio::test]
+async fn no_draft_makes_no_sense() {
+    let world = World::new().await;
+    world.draft(&["5"]).await;
+    // They refuse every change, and come first.
+    for trigger in ["purchase_order_lines_agreed", "purchase_order_lines_only_grow"] {
+        world.sql(&format!("DROP TRIGGER {trigger}"), vec![]).await.expect("dropped");
+    }
+    for sql in [
+        "UPDATE purchase_orders SET expected_on = '1999-01-01'",
+        "UPDATE purchase_orders SET rounding_mode = 'never'",
+        "UPDATE purchase_orders SET payment_terms_days = -1",
+        "UPDATE purchase_orders SET total_minor = total_minor + 1",
+        "UPDATE purchase_orders SET net_minor = -1, total_minor = tax_minor - 1",
+        "UPDATE purchase_orders SET tax_minor = -1, total_minor = net_minor - 1",
+        "UPDATE purchase_orders SET receipt_status = 'full'",
+        "UPDATE purchase_order_lines SET position = 0",
+        "UPDATE purchase_order_lines SET unit_decimals = 7",
+        "UPDATE purchase_order_lines SET unit_price = -1",
+        "UPDATE purchase_order_lines SET tax_rate = 1000001",
+        "UPDATE purchase_order_lines SET total_minor = total_minor + 1",
+        "UPDATE purchase_order_lines SET ordered = 0",
+        "UPDATE purchase_order_lines SET received = -1",
+        "UPDATE purchase_order_lines SET short_closed = -1",
+        "UPDATE purchase_order_lines SET on_bills = -1",
+        "UPDATE suppliers SET version = 0",
+    ] {
+        check(&world, sql, "CHECK constraint failed").await;
+    }
+}
+
+#[tokio::test]
 async fn only_the_transitions_of_the_machine_happen() {
     let world = World::new().await;
     let order = world.draft(&["5"]).await;

@@ -19,8 +19,7 @@ struct Published {
 
 async fn published(world: &World) -> Vec<(String, i64, Value)> {
     let sql = "SELECT type, aggregate_version, data FROM events ORDER BY seq";
-    let rows: Vec<Published> =
-        query_all(world.service.db.read(), sql, vec![]).await.expect("read");
+    let rows: Vec<Published> = query_all(world.service.db.read(), sql, vec![]).await.expect("read");
     let parse = |text: &str| serde_json::from_str(text).expect("JSON");
     rows.into_iter().map(|row| (row.r#type, row.aggregate_version, parse(&row.data))).collect()
 }
@@ -52,16 +51,11 @@ async fn bad_references_are_pointed_at() {
         let error = refused.expect_err(code);
         assert_eq!((error.status(), error.code()), (422, code));
     };
-    let (good, unknown, inactive) =
-        (WarehouseId::new(), WarehouseId::new(), WarehouseId::new());
+    let (good, unknown, inactive) = (WarehouseId::new(), WarehouseId::new(), WarehouseId::new());
     world.shelf.unknown.lock().expect("whole").push(unknown.uuid());
     world.shelf.inactive.lock().expect("whole").push(inactive.uuid());
-    let line = |product: WarehouseId, quantity: &str| {
-        json!([{"product_id": product, "quantity": quantity, "unit_price": "1"}])
-    };
-    let body = |supplier: SupplierId, warehouse: WarehouseId, lines: Value| {
-        json!({"supplier_id": supplier, "warehouse_id": warehouse, "lines": lines})
-    };
+    let line = |product: WarehouseId, quantity: &str| json!([{"product_id": product, "quantity": quantity, "unit_price": "1"}]);
+    let body = |supplier: SupplierId, warehouse: WarehouseId, lines: Value| json!({"supplier_id": supplier, "warehouse_id": warehouse, "lines": lines});
     let ours = world.supplier_id;
     check(body(SupplierId::new(), good, line(good, "1")), "unknown_supplier").await;
     check(body(ours, unknown, line(good, "1")), "unknown_warehouse").await;
@@ -211,7 +205,10 @@ async fn what_has_arrived_cannot_be_cancelled_and_what_has_not_cannot_be_closed(
         }
         service.cancel_purchase_order(&ctx(), order.id).await.expect("cancelled");
         let cancelled = world.order(order.id).await;
-        assert_eq!((cancelled.status, cancelled.receipt_status), (S::Cancelled, ReceiptStatus::None));
+        assert_eq!(
+            (cancelled.status, cancelled.receipt_status),
+            (S::Cancelled, ReceiptStatus::None)
+        );
         assert_eq!(micros(cancelled.lines[0].open), "0");
     }
     assert_eq!(world.broken_laws().await, Vec::<&str>::new());

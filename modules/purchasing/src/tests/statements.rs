@@ -30,19 +30,29 @@ async fn costs(lines: usize) -> Vec<u32> {
     let mut costs = Vec::new();
     for short in [false, true] {
         let new = serde_json::from_value(body()).expect("a purchase order");
-        costs.push(count(async { service.create_purchase_order(&ctx(), new).await.expect("made") }).await);
+        costs.push(
+            count(async { service.create_purchase_order(&ctx(), new).await.expect("made") }).await,
+        );
         let id = world.order_ids().await.pop().expect("there is one");
         let patch = serde_json::from_value(json!({"lines": body()["lines"]})).expect("a patch");
         costs.push(
-            count(async { service.update_purchase_order(&ctx(), id, patch).await.expect("changed") })
-                .await,
+            count(async {
+                service.update_purchase_order(&ctx(), id, patch).await.expect("changed")
+            })
+            .await,
         );
-        costs.push(count(async { service.approve_purchase_order(&ctx(), id).await.expect("ok") }).await);
-        costs.push(count(async { service.send_purchase_order(&ctx(), id).await.expect("ok") }).await);
+        costs.push(
+            count(async { service.approve_purchase_order(&ctx(), id).await.expect("ok") }).await,
+        );
+        costs.push(
+            count(async { service.send_purchase_order(&ctx(), id).await.expect("ok") }).await,
+        );
         let order = world.order(id).await;
         if short {
             world.receive(id, &[(order.lines[0].id, "1")]).await.expect("received");
-            costs.push(count(async { service.close_purchase_order(&ctx(), id).await.expect("ok") }).await);
+            costs.push(
+                count(async { service.close_purchase_order(&ctx(), id).await.expect("ok") }).await,
+            );
             continue;
         }
         costs.push(count(async { world.receive_all(id).await.expect("received") }).await);

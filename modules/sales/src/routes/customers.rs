@@ -130,6 +130,7 @@ pub(crate) struct CustomerPatch {
     pub price_list_id: Option<Option<PriceListId>>,
     #[serde(default, deserialize_with = "nullable")]
     pub external_id: Option<Option<Text<1, 100>>>,
+    #[schema(nullable = false)]
     pub is_active: Option<bool>,
 }
 

@@ -78,6 +78,7 @@ pub(crate) struct PriceListPatch {
     pub valid_from: Option<Option<NaiveDate>>,
     #[serde(default, deserialize_with = "nullable")]
     pub valid_until: Option<Option<NaiveDate>>,
+    #[schema(nullable = false)]
     pub is_default: Option<bool>,
 }
 

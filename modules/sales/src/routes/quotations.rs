@@ -172,8 +172,11 @@ pub(crate) struct NewQuotationLine {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuotationPatch {
+    #[schema(nullable = false)]
     pub warehouse_id: Option<WarehouseId>,
+    #[schema(nullable = false)]
     pub valid_until: Option<NaiveDate>,
+    #[schema(nullable = false)]
     pub prices_include_tax: Option<bool>,
     /// All the lines: they replace those there were, and are priced afresh.
     #[schema(nullable = false, min_items = 1, max_items = 1000)]

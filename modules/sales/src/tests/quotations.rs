@@ -1,6 +1,7 @@
 //! Quotations, where the clock or another module has a part in them.
 
 use chrono::{Days, NaiveDate};
+use contracts::billing::RoundingMode;
 use contracts::events::{OrderCreated, QuotationAccepted};
 use contracts::ids::{CustomerId, OrderId, QuotationId};
 use contracts::sales::{FindQuotation, Sales};
@@ -162,6 +163,8 @@ async fn a_patch_keeps_the_rounding_mode_and_prices_it_does_not_touch() {
     let row = world.quotation(id).await;
     assert_eq!((row.net_minor, row.tax_minor, row.total_minor), (2_500, 500, 3_000));
     assert_eq!(row.rounding_mode, "per_line");
+    let asked = world.till.asked.lock().expect("whole").clone();
+    assert_eq!(asked, [None, Some(RoundingMode::PerLine)]);
     let until = today() + Days::new(7);
     service.update_quotation(&ctx(), id, patch(json!({"valid_until": until}))).await.expect("ok");
     let row = world.quotation(id).await;

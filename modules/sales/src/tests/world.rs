@@ -1,7 +1,7 @@
 //! What the tests work in.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -32,7 +32,9 @@ struct Shelf;
 #[async_trait]
 impl Inventory for Shelf {
     async fn products(&self, _: &Ctx, request: FindProducts) -> Result<Vec<ProductInfo>> {
-        Ok(request.ids.into_iter()
+        Ok(request
+            .ids
+            .into_iter()
             .map(|id| ProductInfo {
                 id,
                 sku: format!("SKU-{id}"),
@@ -65,11 +67,16 @@ impl Inventory for Shelf {
 }
 
 /// One tax of 20 %, rounded on each line.
-struct Till;
+#[derive(Default)]
+pub(crate) struct Till {
+    /// The rounding mode of each request.
+    pub asked: Mutex<Vec<Option<RoundingMode>>>,
+}
 
 #[async_trait]
 impl Billing for Till {
     async fn calculate_totals(&self, _: &Ctx, request: CalculateTotals) -> Result<Totals> {
+        self.asked.lock().expect("whole").push(request.rounding_mode);
         let currency = request.currency;
         let money = |minor| Money::new(minor, currency);
         let mut lines = Vec::new();
@@ -116,6 +123,7 @@ impl Billing for Till {
 /// A module of its own, gone when dropped.
 pub(crate) struct World {
     pub service: Service,
+    pub till: Arc<Till>,
     dir: PathBuf,
 }
 
@@ -157,9 +165,10 @@ impl World {
             subscriptions: &[],
         };
         let config = Config { expiry_interval_s: 10, quotation_validity_days: 30 };
-        let deps = Deps { module, inventory: Arc::new(Shelf), billing: Arc::new(Till) };
+        let till = Arc::new(Till::default());
+        let deps = Deps { module, inventory: Arc::new(Shelf), billing: till.clone() };
         let service = open(config, deps).await.expect("the module opens");
-        World { service, dir }
+        World { service, till, dir }
     }
 
     /// A customer with this credit limit in cents.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::demo::catalogue::{PRODUCTS, WAREHOUSES, articles};
+use crate::cli::demo::walk::SOLD;
 
 #[test]
 fn a_quarter_has_a_few_hundred_documents_of_every_kind() {
@@ -73,5 +74,8 @@ fn nothing_is_ordered_that_is_not_there() {
                 stock[sale.warehouse][line.product] += i64::from(line.quantity);
             }
         }
+    }
+    for (product, quantity) in SOLD {
+        assert!(stock[0][product] >= i64::from(quantity), "product {product} is left for the walk");
     }
 }

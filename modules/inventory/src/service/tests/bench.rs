@@ -87,6 +87,10 @@ pub struct Line {
 
 impl Bench {
     pub async fn new() -> Self {
+        Bench::open(10).await.expect("opens")
+    }
+
+    pub async fn open(expiry_interval_s: u64) -> Result<Self> {
         let dir = std::env::temp_dir().join(format!("inventory-test-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&dir).expect("a directory for the test");
         let module = ModuleDeps {
@@ -100,8 +104,9 @@ impl Bench {
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: SUBSCRIPTIONS,
         };
-        let service = open(Config { expiry_interval_s: 10 }, Deps { module }).await;
-        Bench { service: Arc::new(service.expect("opens")), dir }
+        let opened = open(Config { expiry_interval_s }, Deps { module }).await;
+        let service = opened.inspect_err(|_| drop(std::fs::remove_dir_all(&dir)))?;
+        Ok(Bench { service: Arc::new(service), dir })
     }
 
     /// A product counted in pieces.

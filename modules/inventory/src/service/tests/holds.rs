@@ -226,3 +226,16 @@ async fn cancelling_gives_back_all_or_the_part_cancelled() {
     bench.cancel(order).await.expect("nothing left to cancel");
     bench.assert_lawful().await;
 }
+
+#[tokio::test]
+async fn a_cancellation_that_crosses_a_fill_takes_what_was_filled() {
+    let (bench, product, warehouse) = stocked(1).await;
+    let (order, line) = (OrderId::new(), bench.line(product, warehouse));
+    bench.reserve(order, &[(line, 4)], true).await.expect("allowed");
+    bench.confirm(order, &[(line, 1, 3)]).await.expect("heard");
+    bench.receive(product, warehouse, 3, "10").await;
+    // Orders has not heard of the fill when it cancels what it thinks is waited for.
+    bench.cancel_lines(order, &[(line, 0, 3)]).await.expect("heard");
+    assert_eq!(bench.level(product, warehouse).await, (4, 1, 0, 4000));
+    bench.assert_lawful().await;
+}

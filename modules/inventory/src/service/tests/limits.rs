@@ -108,3 +108,9 @@ async fn a_queue_longer_than_a_statement_can_name_is_served_at_once() {
     assert_eq!(bench.published::<BackorderFilled>().await.len(), 3500);
     bench.assert_lawful().await;
 }
+
+#[tokio::test]
+async fn a_job_that_never_rests_is_refused_at_the_start() {
+    assert!(Bench::open(0).await.is_err());
+    assert!(Bench::open(1).await.is_ok());
+}

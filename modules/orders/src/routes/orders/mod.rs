@@ -14,7 +14,7 @@ use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::PositiveQuantity;
 use kernel::text::Text;
 use kernel::{Ctx, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -75,18 +75,33 @@ pub(crate) struct NewOrderLine {
 pub(crate) struct OrderPatch {
     #[serde(default, deserialize_with = "nullable")]
     pub customer_reference: Option<Option<Reference>>,
+    #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     pub warehouse_id: Option<WarehouseId>,
+    #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     pub ordered_on: Option<NaiveDate>,
+    #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     pub allow_backorder: Option<bool>,
+    #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     pub prices_include_tax: Option<bool>,
+    #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     pub shipping_address: Option<Address>,
+    #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false, min_items = 1, max_items = 1000)]
     pub lines: Option<Vec<NewOrderLine>>,
+}
+
+/// For a field of a merge patch that cannot be emptied: null is refused, not ignored.
+fn not_null<'de, T, D>(deserializer: D) -> std::result::Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -137,10 +152,11 @@ async fn get_order(service: Data<Service>, id: Path<OrderId>) -> Result<Reply> {
 /// - `warnings` has `duplicate_customer_reference` where another open order of the customer
 ///   has the same reference.
 /// - Errors: 422 `quotation_or_customer`, `taken_from_quotation`, `unknown_quotation`,
-///   `unknown_customer`, `unknown_warehouse`, `warehouse_inactive`,
-///   `unknown_product`, `product_inactive`, `quantity_too_fine`, `no_price`, `no_lines`,
-///   `too_many_lines`, `date_in_future`, `date_out_of_range`, `currency_not_supported`, `unknown_tax_class`,
-///   `amount_overflow`; 409 `quotation_not_accepted`, `customer_inactive`.
+///   `unknown_customer`, `unknown_warehouse`, `warehouse_inactive`, `unknown_product`,
+///   `product_inactive`, `quantity_too_fine`, `no_price`, `no_lines`,
+///   `too_many_lines`, `date_in_future`, `date_out_of_range`, `currency_not_supported`,
+///   `unknown_tax_class`, `amount_overflow`; 409 `quotation_not_accepted`,
+///   `customer_inactive`.
 /// - Emits `orders.order.created`.
 #[utoipa::path(
     tag = "Orders",

@@ -125,6 +125,44 @@ async fn whichever_call_fails_the_order_stays_a_draft_and_nothing_is_held() {
 }
 
 #[tokio::test]
+async fn whichever_call_fails_nothing_is_made_and_nothing_changes() {
+    let world = World::new().await;
+    let fail = |method| world.others(|others| others.fail = Some((method, Fails::Before)));
+    let calm = || world.others(|others| others.fail = None);
+    for method in ["customer", "warehouses", "products", "price_lines", "calculate_totals"] {
+        fail(method);
+        let new = world.new_order(&[5], false);
+        let refusal = world.service.create_order(&ctx(), new).await.expect_err("a call failed");
+        assert_eq!(refusal.code(), "module_unavailable", "{method}");
+        let page = world.service.list_orders(Default::default()).await.expect("the list");
+        assert!(page.data.is_empty(), "{method}");
+    }
+    calm();
+    let order = world.create(&[5, 5], false).await;
+    let draft = world.order(order).await;
+    for method in ["warehouses", "products", "price_lines", "calculate_totals"] {
+        fail(method);
+        let warehouse = world.others(|others| others.warehouses[0].id);
+        let patch = json!({ "lines": world.new_lines(&[6]), "warehouse_id": warehouse });
+        world.patch(order, patch).await.expect_err("a call failed");
+        assert_eq!(world.order(order).await, draft, "{method}");
+    }
+    calm();
+    world.ok(confirm(&world, order)).await;
+    let line = world.line(order, 0).await;
+    let some = json!({ "lines": [{ "order_line_id": line, "quantity": "1" }] });
+    let packed = super::world::body(world.pack(order, some).await.expect("packed")).await;
+    let shipment = super::world::id(&packed["id"]);
+    world.ok(world.service.ship_shipment(&ctx(), shipment)).await;
+    let confirmed = world.order(order).await;
+    fail("calculate_totals");
+    world.cancel_line(order, line, 1).await.expect_err("a call failed");
+    world.service.close_order_short(&ctx(), order).await.expect_err("a call failed");
+    assert_eq!(world.order(order).await, confirmed);
+    world.assert_laws().await;
+}
+
+#[tokio::test]
 async fn of_two_confirmations_at_once_one_stands_and_keeps_what_it_holds() {
     let world = Arc::new(World::new().await);
     for method in ["hold_credit", "reserve"] {

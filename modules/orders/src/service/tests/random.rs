@@ -337,7 +337,7 @@ async fn play(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..Default::default() })]
     #[test]
     fn no_sequence_of_commands_and_events_breaks_a_law(
         steps in prop::collection::vec(step(), 10..60),

@@ -1,9 +1,7 @@
 //! What a purchase order looks like from outside.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use contracts::ids::{
-    ProductId, PurchaseOrderId, PurchaseOrderLineId, SupplierId, WarehouseId,
-};
+use contracts::ids::{ProductId, PurchaseOrderId, PurchaseOrderLineId, SupplierId, WarehouseId};
 use kernel::http::Versioned;
 use kernel::money::{Currency, Money, UnitPrice};
 use kernel::quantity::Quantity;
