@@ -65,9 +65,14 @@ impl Figures {
     }
 }
 
-/// Three digits are kept, whatever the length: it grows by itself.
+/// Three digits are kept, whatever the length.
 fn histogram() -> Histogram<u64> {
     Histogram::new(3).expect("3 is between 0 and 5")
+}
+
+fn note(histogram: &mut Histogram<u64>, since: Instant) {
+    // It grows with its values, so that none is beyond it.
+    let _ = histogram.record(since.elapsed().as_micros() as u64);
 }
 
 /// Who sells.
@@ -92,8 +97,7 @@ impl Client {
             let started = Instant::now();
             match self.sell().await {
                 Ok(order) => {
-                    let micros = started.elapsed().as_micros() as u64;
-                    self.figures.sale.saturating_record(micros);
+                    note(&mut self.figures.sale, started);
                     self.last_order = Some(order);
                 }
                 Err(problem) => {
@@ -151,7 +155,7 @@ impl Client {
         let path = format!("inventory/products/{}", self.shop.products[product]);
         let started = Instant::now();
         self.api.get(&path).await?;
-        self.figures.steps[READ].saturating_record(started.elapsed().as_micros() as u64);
+        note(&mut self.figures.steps[READ], started);
         Ok(())
     }
 
@@ -212,8 +216,7 @@ impl Stopwatch {
     }
 
     fn done(&mut self, figures: &mut Figures) {
-        let micros = self.since.elapsed().as_micros() as u64;
-        figures.steps[self.step].saturating_record(micros);
+        note(&mut figures.steps[self.step], self.since);
         self.step += 1;
         self.since = Instant::now();
     }
