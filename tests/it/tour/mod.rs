@@ -238,6 +238,7 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     });
     let returned = api.post(&format!("{path}/returns"), returned).await.ok();
     api.get(&format!("/api/v1/orders/returns/{}", text(&returned["id"]))).await.ok();
+    server.settle().await;
     let credit = json!({
         "lines": [{"invoice_line_id": invoice["lines"][0]["id"], "quantity": "2"}],
         "reason": "two chairs returned"
