@@ -100,7 +100,19 @@ pub fn figment(overrides: &Overrides) -> Result<Figment, ConfigError> {
         Some(file) => file.clone(),
         None => PathBuf::from("config.toml"),
     };
-    let mut figment = defaults().merge(Toml::file(file)).merge(environment(std::env::vars()));
+    let toml = Toml::file(&file);
+    if let Err(error) = toml.data() {
+        // The parser draws a picture over several lines; what is wrong stands in the last.
+        let text = error.kind.to_string();
+        let (place, what) = (text.lines().next(), text.lines().last());
+        return Err(ConfigError(format!(
+            "{}: {}: {}",
+            file.display(),
+            place.unwrap_or_default(),
+            what.unwrap_or_default()
+        )));
+    }
+    let mut figment = defaults().merge(toml).merge(environment(std::env::vars()));
     if let Some(bind) = &overrides.bind {
         figment = figment.merge(Serialized::default("server.bind", bind));
     }

@@ -20,13 +20,13 @@ const KILLS: u32 = 20;
 const CLIENTS: usize = 4;
 
 /// The real executable on a free port.
-struct Process {
-    child: Child,
-    base: String,
+pub struct Process {
+    pub child: Child,
+    pub base: String,
 }
 
 impl Process {
-    fn start(data_dir: &Path) -> Process {
+    pub fn start(data_dir: &Path) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_erp"))
             .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)

@@ -7,6 +7,7 @@ mod auth;
 mod billing;
 mod boundaries;
 mod census;
+mod cli;
 mod crash;
 mod docs_page;
 mod flows;

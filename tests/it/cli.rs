@@ -1,0 +1,155 @@
+//! The command line: what it prints, and one clear line when something is wrong.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::crash::Process;
+
+/// A directory of its own, removed when dropped.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new() -> Dir {
+        let dir = std::env::temp_dir().join(format!("erp-cli-{}", Uuid::now_v7()));
+        std::fs::create_dir_all(&dir).expect("a directory");
+        Dir(dir)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs the executable in `dir`, so that no settings file of the checkout is read.
+fn erp(dir: &Dir, args: &[&str], env: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_erp"))
+        .args(args)
+        .current_dir(&dir.0)
+        .envs(env.iter().copied())
+        .output()
+        .expect("the executable runs")
+}
+
+/// The only line on stderr of a command that failed.
+#[track_caller]
+fn complaint(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let text = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+#[test]
+fn a_bad_setting_is_named_with_where_it_came_from() {
+    let dir = Dir::new();
+    let check = |args: &[&str], env: &[(&str, &str)], expected: &[&str]| {
+        let text = complaint(&erp(&dir, args, env));
+        for part in expected {
+            assert!(text.contains(part), "{text} does not say {part}");
+        }
+    };
+    check(&["serve", "--bind", "nowhere"], &[], &["server.bind"]);
+    check(&["serve", "--config", "no-such.toml"], &[], &["no-such.toml"]);
+    check(
+        &["serve"],
+        &[("ERP__DATA__READ_CONNECTIONS", "many")],
+        &["data.read_connections", "ERP__DATA__READ_CONNECTIONS"],
+    );
+    check(&["serve"], &[("ERP__SERVER__BNID", "x")], &["bnid"]);
+    check(&["serve"], &[("ERP__COMPANY__CURRENCY", "XYZ")], &["company.currency"]);
+    check(&["check-config"], &[("ERP__SALES__EXPIRY", "1")], &["expiry"]);
+    check(&["serve"], &[("ERP__MODULES", "[\"sails\"]")], &["sails"]);
+    std::fs::write(dir.0.join("config.toml"), "[server\n").expect("written");
+    check(&["serve"], &[], &["config.toml"]);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    let dir = Dir::new();
+    let file = dir.0.join("a-file");
+    std::fs::write(&file, "").expect("written");
+    let path = file.join("data");
+    let args = ["serve", "--bind", "127.0.0.1:0", "--data-dir", path.to_str().expect("UTF-8")];
+    let text = complaint(&erp(&dir, &args, &[]));
+    assert!(text.contains("data.dir") && text.contains("a-file"), "{text}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let dir = Dir::new();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let text = complaint(&erp(&dir, &["serve", "--bind", &address], &[]));
+    assert!(text.contains("server.bind") && text.contains(&address), "{text}");
+}
+
+#[test]
+fn the_routing_table_has_a_row_a_module() {
+    let dir = Dir::new();
+    let output = erp(&dir, &["routes", "--format", "json"], &[]);
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(rows.as_array().map(Vec::len), Some(6));
+    assert_eq!(rows[0]["prefix"], "/api/v1/auth");
+    assert_eq!(rows[0]["target"], "local");
+}
+
+#[test]
+fn secrets_are_not_printed_with_the_settings() {
+    let dir = Dir::new();
+    let output = erp(&dir, &["check-config"], &[("ERP__INTERNAL__SECRET", "do not tell anyone")]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("***"), "{text}");
+    assert!(!text.contains("do not tell"), "{text}");
+}
+
+#[test]
+fn the_doctor_finds_what_is_missing() {
+    let dir = Dir::new();
+    let healthy = erp(&dir, &["doctor", "--bind", "127.0.0.1:0"], &[]);
+    assert!(healthy.status.success(), "{}", String::from_utf8_lossy(&healthy.stdout));
+    let alone = erp(&dir, &["doctor", "--bind", "127.0.0.1:0"], &[("ERP__MODULES", "[\"sales\"]")]);
+    assert!(!alone.status.success());
+    let text = String::from_utf8_lossy(&alone.stdout);
+    assert!(text.contains("MISSING billing"), "{text}");
+}
+
+#[test]
+fn migrate_prepares_a_directory_and_can_be_repeated() {
+    let dir = Dir::new();
+    for _ in 0..2 {
+        let output = erp(&dir, &["migrate", "--data-dir", "books"], &[]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(dir.0.join("books/billing.db").exists());
+}
+
+#[test]
+fn completions_are_printed_for_a_shell() {
+    let dir = Dir::new();
+    let output = erp(&dir, &["completions", "bash"], &[]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("check-config"));
+}
+
+#[test]
+fn sigterm_ends_the_server_cleanly() {
+    let dir = Dir::new();
+    let mut process = Process::start(&dir.0);
+    let pid = process.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+    let deadline = Instant::now() + Duration::from_secs(15);
+    let status = loop {
+        match process.child.try_wait().expect("it can be waited for") {
+            Some(status) => break status,
+            None => assert!(Instant::now() < deadline, "the server does not stop"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(status.success(), "{status}");
+}
