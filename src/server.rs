@@ -29,6 +29,9 @@ use crate::gateway::{MODULES, Upstream, forward};
 use crate::registry;
 use crate::telemetry::RequestSpan;
 
+/// Often enough that a checkpoint is small, seldom enough that an idle process sleeps.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
+
 /// Why a process cannot start; one line that names the setting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -77,6 +80,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         let relay =
             Relay::new(module.db.clone(), registry.subscribers.clone(), config.events.clone());
         tasks.push(tokio::spawn(relay.run(stopping.clone())));
+        tasks.push(tokio::spawn(checkpoints(module.db.clone(), stopping.clone())));
         for job in module.jobs.clone() {
             tasks.push(tokio::spawn(run_job(job, stopping.clone())));
         }
@@ -310,6 +314,19 @@ async fn internal_call(
 /// Compares in a time that tells nothing of where the two differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+}
+
+/// Keeps the write-ahead log of a module short.
+async fn checkpoints(db: Db, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(CHECKPOINT_EVERY) => {}
+            _ = stop.changed() => return,
+        }
+        if let Err(error) = db.checkpoint().await {
+            tracing::warn!(module = db.module(), error = %error, "checkpoint failed");
+        }
+    }
 }
 
 async fn run_job(job: kernel::Job, mut stop: watch::Receiver<bool>) {

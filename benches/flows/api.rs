@@ -24,7 +24,7 @@ pub struct Api {
 #[derive(Debug)]
 pub struct Problem {
     pub code: String,
-    detail: String,
+    pub detail: String,
 }
 
 impl Problem {

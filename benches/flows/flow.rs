@@ -28,11 +28,18 @@ const READ: usize = STEPS.len() - 1;
 /// Longest wait for the invoice that follows a shipment.
 const INVOICE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Durations in microseconds and counts of errors by code.
+/// Durations in microseconds, and errors by code.
 pub struct Figures {
     pub sale: Histogram<u64>,
     pub steps: Vec<Histogram<u64>>,
-    pub errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<String, Failures>,
+}
+
+/// How often something failed, and how it did the first time.
+#[derive(Default)]
+pub struct Failures {
+    pub count: u64,
+    pub example: String,
 }
 
 impl Figures {
@@ -50,9 +57,17 @@ impl Figures {
         for (sum, steps) in self.steps.iter_mut().zip(&other.steps) {
             let _ = sum.add(steps);
         }
-        for (code, count) in &other.errors {
-            *self.errors.entry(code.clone()).or_default() += count;
+        for (code, failures) in &other.errors {
+            self.add_failures(code, failures.count, &failures.example);
         }
+    }
+
+    fn add_failures(&mut self, code: &str, count: u64, example: &str) {
+        let failures = self.errors.entry(code.to_owned()).or_default();
+        if failures.count == 0 {
+            failures.example = example.to_owned();
+        }
+        failures.count += count;
     }
 
     /// Whole sales.
@@ -66,6 +81,7 @@ impl Figures {
 }
 
 /// Three digits are kept, whatever the length.
+#[expect(clippy::expect_used, reason = "the number of digits is a constant in its range")]
 fn histogram() -> Histogram<u64> {
     Histogram::new(3).expect("3 is between 0 and 5")
 }
@@ -101,13 +117,13 @@ impl Client {
                     self.last_order = Some(order);
                 }
                 Err(problem) => {
-                    *self.figures.errors.entry(problem.code).or_default() += 1;
+                    self.figures.add_failures(&problem.code, 1, &problem.detail);
                     // So that a server that refuses everything is not flooded.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
             if let Err(problem) = self.read().await {
-                *self.figures.errors.entry(problem.code).or_default() += 1;
+                self.figures.add_failures(&problem.code, 1, &problem.detail);
             }
         }
         self

@@ -25,7 +25,7 @@ impl Report<'_> {
     pub fn print(&self, books: &Result<usize, String>) {
         let sale = &self.figures.sale;
         let flows_per_s = self.figures.flows() as f64 / self.elapsed.as_secs_f64();
-        let errors: u64 = self.figures.errors.values().sum();
+        let errors: u64 = self.figures.errors.values().map(|failures| failures.count).sum();
         self.print_conditions();
         println!("\nwhole sales, from quotation to cash");
         println!("  {} in {:.1} s", self.figures.flows(), self.elapsed.as_secs_f64());
@@ -37,8 +37,8 @@ impl Report<'_> {
             ms(sale, 0.99)
         );
         println!("  {errors} errors");
-        for (code, count) in &self.figures.errors {
-            println!("    {count:>6} {code}");
+        for (code, failures) in &self.figures.errors {
+            println!("    {:>6} {code}, as in: {}", failures.count, failures.example);
         }
         println!("\n{:<26} {:>10} {:>10}", "step", "p50 ms", "p95 ms");
         for (name, step) in STEPS.iter().zip(&self.figures.steps) {

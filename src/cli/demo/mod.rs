@@ -24,7 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::serve::PASSWORD_FILE;
 use client::Client;
 use company::{Company, MASTER_DATA};
-use failure::Result;
+use failure::{InStep, Result};
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -69,7 +69,7 @@ fn kept_password(data_dir: PathBuf) -> Result<String, String> {
 
 async fn run(url: &str, user: &str, password: &str) -> Result<()> {
     let started = Instant::now();
-    let client = Client::sign_in(url, user, password).await?;
+    let client = Client::sign_in(url, user, password).await.step(|| "signing in".into())?;
     let plan = plan::plan(&catalogue::articles());
     let bar = progress_bar(MASTER_DATA + history::steps(&plan));
     bar.set_message("products, customers, suppliers");

@@ -54,6 +54,20 @@ async fn a_bill_that_matches_is_approved_and_posted() {
 }
 
 #[tokio::test]
+async fn a_bill_of_nothing_is_settled_at_once() {
+    let books = Books::open().await;
+    let order = purchase_order(&[("10", "0.00")]);
+    books.hear(&order).await;
+    books.hear(&receipt(&order, &[(0, "10")])).await;
+    let entered = bill(&order, "R-1", &[(0, "10", "0.00")]);
+    let entered = books.enter_bill(entered).await.expect("entered");
+    let approved = books.approve(&user(), id(&entered)).await.expect("approved");
+    assert_eq!((&approved["status"], &approved["open"]), (&json!("settled"), &eur("0.00")));
+    assert_eq!(books.posted(id::<()>(&entered).uuid()).await, []);
+    books.assert_laws().await;
+}
+
+#[tokio::test]
 async fn exceptions_say_what_was_expected() {
     let books = Books::open().await;
     let order = purchase_order(&[("10", "4.10"), ("10", "2.00")]);

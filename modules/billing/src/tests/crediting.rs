@@ -80,6 +80,20 @@ fn golden_vector_credited_item_by_item_in_any_order() {
     }
 }
 
+/// Two lines of a cent each. Half of each is credited, which by the sum of both is one cent
+/// and the first line has it: closing that line must not credit it again.
+#[test]
+fn a_line_credited_in_full_by_rounding_gets_nothing_more() {
+    let terms = terms(RoundingMode::PerDocument, false);
+    let mut lines = invoice(terms, &[(2_000_000, 5_000, 0, 0), (2_000_000, 5_000, 0, 0)]);
+    let notes = [0, 1, 0, 1].map(|index| {
+        let one = Credit { index, quantity: Quantity::ONE };
+        issue(terms, &mut lines, &[one]).net
+    });
+    assert_eq!(notes, [1, 0, 0, 1]);
+    assert!(lines.iter().all(|line| line.credited == line.invoiced));
+}
+
 #[test]
 fn ten_tenths_of_a_line_close_it() {
     let terms = terms(RoundingMode::PerDocument, false);
@@ -114,8 +128,10 @@ fn cumulative(terms: Terms, lines: &[InvoicedLine]) -> NetTax {
     NetTax { net: totals.net.minor(), tax: totals.tax.minor() }
 }
 
+/// Ordinary prices, and some of less than a cent.
 fn sample() -> impl Strategy<Value = Sample> {
-    (1_i64..20_000_000, 0_i64..20_000_000, 0_i64..=500_000, 0_usize..3)
+    let price = prop_oneof![2 => 0_i64..20_000_000, 1 => 0_i64..9_000];
+    (1_i64..20_000_000, price, 0_i64..=500_000, 0_usize..3)
 }
 
 fn modes() -> impl Strategy<Value = Terms> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Value};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -109,11 +109,10 @@ impl Tx {
 
     /// Stores the answer under the caller's key, if there is one, and commits.
     pub async fn reply(self, reply: Reply) -> Result<Reply> {
+        let mut batch = Batch::default();
         if let Some(key) = &self.ctx.idempotency {
-            let sql = "INSERT INTO idempotency_keys \
-                       (scope, key, body_hash, status, etag, location, body, created_at) \
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-            let values = vec![
+            let mut row = Rows::new(8);
+            row.push([
                 key.scope.as_ref().into(),
                 key.key.as_ref().into(),
                 key.body_hash.get().cloned().unwrap_or_default().into(),
@@ -122,20 +121,33 @@ impl Tx {
                 reply.location.clone().into(),
                 reply.body.as_str().into(),
                 self.now.into(),
-            ];
-            execute(&self.txn, sql, values).await?;
+            ]);
+            let sql = "INSERT INTO idempotency_keys \
+                       (scope, key, body_hash, status, etag, location, body, created_at) VALUES ";
+            batch.insert(sql, row);
         }
-        self.commit().await?;
+        self.finish(batch).await?;
         Ok(reply)
     }
 
     /// Writes audit rows and events, commits, and wakes the relay.
     pub async fn commit(self) -> Result<()> {
-        self.write_audit().await?;
-        let wakes = self.write_events().await?;
+        self.finish(Batch::default()).await
+    }
+
+    async fn finish(self, mut batch: Batch) -> Result<()> {
+        let head = self.add_audit(&mut batch).await?;
+        let wakes = self.add_events(&mut batch)?;
+        // Forgotten before and set again after the commit: whatever goes wrong between,
+        // the next transaction asks the table.
+        let known = self.db.audit_head().lock().map(|mut known| known.take()).ok().flatten();
+        batch.run(&self.txn).await?;
         self.txn.commit().await?;
+        if let Ok(mut known_head) = self.db.audit_head().lock() {
+            *known_head = head.or(known);
+        }
         if wakes {
-            self.db.published().notify_one();
+            self.db.published().send_modify(|count| *count += 1);
         }
         Ok(())
     }
@@ -173,13 +185,12 @@ impl Tx {
         Ok(execute(&self.txn, sql, values).await? == 1)
     }
 
-    async fn write_audit(&self) -> Result<()> {
+    /// Adds the audit rows and returns the hash of the last, if there are any.
+    async fn add_audit(&self, batch: &mut Batch) -> Result<Option<String>> {
         if self.changes.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let last = "SELECT hash FROM audit_log ORDER BY seq DESC LIMIT 1";
-        let last: Option<Hash> = query_one(&self.txn, last, vec![]).await?;
-        let mut prev_hash = last.map(|row| row.hash).unwrap_or_default();
+        let mut prev_hash = self.last_audit_hash().await?;
         let mut rows = Rows::new(13);
         for change in &self.changes {
             let hash = self.audit_hash(&prev_hash, change)?;
@@ -203,7 +214,23 @@ impl Tx {
         let sql = "INSERT INTO audit_log (occurred_at, actor_kind, actor_id, actor_name, \
                    request_id, operation, resource_type, resource_id, reason, before, after, \
                    prev_hash, hash) VALUES ";
-        rows.insert(&self.txn, sql).await
+        batch.insert(sql, rows);
+        Ok(Some(prev_hash))
+    }
+
+    /// The end of the chain. With one writer (SQLite) it is the one this process wrote
+    /// last; the table is asked once. Should another process have written meanwhile, the
+    /// unique index on `prev_hash` refuses the fork.
+    async fn last_audit_hash(&self) -> Result<String> {
+        if self.txn.get_database_backend() == DbBackend::Sqlite
+            && let Ok(head) = self.db.audit_head().lock()
+            && let Some(head) = &*head
+        {
+            return Ok(head.clone());
+        }
+        let sql = "SELECT hash FROM audit_log ORDER BY seq DESC LIMIT 1";
+        let last: Option<Hash> = query_one(&self.txn, sql, vec![]).await?;
+        Ok(last.map(|row| row.hash).unwrap_or_default())
     }
 
     /// SHA-256 over the previous hash and everything the row says.
@@ -220,8 +247,8 @@ impl Tx {
         Ok(crate::http::hex(&Sha256::digest(said)))
     }
 
-    /// Returns whether somebody listens to what was published.
-    async fn write_events(&self) -> Result<bool> {
+    /// Adds the events and returns whether somebody listens to them.
+    fn add_events(&self, batch: &mut Batch) -> Result<bool> {
         if self.events.is_empty() {
             return Ok(false);
         }
@@ -252,11 +279,11 @@ impl Tx {
         }
         let sql = "INSERT INTO events (id, type, version, occurred_at, aggregate_id, \
                    aggregate_version, correlation_id, causation_id, actor, data) VALUES ";
-        events.insert(&self.txn, sql).await?;
+        batch.insert(sql, events);
         let wakes = !outbox.is_empty();
         let sql =
             "INSERT INTO outbox (event_id, subscriber, aggregate_id, next_attempt_at) VALUES ";
-        outbox.insert(&self.txn, sql).await?;
+        batch.insert(sql, outbox);
         Ok(wakes)
     }
 }
@@ -283,19 +310,58 @@ impl Rows {
     fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+}
 
-    /// Runs `INSERT .. VALUES` with the rows; nothing if there are none, and more than
-    /// one statement only where one could not name them all.
-    async fn insert(self, conn: &impl ConnectionTrait, sql: &str) -> Result<()> {
-        for values in self.values.chunks(MAX_PARAMETERS / self.width * self.width) {
-            let tuples: Vec<_> = (0..values.len() / self.width)
-                .map(|row| {
-                    let marks: Vec<_> =
-                        (1..=self.width).map(|i| format!("${}", row * self.width + i)).collect();
-                    format!("({})", marks.join(", "))
-                })
-                .collect();
-            execute(conn, format!("{sql}{}", tuples.join(", ")), values.to_vec()).await?;
+/// Inserts that go to the database together: on SQLite one round trip for all of them,
+/// and the one writer is held that much shorter.
+#[derive(Default)]
+struct Batch(Vec<Insert>);
+
+/// One `INSERT .. VALUES`, without its tuples.
+struct Insert {
+    sql: &'static str,
+    width: usize,
+    values: Vec<Value>,
+}
+
+impl Batch {
+    /// Adds rows, if there are any; as more than one statement only where one could not
+    /// name all parameters.
+    fn insert(&mut self, sql: &'static str, rows: Rows) {
+        let width = rows.width;
+        for values in rows.values.chunks(MAX_PARAMETERS / width * width) {
+            self.0.push(Insert { sql, width, values: values.to_vec() });
+        }
+    }
+
+    async fn run(self, conn: &impl ConnectionTrait) -> Result<()> {
+        // PostgreSQL prepares one statement at a time.
+        let together = conn.get_database_backend() == DbBackend::Sqlite;
+        let mut text = String::new();
+        let mut values: Vec<Value> = Vec::new();
+        for insert in self.0 {
+            let full = values.len() + insert.values.len() > MAX_PARAMETERS;
+            if !text.is_empty() && (full || !together) {
+                execute(conn, std::mem::take(&mut text), std::mem::take(&mut values)).await?;
+            }
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            text.push_str(insert.sql);
+            for (i, _) in insert.values.iter().enumerate() {
+                // Parameters are numbered through all statements.
+                let opening = match i {
+                    0 => "(",
+                    i if i % insert.width == 0 => "), (",
+                    _ => ", ",
+                };
+                text.push_str(&format!("{opening}${}", values.len() + i + 1));
+            }
+            text.push(')');
+            values.extend(insert.values);
+        }
+        if !text.is_empty() {
+            execute(conn, text, values).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The relay of a module: takes what the outbox holds to those who want it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -47,10 +47,19 @@ impl Relay {
         Relay { db, subscribers, config }
     }
 
-    /// Delivers until `stop` says true.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Delivers until `stop` says true: to each subscriber by itself, so that a slow one
+    /// keeps nobody waiting.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let heard = self.db.subscriptions().iter().flat_map(|(_, subscribers)| *subscribers);
+        let subscribers: BTreeSet<&str> = heard.copied().collect();
+        join_all(subscribers.into_iter().map(|name| self.serve(name, stop.clone()))).await;
+    }
+
+    async fn serve(&self, subscriber: &str, mut stop: watch::Receiver<bool>) {
+        let mut published = self.db.published().subscribe();
         while !*stop.borrow() {
-            let delivered = match self.deliver_due().await {
+            published.mark_unchanged();
+            let delivered = match self.deliver_due(subscriber).await {
                 Ok(count) => count,
                 Err(error) => {
                     tracing::error!(module = self.db.module(), error = ?error, "relay failed");
@@ -61,7 +70,7 @@ impl Relay {
                 continue;
             }
             tokio::select! {
-                () = self.db.published().notified() => {}
+                _ = published.changed() => {}
                 () = tokio::time::sleep(IDLE) => {}
                 _ = stop.changed() => {}
             }
@@ -69,39 +78,25 @@ impl Relay {
     }
 
     /// One round over what is due; returns how many deliveries succeeded.
-    async fn deliver_due(&self) -> Result<usize> {
-        // Only the head of each queue (one a subscriber and aggregate) is due: what
-        // failed or is parked holds back what came after it, and nothing else.
+    async fn deliver_due(&self, subscriber: &str) -> Result<usize> {
+        // Only the head of each queue (one an aggregate) is due: what failed or is parked
+        // holds back what came after it, and nothing else.
         let sql = "SELECT o.seq, o.subscriber, o.attempts, e.id, e.type, e.version, \
             e.occurred_at, e.aggregate_id, e.aggregate_version, e.correlation_id, \
             e.causation_id, e.actor, e.data \
             FROM outbox o JOIN events e ON e.id = o.event_id \
-            WHERE o.parked_at IS NULL AND o.next_attempt_at <= $1 AND NOT EXISTS ( \
-                SELECT 1 FROM outbox p WHERE p.subscriber = o.subscriber \
+            WHERE o.subscriber = $1 AND o.parked_at IS NULL AND o.next_attempt_at <= $2 \
+            AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.subscriber = o.subscriber \
                 AND p.aggregate_id = o.aggregate_id AND p.seq < o.seq) \
-            ORDER BY o.seq LIMIT $2";
-        let values = vec![Utc::now().into(), (self.config.batch as i64).into()];
+            ORDER BY o.seq LIMIT $3";
+        let values = vec![subscriber.into(), Utc::now().into(), (self.config.batch as i64).into()];
         let due: Vec<Due> = query_all(self.db.read(), sql, values).await?;
-        if due.is_empty() {
-            return Ok(0);
-        }
-        let mut queues: BTreeMap<String, Vec<Due>> = BTreeMap::new();
+        let mut outcomes = Vec::with_capacity(due.len());
         for row in due {
-            queues.entry(row.subscriber.clone()).or_default().push(row);
-        }
-        let rounds = queues.into_values().map(|queue| self.deliver_queue(queue));
-        let outcomes: Vec<_> = join_all(rounds).await.into_iter().flatten().collect();
-        self.record(outcomes).await
-    }
-
-    /// Delivers to one subscriber, one event after the other.
-    async fn deliver_queue(&self, queue: Vec<Due>) -> Vec<(i64, i64, Result<()>)> {
-        let mut outcomes = Vec::with_capacity(queue.len());
-        for row in queue {
             let (seq, attempts) = (row.seq, row.attempts);
             outcomes.push((seq, attempts, self.deliver(row).await));
         }
-        outcomes
+        self.record(outcomes).await
     }
 
     async fn deliver(&self, row: Due) -> Result<()> {
