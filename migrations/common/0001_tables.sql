@@ -16,7 +16,7 @@ CREATE TABLE audit_log (
     before        TEXT,
     after         TEXT,
     prev_hash     TEXT NOT NULL UNIQUE,
-    hash          TEXT NOT NULL UNIQUE
+    hash          TEXT NOT NULL
 );
 CREATE INDEX audit_log_by_resource ON audit_log (resource_id);
 

@@ -71,6 +71,7 @@ async fn get_me(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
     ),
     extensions(
         ("x-permission" = json!("self")),
+        ("x-needs" = json!(["no-idempotency-key"])),
         ("x-errors" = json!([
             "wrong_password", "password_is_username", "too_many_attempts", "sign_in_busy"
         ]))

@@ -100,6 +100,7 @@ pub(crate) struct RefreshGrant {
     ),
     extensions(
         ("x-permission" = json!("none")),
+        ("x-needs" = json!(["no-idempotency-key"])),
         ("x-errors" = json!(["invalid_credentials", "too_many_attempts", "sign_in_busy"]))
     )
 )]
@@ -132,6 +133,7 @@ async fn create_token(
     ),
     extensions(
         ("x-permission" = json!("none")),
+        ("x-needs" = json!(["no-idempotency-key"])),
         ("x-errors" = json!(["invalid_refresh_token", "refresh_token_reused", "sign_in_busy"]))
     )
 )]
@@ -153,7 +155,7 @@ async fn refresh_token(
 #[utoipa::path(
     tag = "Tokens",
     responses((status = 204)),
-    extensions(("x-permission" = json!("self")))
+    extensions(("x-permission" = json!("self")), ("x-needs" = json!(["no-idempotency-key"])))
 )]
 #[post("/token/revoke")]
 async fn revoke_token(ctx: Ctx, service: Data<Service>) -> Result<Reply> {

@@ -143,6 +143,7 @@ async fn get_user(service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
     responses((status = 201, body = User)),
     extensions(
         ("x-permission" = json!("auth.user:create")),
+        ("x-needs" = json!(["no-idempotency-key"])),
         ("x-errors" = json!([
             "username_taken", "password_is_username", "unknown_role", "too_many_roles",
             "cannot_grant", "sign_in_busy"

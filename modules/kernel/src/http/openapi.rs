@@ -113,6 +113,8 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         .unwrap_or_default();
     let needs_if_match = needs.iter().any(|n| n == "if-match");
     let needs_key = needs.iter().any(|n| n == "idempotency-key");
+    // Where the answer or the body is a secret, nothing of it is stored.
+    let takes_key = method == "post" && !needs.iter().any(|n| n == "no-idempotency-key");
 
     if let Value::Null = operation["parameters"] {
         operation["parameters"] = json!([]);
@@ -126,7 +128,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
                 "example": "\"v1\""
             }));
         }
-        if method == "post" {
+        if takes_key {
             parameters.push(json!({
                 "name": "Idempotency-Key", "in": "header", "required": needs_key,
                 "description": "Makes a repeat of this request return the first answer.",
@@ -156,7 +158,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     if needs_key {
         codes.push("idempotency_key_required");
     }
-    if method == "post" {
+    if takes_key {
         statuses.push("422");
         codes.extend(["invalid_idempotency_key", "idempotency_key_reused"]);
     }
