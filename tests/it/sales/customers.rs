@@ -185,10 +185,13 @@ async fn customers_are_found_by_what_is_known_of_them() {
     };
     assert_eq!(found("").await, [second.clone(), first.clone()]);
     assert_eq!(found("sort=created_at").await, [first.clone(), second.clone()]);
-    assert_eq!(found("external_id=crm-1").await, [first.clone()]);
+    assert_eq!(found("external_id=crm-1").await, std::slice::from_ref(&first));
     assert_eq!(found("external_id=crm-2").await, Vec::<Value>::new());
-    assert_eq!(found(&format!("number={}", text(&second["number"]))).await, [second.clone()]);
-    assert_eq!(found("is_active=true").await, [first.clone()]);
+    assert_eq!(
+        found(&format!("number={}", text(&second["number"]))).await,
+        std::slice::from_ref(&second)
+    );
+    assert_eq!(found("is_active=true").await, std::slice::from_ref(&first));
     let page = api.get(&format!("{CUSTOMERS}?limit=1")).await.ok();
     assert_eq!(page["data"], json!([second]));
     let next = text(&page["page"]["next_cursor"]);

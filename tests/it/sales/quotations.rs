@@ -53,7 +53,7 @@ impl Shop {
     }
 
     /// Three chairs and a pound of rice.
-    fn new(&self) -> Value {
+    fn new_quotation(&self) -> Value {
         json!({
             "customer_id": self.customer["id"], "warehouse_id": self.warehouse["id"],
             "lines": [self.line(&self.chair, "3"), self.line(&self.rice, "0.5")]
@@ -61,7 +61,7 @@ impl Shop {
     }
 
     async fn draft(&self) -> Value {
-        self.api().post(QUOTATIONS, self.new()).await.ok()
+        self.api().post(QUOTATIONS, self.new_quotation()).await.ok()
     }
 
     async fn act(&self, quotation: &Value, action: &str) -> Answer {
@@ -107,7 +107,7 @@ fn today() -> NaiveDate {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draft_is_priced_totalled_and_valid_for_thirty_days() {
     let shop = Shop::open().await;
-    let answer = shop.api().post(QUOTATIONS, shop.new()).await;
+    let answer = shop.api().post(QUOTATIONS, shop.new_quotation()).await;
     assert_eq!(answer.status, 201);
     assert_eq!(answer.headers["etag"], "\"v1\"");
     let location = answer.headers["location"].to_str().expect("ASCII").to_owned();
@@ -146,7 +146,7 @@ async fn a_draft_is_priced_totalled_and_valid_for_thirty_days() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_may_say_its_price_and_discount_and_a_quotation_its_terms() {
     let shop = Shop::open().await;
-    let mut new = shop.new();
+    let mut new = shop.new_quotation();
     let (earlier, later) = (today() - Days::new(3), today() + Days::new(3));
     new["quoted_on"] = json!(earlier);
     new["valid_until"] = json!(later);
@@ -185,7 +185,7 @@ async fn what_cannot_be_quoted_is_refused_where_it_stands() {
     api.patch(&gone_path, &gone, json!({"is_active": false})).await.ok();
 
     let check = async |field: &str, value: Value, code: &str, pointer: &str| {
-        let answer = api.post(QUOTATIONS, with(shop.new(), field, value)).await;
+        let answer = api.post(QUOTATIONS, with(shop.new_quotation(), field, value)).await;
         answer.points_at(422, code, pointer);
     };
     check("customer_id", json!(NOBODY), "unknown_customer", "/customer_id").await;
@@ -217,12 +217,12 @@ async fn what_cannot_be_quoted_is_refused_where_it_stands() {
     let above = line(with(good(), "discount", json!("100.01")));
     check("lines", above, "invalid_body", "/lines/1/discount").await;
     let huge = with(shop.line(&shop.chair, "999999999"), "unit_price", json!("999999999"));
-    let answer = api.post(QUOTATIONS, with(shop.new(), "lines", line(huge))).await;
+    let answer = api.post(QUOTATIONS, with(shop.new_quotation(), "lines", line(huge))).await;
     answer.problem(422, "amount_overflow");
 
     let customer_path = format!("/api/v1/sales/customers/{}", text(&shop.customer["id"]));
     api.patch(&customer_path, &shop.customer, json!({"is_active": false})).await.ok();
-    api.post(QUOTATIONS, shop.new()).await.problem(409, "customer_inactive");
+    api.post(QUOTATIONS, shop.new_quotation()).await.problem(409, "customer_inactive");
     assert_eq!(api.get(QUOTATIONS).await.ok()["data"], json!([]));
     shop.server.stop().await;
 }
@@ -352,7 +352,7 @@ async fn an_action_meant_for_another_version_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quotation_that_is_over_is_not_sent() {
     let shop = Shop::open().await;
-    let mut new = shop.new();
+    let mut new = shop.new_quotation();
     new["quoted_on"] = json!(today() - Days::new(10));
     new["valid_until"] = json!(today() - Days::new(1));
     let draft = shop.api().post(QUOTATIONS, new).await.ok();
@@ -397,7 +397,8 @@ async fn a_quotation_costs_as_many_statements_with_a_thousand_lines_as_with_one(
     let shop = Shop::open().await;
     let mut found = Vec::new();
     for count in [1, 1000] {
-        let new = with(shop.new(), "lines", json!(vec![shop.line(&shop.chair, "1"); count]));
+        let new =
+            with(shop.new_quotation(), "lines", json!(vec![shop.line(&shop.chair, "1"); count]));
         let draft = shop.api().post(QUOTATIONS, new).await;
         let create = draft.statements();
         let draft = draft.ok();
