@@ -121,7 +121,8 @@ pub fn permissions(spec: &Value) -> Vec<String> {
     let operations = spec["paths"].as_object().into_iter().flat_map(Map::values);
     let asked: BTreeSet<_> = operations
         .flat_map(|item| item.as_object().into_iter().flat_map(Map::values))
-        .filter_map(|operation| operation["x-permission"].as_str())
+        .flat_map(|operation| ["x-permission", "x-override-permission"].map(|key| &operation[key]))
+        .filter_map(Value::as_str)
         .filter(|permission| permission.contains(':'))
         .map(str::to_owned)
         .collect();

@@ -53,19 +53,22 @@ pub(crate) fn credit(
         tax_class: &lines[index].tax_class,
         tax_rate: lines[index].tax_rate,
     };
+    let mut shares = vec![NetTax::default(); credits.len()];
     if terms.rounding_mode == RoundingMode::PerLine {
         let own: Vec<_> = credits.iter().map(|credit| as_line(credit.index)).collect();
         let totals = calculate(terms, &own)?;
-        let shares = credits.iter().zip(totals.lines).map(|(credit, total)| {
+        for (position, (credit, total)) in credits.iter().zip(totals.lines).enumerate() {
             let before = lines[credit.index].credited;
-            NetTax { net: total.net.minor() - before.net, tax: total.tax.minor() - before.tax }
-        });
-        return Ok(shares.collect());
+            let target =
+                NetTax { net: total.net.minor() - before.net, tax: total.tax.minor() - before.tax };
+            let group = Group::new(lines, credits, &[position])?;
+            shares[position] = group.share(terms, target)[0];
+        }
+        return Ok(shares);
     }
 
     let every: Vec<_> = (0..lines.len()).map(as_line).collect();
     let totals = calculate(terms, &every)?;
-    let mut shares = vec![NetTax::default(); credits.len()];
     for (tax_class, positions) in by_class(lines, credits) {
         let Some(total) = totals.taxes.iter().find(|total| total.tax_class == *tax_class) else {
             continue;
@@ -73,49 +76,90 @@ pub(crate) fn credit(
         let of_class = || lines.iter().filter(|line| line.tax_class == *tax_class);
         let net_before: i64 = of_class().map(|line| line.credited.net).sum();
         let tax_before: i64 = of_class().map(|line| line.credited.tax).sum();
-        let class = Class { lines, credits, positions: &positions };
-        let nets = class.share(total.base.minor() - net_before, |amounts| amounts.net)?;
-        let taxes = class.share(total.tax.minor() - tax_before, |amounts| amounts.tax)?;
-        for ((position, net), tax) in positions.iter().zip(nets).zip(taxes) {
-            shares[*position] = NetTax { net, tax };
+        let target =
+            NetTax { net: total.base.minor() - net_before, tax: total.tax.minor() - tax_before };
+        let group = Group::new(lines, credits, &positions)?;
+        for (position, share) in positions.iter().zip(group.share(terms, target)) {
+            shares[*position] = share;
         }
     }
     Ok(shares)
 }
 
-/// The credits of one tax class.
-struct Class<'a> {
-    lines: &'a [InvoicedLine],
-    credits: &'a [Credit],
-    positions: &'a [usize],
+/// Credits that are rounded together.
+struct Group {
+    /// What is left of each line.
+    left: Vec<NetTax>,
+    /// Whether the credit takes all that is left.
+    closes: Vec<bool>,
+    /// What each credit comes to, exactly.
+    weights: Vec<i128>,
 }
 
-impl Class<'_> {
-    /// Shares `target` among the credits: lines that are closed get what they have left, the
-    /// others the rest.
-    fn share(&self, target: i64, part: impl Fn(NetTax) -> i64) -> Result<Vec<i64>, Overflow> {
-        let mut shares = Vec::with_capacity(self.positions.len());
-        let (mut caps, mut weights) = (Vec::new(), Vec::new());
-        for position in self.positions {
-            let credit = self.credits[*position];
-            let line = &self.lines[credit.index];
-            let left = part(line.invoiced) - part(line.credited);
+impl Group {
+    fn new(
+        lines: &[InvoicedLine],
+        credits: &[Credit],
+        positions: &[usize],
+    ) -> Result<Self, Overflow> {
+        let mut group = Group { left: Vec::new(), closes: Vec::new(), weights: Vec::new() };
+        for position in positions {
+            let credit = credits[*position];
+            let line = &lines[credit.index];
             let open = line.quantity.checked_sub(line.credited_quantity).map_err(|_| Overflow)?;
-            if credit.quantity == open {
-                shares.push(Some(left));
-            } else {
-                shares.push(None);
-                caps.push(left);
-                weights.push(
-                    line_net_exact(credit.quantity, line.unit_price, line.discount)
-                        .ok_or(Overflow)?,
-                );
-            }
+            let exact = line_net_exact(credit.quantity, line.unit_price, line.discount);
+            group.left.push(NetTax {
+                net: line.invoiced.net - line.credited.net,
+                tax: line.invoiced.tax - line.credited.tax,
+            });
+            group.closes.push(credit.quantity == open);
+            group.weights.push(exact.ok_or(Overflow)?);
         }
-        let closed: i64 = shares.iter().flatten().sum();
-        let rest = (target - closed).clamp(0, caps.iter().sum());
-        let mut rest = allocate_capped(rest, &weights, &caps).into_iter();
-        Ok(shares.into_iter().map(|s| s.or_else(|| rest.next()).unwrap_or_default()).collect())
+        Ok(group)
+    }
+
+    /// Shares `target` among the credits. The caps of the lines come before it.
+    fn share(&self, terms: Terms, target: NetTax) -> Vec<NetTax> {
+        let nets_left: Vec<_> = self.left.iter().map(|left| left.net).collect();
+        let taxes_left: Vec<_> = self.left.iter().map(|left| left.tax).collect();
+        if !terms.prices_include_tax {
+            let nets = self.split(target.net, &self.closed(&nets_left), &nets_left);
+            let taxes = self.split(target.tax, &self.closed(&taxes_left), &taxes_left);
+            let shares = nets.into_iter().zip(taxes);
+            return shares.map(|(net, tax)| NetTax { net, tax }).collect();
+        }
+        // The gross is what grows with the quantity. The tax in it is rounded apart, so the
+        // net between the two may shrink by a cent when a little more is credited: then that
+        // cent of tax waits for the next note.
+        let gross_left: Vec<_> = self.left.iter().map(|left| left.net + left.tax).collect();
+        let gross = self.split(target.net + target.tax, &self.closed(&gross_left), &gross_left);
+        let with_gross = || gross.iter().zip(&self.left);
+        let least: Vec<_> = with_gross().map(|(gross, left)| (gross - left.net).max(0)).collect();
+        let most: Vec<_> = with_gross().map(|(gross, left)| left.tax.min(*gross)).collect();
+        let taxes = self.split(target.tax, &least, &most);
+        let shares = gross.iter().zip(taxes);
+        shares.map(|(gross, tax)| NetTax { net: gross - tax, tax }).collect()
+    }
+
+    /// The least a credit takes: all that is left where it closes its line, else nothing.
+    fn closed(&self, left: &[i64]) -> Vec<i64> {
+        let closes = self.closes.iter().zip(left);
+        closes.map(|(closes, left)| if *closes { *left } else { 0 }).collect()
+    }
+
+    /// Splits `target`, as far as the bounds of the parts allow, by weight.
+    fn split(&self, target: i64, least: &[i64], most: &[i64]) -> Vec<i64> {
+        let target = target.clamp(least.iter().sum(), most.iter().sum());
+        let room: Vec<_> = least.iter().zip(most).map(|(least, most)| most - least).collect();
+        // A part without room takes no share of what is to be split.
+        let weights: Vec<_> = self
+            .weights
+            .iter()
+            .zip(&room)
+            .map(|(weight, room)| if *room > 0 { *weight } else { 0 })
+            .collect();
+        let rest = allocate_capped(target - least.iter().sum::<i64>(), &weights, &room);
+        least.iter().zip(rest).map(|(least, more)| least + more).collect()
     }
 }
 

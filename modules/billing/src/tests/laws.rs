@@ -160,6 +160,113 @@ async fn every_law_finds_what_breaks_it() {
     books.assert_laws().await;
 }
 
+/// Every column of an issued document, and its value changed.
+const SEALED: &[(&str, &str, &[&str])] = &[
+    (
+        "invoices",
+        "WHERE number IS NOT NULL",
+        &[
+            "id = randomblob(16)",
+            "number = number || '!'",
+            "order_id = randomblob(16)",
+            "order_number = order_number || '!'",
+            "shipment_id = randomblob(16)",
+            "shipment_number = shipment_number || '!'",
+            "shipped_on = '2000-01-01'",
+            "customer_id = randomblob(16)",
+            "customer = replace(customer, 'Nord', 'Ost')",
+            "payment_terms_days = payment_terms_days + 1",
+            "issued_on = '2000-01-01'",
+            "due_on = '2000-01-01'",
+            "currency = 'USD'",
+            "prices_include_tax = 1 - prices_include_tax",
+            "rounding_mode = 'per_line'",
+            "rounding = 'half_even'",
+            "net_minor = net_minor + 1",
+            "tax_minor = tax_minor + 1",
+            "total_minor = total_minor + 1",
+            "prev_hash = prev_hash || '!'",
+            "hash = hash || '!'",
+        ],
+    ),
+    (
+        "invoice_lines",
+        "",
+        &[
+            "id = randomblob(16)",
+            "position = position + 10",
+            "order_line_id = randomblob(16)",
+            "product_id = randomblob(16)",
+            "sku = sku || '!'",
+            "name = name || '!'",
+            "unit = unit || '!'",
+            "quantity = quantity + 1",
+            "unit_price = unit_price + 1",
+            "discount = discount + 1",
+            "tax_class = tax_class || '!'",
+            "tax_rate = tax_rate + 1",
+            "net_minor = net_minor + 1",
+            "tax_minor = tax_minor + 1",
+        ],
+    ),
+    (
+        "credit_notes",
+        "",
+        &[
+            "id = randomblob(16)",
+            "number = number || '!'",
+            "invoice_id = randomblob(16)",
+            "invoice_number = invoice_number || '!'",
+            "order_id = randomblob(16)",
+            "order_number = order_number || '!'",
+            "customer_id = randomblob(16)",
+            "customer = replace(customer, 'Nord', 'Ost')",
+            "issued_on = '2000-01-01'",
+            "reason = reason || '!'",
+            "currency = 'USD'",
+            "prices_include_tax = 1 - prices_include_tax",
+            "rounding_mode = 'per_line'",
+            "net_minor = net_minor + 1",
+            "tax_minor = tax_minor + 1",
+            "total_minor = total_minor + 1",
+            "applied_minor = applied_minor + 1",
+            "prev_hash = prev_hash || '!'",
+            "hash = hash || '!'",
+        ],
+    ),
+    (
+        "credit_note_lines",
+        "",
+        &[
+            "id = randomblob(16)",
+            "position = position + 10",
+            "invoice_line_id = randomblob(16)",
+            "quantity = quantity + 1",
+            "net_minor = net_minor + 1",
+            "tax_minor = tax_minor + 1",
+        ],
+    ),
+];
+
+/// B-8: one flipped byte of an issued document is found, wherever it is.
+#[tokio::test]
+async fn a_change_to_any_column_of_an_issued_document_is_found() {
+    let books = populated().await;
+    let raw = books.raw().await;
+    drop_triggers(&raw).await;
+    run_raw(&raw, "PRAGMA foreign_keys = OFF").await.expect("a pragma");
+    run_raw(&raw, "PRAGMA ignore_check_constraints = ON").await.expect("a pragma");
+    for (table, which, changes) in SEALED {
+        for change in *changes {
+            let damage = format!("UPDATE {table} SET {change} {which}");
+            run_raw(&raw, "BEGIN").await.expect("a transaction");
+            run_raw(&raw, &damage).await.expect(&damage);
+            assert!(violations(&raw, "B-8", "the hash").await > 0, "{damage} is not seen");
+            run_raw(&raw, "ROLLBACK").await.expect("rolled back");
+        }
+    }
+}
+
 /// Without its triggers a database lets itself be damaged.
 pub(super) async fn drop_triggers(raw: &DatabaseConnection) {
     for name in trigger_names(raw).await {

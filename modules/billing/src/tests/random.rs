@@ -36,12 +36,17 @@ enum Step {
     Adjust { value: i16 },
 }
 
+/// Ordinary prices, and some of less than a cent.
+fn price() -> impl Strategy<Value = u32> {
+    prop_oneof![2 => 0_u32..50_000_000, 1 => 0_u32..9_000]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let which = any::<u16>;
     let share = || 1_u8..=100;
     prop_oneof![
         2 => (
-            prop::collection::vec((1_u32..9_000_000, 0_u32..50_000_000, 0_u8..3), 1..5),
+            prop::collection::vec((1_u32..9_000_000, price(), 0_u8..3), 1..5),
             any::<bool>(),
             any::<bool>(),
         )
@@ -59,7 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (which(), which(), share())
             .prop_map(|(which, line, share)| Step::Credit { which, line, share }),
         1 => which().prop_map(|which| Step::CreditAll { which }),
-        1 => prop::collection::vec((1_u8..50, 0_u32..9_000_000), 1..4)
+        1 => prop::collection::vec((1_u8..50, price()), 1..4)
             .prop_map(|lines| Step::Order { lines }),
         3 => (which(), share(), which())
             .prop_map(|(which, share, line)| Step::Receive { which, share, line }),
