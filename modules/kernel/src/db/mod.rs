@@ -56,13 +56,14 @@ impl Db {
         let write = connect(&url, config, 1).await.map_err(|e| cannot_open(module, config, e))?;
         migrate::run(&write, migrations).await.map_err(|e| cannot_open(module, config, e))?;
         let read = connect(&url, config, config.read_connections).await?;
+        let audit_head = Mutex::new(Some(tx::last_audit_hash(&write).await?));
         Ok(Db(Arc::new(Inner {
             module,
             write,
             read,
             subscriptions: deps.subscriptions,
             published: watch::Sender::new(0),
-            audit_head: Mutex::new(None),
+            audit_head,
         })))
     }
 

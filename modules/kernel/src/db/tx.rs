@@ -219,7 +219,7 @@ impl Tx {
     }
 
     /// The end of the chain. With one writer (SQLite) it is the one this process wrote
-    /// last; the table is asked once. Should another process have written meanwhile, the
+    /// last, known since the start. Should another process have written meanwhile, the
     /// unique index on `prev_hash` refuses the fork.
     async fn last_audit_hash(&self) -> Result<String> {
         if self.txn.get_database_backend() == DbBackend::Sqlite
@@ -228,9 +228,7 @@ impl Tx {
         {
             return Ok(head.clone());
         }
-        let sql = "SELECT hash FROM audit_log ORDER BY seq DESC LIMIT 1";
-        let last: Option<Hash> = query_one(&self.txn, sql, vec![]).await?;
-        Ok(last.map(|row| row.hash).unwrap_or_default())
+        last_audit_hash(&self.txn).await
     }
 
     /// SHA-256 over the previous hash and everything the row says.
@@ -365,6 +363,13 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// The end of the audit chain as the table has it; empty where it has none.
+pub(super) async fn last_audit_hash(conn: &impl ConnectionTrait) -> Result<String> {
+    let sql = "SELECT hash FROM audit_log ORDER BY seq DESC LIMIT 1";
+    let last: Option<Hash> = query_one(conn, sql, vec![]).await?;
+    Ok(last.map(|row| row.hash).unwrap_or_default())
 }
 
 #[derive(FromQueryResult)]
