@@ -165,7 +165,7 @@ async fn connect(
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", synchronous)
                 .pragma("foreign_keys", "ON")
-                // A backstop only: the relay's idle moments move the log (`checkpoint`).
+                // A backstop only: a task beside the writer moves the log (`checkpoint`).
                 .pragma("wal_autocheckpoint", "8192")
                 // Another process on the same file, such as `erp migrate`, is waited for.
                 .pragma("busy_timeout", "10000")
