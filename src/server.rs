@@ -32,6 +32,9 @@ use crate::telemetry::RequestSpan;
 /// Often enough that a checkpoint is small, seldom enough that an idle process sleeps.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 
+/// The shortest wait between two runs of a job.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
 /// Why a process cannot start; one line that names the setting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -335,7 +338,8 @@ async fn run_job(job: kernel::Job, mut stop: watch::Receiver<bool>) {
             tracing::error!(job = job.name, error = ?error, "job failed");
         }
         tokio::select! {
-            () = tokio::time::sleep(job.every) => {}
+            // A setting of 0 must not make it spin.
+            () = tokio::time::sleep(job.every.max(SHORTEST_WAIT)) => {}
             _ = stop.changed() => {}
         }
     }
