@@ -12,7 +12,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use kernel::config::Secret;
 use kernel::db::Db;
 use kernel::events::Relay;
-use kernel::http::{Guard, Operations, guard, request_scope};
+use kernel::http::{Guard, Operations, Routes, guard, request_scope};
 use kernel::token::TokenVerifier;
 use kernel::{Ctx, Error, Module};
 use reqwest::Client;
@@ -20,7 +20,6 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing_actix_web::TracingLogger;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::config::{Config, ConfigError, check_data_dir};
 use crate::gateway::docs::{self, Specs};
@@ -202,7 +201,7 @@ fn serve_api(
                 web::scope(&format!("/api/v1/{}", local.module.name))
                     .app_data(local.guard.clone())
                     .wrap(from_fn(guard))
-                    .configure(|cfg| routes(&mut ServiceConfig::new(cfg)))
+                    .configure(|cfg| routes(&mut Routes::serve(cfg)))
                     .default_service(web::to(nothing_here)),
             );
         }

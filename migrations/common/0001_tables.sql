@@ -1,9 +1,10 @@
 -- Tables every module has in its own schema.
 
--- Who changed what, when, on whose request, and why. Append-only; each row carries the
--- hash of the one before it, so that a changed or missing row is found.
+-- Who changed what, when, on whose request, and why. Append-only and numbered without a
+-- gap; each row carries the hash of the one before it, so that a changed or missing row is
+-- found.
 CREATE TABLE audit_log (
-    seq           BIGSERIAL PRIMARY KEY,
+    seq           BIGINT PRIMARY KEY CHECK (seq > 0),
     occurred_at   TIMESTAMPTZ NOT NULL,
     actor_kind    TEXT NOT NULL,
     actor_id      UUID,
@@ -15,7 +16,7 @@ CREATE TABLE audit_log (
     reason        TEXT,
     before        TEXT,
     after         TEXT,
-    prev_hash     TEXT NOT NULL UNIQUE,
+    prev_hash     TEXT NOT NULL,
     hash          TEXT NOT NULL
 );
 CREATE INDEX audit_log_by_resource ON audit_log (resource_id);

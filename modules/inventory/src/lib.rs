@@ -55,9 +55,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Invent
     let module = Module {
         name: NAME,
         db: service.db.clone(),
-        routes: Arc::new(move |cfg| {
-            cfg.app_data(data.clone());
-            routes::configure(cfg);
+        routes: Arc::new(move |routes| {
+            routes.app_data(data.clone());
+            routes::configure(routes);
         }),
         subscriber: service.clone(),
         contract: Arc::new(Served(service.clone())),

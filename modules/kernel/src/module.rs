@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::ctx::Ctx;
 use crate::db::Db;
 use crate::error::Result;
 use crate::events::Subscriber;
+use crate::http::Routes;
 
 /// A mounted module. Whoever mounts it knows nothing else of it.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub struct Module {
     /// Its data.
     pub db: Db,
     /// Adds its routes, relative to `/api/v1/<name>`.
-    pub routes: Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>,
+    pub routes: Arc<dyn Fn(&mut Routes) + Send + Sync>,
     /// Hears the events of the others.
     pub subscriber: Arc<dyn Subscriber>,
     /// Answers the calls of its contract that come over the network.

@@ -4,18 +4,17 @@ use actix_web::web::Data;
 use actix_web::{get, post};
 use contracts::ids::{SessionId, UserId};
 use kernel::config::Secret;
-use kernel::http::{Json, Reply};
+use kernel::http::{Json, Reply, Routes};
 use kernel::{Ctx, Problem, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::routes::passwords::NewPassword;
 use crate::routes::users::RoleRef;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(get_me).service(change_password);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(get_me).service(change_password);
 }
 
 /// The caller, as they are now; their access token may be some minutes behind.

@@ -8,13 +8,13 @@ pub(crate) mod roles;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use kernel::http::Routes;
 
-pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    tokens::configure(cfg);
-    me::configure(cfg);
-    users::configure(cfg);
-    roles::configure(cfg);
-    permissions::configure(cfg);
-    invariants::configure(cfg);
+pub(crate) fn configure(routes: &mut Routes) {
+    tokens::configure(routes);
+    me::configure(routes);
+    users::configure(routes);
+    roles::configure(routes);
+    permissions::configure(routes);
+    invariants::configure(routes);
 }

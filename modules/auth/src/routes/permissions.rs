@@ -3,15 +3,14 @@
 use actix_web::get;
 use actix_web::web::Data;
 use kernel::Result;
-use kernel::http::Reply;
+use kernel::http::{Reply, Routes};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_permissions);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_permissions);
 }
 
 /// Every permission there is.

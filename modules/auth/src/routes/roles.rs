@@ -4,18 +4,17 @@ use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::ids::RoleId;
-use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Note, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_roles).service(get_role).service(create_role).service(update_role);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_roles).service(get_role).service(create_role).service(update_role);
 }
 
 /// What a role grants: `module.resource:action`, `module.*` or `*`.

@@ -5,18 +5,17 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, Responder, post};
 use kernel::config::Secret;
-use kernel::http::{Json, Reply, content_type, read_body, read_json};
+use kernel::http::{Json, Reply, Routes, content_type, read_body, read_json};
 use kernel::text::Text;
 use kernel::{Ctx, Error, Problem, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(create_token).service(refresh_token).service(revoke_token);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(create_token).service(refresh_token).service(revoke_token);
 }
 
 /// Tokens of a session.

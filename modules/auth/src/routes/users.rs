@@ -4,19 +4,19 @@ use actix_web::web::Data;
 use actix_web::{get, patch, post, put};
 use chrono::{DateTime, Utc};
 use contracts::ids::{RoleId, UserId};
-use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Email, Name, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::routes::passwords::NewPassword;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_users)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_users)
         .service(get_user)
         .service(create_user)
         .service(update_user)

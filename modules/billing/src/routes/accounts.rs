@@ -4,17 +4,16 @@ use actix_web::get;
 use actix_web::web::Data;
 use chrono::NaiveDate;
 use kernel::Result;
-use kernel::http::{Query, Reply};
+use kernel::http::{Query, Reply, Routes};
 use kernel::money::Money;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::account::AccountKind;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_accounts).service(get_trial_balance);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_accounts).service(get_trial_balance);
 }
 
 /// An account of the books.

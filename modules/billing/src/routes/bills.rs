@@ -7,7 +7,7 @@ use contracts::billing::{RoundingMode, TaxTotal};
 use contracts::ids::{
     BillId, BillLineId, ProductId, PurchaseOrderId, PurchaseOrderLineId, SupplierId,
 };
-use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::money::{Currency, Money, Percent, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
@@ -15,14 +15,14 @@ use kernel::text::Text;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::bill::BillStatus;
 use crate::service::Service;
 use crate::service::matching::MatchException;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_bills)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_bills)
         .service(get_bill)
         .service(create_bill)
         .service(approve_bill)

@@ -7,7 +7,7 @@ use contracts::billing::{RoundingMode, TaxTotal};
 use contracts::ids::{
     CreditNoteId, CustomerId, InvoiceId, InvoiceLineId, OrderId, OrderLineId, ProductId,
 };
-use kernel::http::{Json, Path, Query, Reply};
+use kernel::http::{Json, Path, Query, Reply, Routes};
 use kernel::money::{Currency, Money, Percent, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
@@ -15,13 +15,12 @@ use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::routes::documents::BilledCustomer;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(create_credit_note).service(list_credit_notes).service(get_credit_note);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(create_credit_note).service(list_credit_notes).service(get_credit_note);
 }
 
 /// A credit note. It is issued when it is made and never changes.

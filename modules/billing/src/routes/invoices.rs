@@ -7,22 +7,25 @@ use contracts::billing::{RoundingMode, TaxTotal};
 use contracts::ids::{
     CustomerId, InvoiceId, InvoiceLineId, OrderId, OrderLineId, ProductId, ShipmentId,
 };
-use kernel::http::{Path, Query, Reply, Versioned};
+use kernel::http::{Path, Query, Reply, Routes, Versioned};
 use kernel::money::{Currency, Money, Percent, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::invoice::InvoiceStatus;
 use crate::routes::documents::BilledCustomer;
 use crate::routes::optional_json::OptionalJson;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_invoices).service(get_invoice).service(issue_invoice).service(discard_invoice);
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_invoices)
+        .service(get_invoice)
+        .service(issue_invoice)
+        .service(discard_invoice);
 }
 
 /// An invoice for a shipment. From the moment it is issued only what is applied to it and

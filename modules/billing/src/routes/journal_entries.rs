@@ -5,20 +5,19 @@ use actix_web::web::Data;
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::JournalEntryId;
 use kernel::Result;
-use kernel::http::{Path, Query, Reply};
+use kernel::http::{Path, Query, Reply, Routes};
 use kernel::money::Money;
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
 use kernel::text::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::entities::journal_entry::SourceType;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_journal_entries).service(get_journal_entry);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_journal_entries).service(get_journal_entry);
 }
 
 /// An entry of the journal: its debits equal its credits.

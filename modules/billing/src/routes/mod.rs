@@ -12,16 +12,16 @@ pub(crate) mod payments;
 pub(crate) mod tax_rates;
 pub(crate) mod totals;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use kernel::http::Routes;
 
-pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    tax_rates::configure(cfg);
-    totals::configure(cfg);
-    invoices::configure(cfg);
-    credit_notes::configure(cfg);
-    payments::configure(cfg);
-    bills::configure(cfg);
-    accounts::configure(cfg);
-    journal_entries::configure(cfg);
-    invariants::configure(cfg);
+pub(crate) fn configure(routes: &mut Routes) {
+    tax_rates::configure(routes);
+    totals::configure(routes);
+    invoices::configure(routes);
+    credit_notes::configure(routes);
+    payments::configure(routes);
+    bills::configure(routes);
+    accounts::configure(routes);
+    journal_entries::configure(routes);
+    invariants::configure(routes);
 }

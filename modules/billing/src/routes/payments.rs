@@ -4,21 +4,21 @@ use actix_web::web::Data;
 use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{BillId, CustomerId, InvoiceId, PaymentId, SupplierId};
-use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::money::Money;
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
 use kernel::text::Text;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::payment::{Direction, PaymentMethod};
 use crate::entities::payment_allocation::AllocationId;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_payments)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_payments)
         .service(get_payment)
         .service(create_payment)
         .service(allocate_payment);

@@ -4,20 +4,20 @@ use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::common::TaxClass;
-use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::money::Percent;
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
 use kernel::text::Name;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::tax_rate::TaxRateId;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_tax_rates)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_tax_rates)
         .service(get_tax_rate)
         .service(create_tax_rate)
         .service(update_tax_rate);

@@ -4,18 +4,17 @@ use actix_web::post;
 use actix_web::web::Data;
 use contracts::billing::{Billing, CalculateTotals, LineToTotal, RoundingMode, Totals};
 use contracts::common::TaxClass;
-use kernel::http::{Json, Reply};
+use kernel::http::{Json, Reply, Routes};
 use kernel::money::{Currency, Percent, UnitPrice};
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::{Service, check_line_count};
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(calculate_totals);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(calculate_totals);
 }
 
 /// Lines to be totalled.

@@ -4,20 +4,19 @@ use actix_web::post;
 use actix_web::web::Data;
 use chrono::NaiveDate;
 use contracts::ids::{ProductId, WarehouseId};
-use kernel::http::{Json, Reply};
+use kernel::http::{Json, Reply, Routes};
 use kernel::money::UnitPrice;
 use kernel::quantity::Quantity;
 use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::routes::moves::StockMove;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(adjust_stock);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(adjust_stock);
 }
 
 /// A correction of what is on hand.

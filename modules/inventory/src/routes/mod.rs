@@ -9,15 +9,15 @@ pub(crate) mod reservations;
 pub(crate) mod stock;
 pub(crate) mod warehouses;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use kernel::http::Routes;
 
-pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    products::configure(cfg);
-    warehouses::configure(cfg);
-    stock::configure(cfg);
-    moves::configure(cfg);
-    receipts::configure(cfg);
-    adjustments::configure(cfg);
-    reservations::configure(cfg);
-    invariants::configure(cfg);
+pub(crate) fn configure(routes: &mut Routes) {
+    products::configure(routes);
+    warehouses::configure(routes);
+    stock::configure(routes);
+    moves::configure(routes);
+    receipts::configure(routes);
+    adjustments::configure(routes);
+    reservations::configure(routes);
+    invariants::configure(routes);
 }

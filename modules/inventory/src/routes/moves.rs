@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{ProductId, StockMoveId, WarehouseId};
-use kernel::http::{Json, Path, Query, Reply};
+use kernel::http::{Json, Path, Query, Reply, Routes};
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::Quantity;
@@ -12,14 +12,13 @@ use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_stock_moves).service(get_stock_move).service(reverse_stock_move);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_stock_moves).service(get_stock_move).service(reverse_stock_move);
 }
 
 /// Goods that went from one place to another. It never changes.

@@ -5,18 +5,21 @@ use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::common::TaxClass;
 use contracts::ids::ProductId;
-use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Code, Name, Note, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_products).service(get_product).service(create_product).service(update_product);
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_products)
+        .service(get_product)
+        .service(create_product)
+        .service(update_product);
 }
 
 /// A product.

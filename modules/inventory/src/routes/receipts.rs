@@ -5,21 +5,20 @@ use actix_web::post;
 use actix_web::web::Data;
 use chrono::NaiveDate;
 use contracts::ids::{ProductId, WarehouseId};
-use kernel::http::{Json, Reply};
+use kernel::http::{Json, Reply, Routes};
 use kernel::money::{Money, UnitPrice};
 use kernel::quantity::PositiveQuantity;
 use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::routes::moves::StockMove;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(receive_stock);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(receive_stock);
 }
 
 /// Stock to be taken in.

@@ -4,20 +4,20 @@ use actix_web::web::Data;
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ReservationId, WarehouseId};
-use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
 use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::reservation::ReservationStatus;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_reservations)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_reservations)
         .service(get_reservation)
         .service(create_reservation)
         .service(release_reservation);

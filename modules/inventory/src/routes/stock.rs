@@ -4,18 +4,17 @@ use actix_web::get;
 use actix_web::web::Data;
 use contracts::ids::{ProductId, WarehouseId};
 use kernel::Result;
-use kernel::http::{Path, Query, Reply};
+use kernel::http::{Path, Query, Reply, Routes};
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::Quantity;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_stock).service(get_product_availability);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_stock).service(get_product_availability);
 }
 
 /// What one warehouse has of one product.

@@ -4,18 +4,18 @@ use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::ids::WarehouseId;
-use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Code, Name};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_warehouses)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_warehouses)
         .service(get_warehouse)
         .service(create_warehouse)
         .service(update_warehouse);

@@ -57,27 +57,24 @@ impl Service {
 
     pub(crate) async fn release_order(&self, ctx: &Ctx, request: Release) -> Result<()> {
         let mut tx = self.db.begin(ctx).await?;
-        if give_up_order(&mut tx, request.order_id).await? {
-            tx.commit().await?;
-        }
-        Ok(())
+        give_up_order(&mut tx, request.order_id).await?;
+        tx.commit().await
     }
 }
 
-/// Gives up all that an order holds and waits for. False if that is nothing.
-pub(crate) async fn give_up_order(tx: &mut Tx, order_id: OrderId) -> Result<bool> {
+/// Gives up all that an order holds and waits for.
+pub(crate) async fn give_up_order(tx: &mut Tx, order_id: OrderId) -> Result<()> {
     let keys = holds::keys_of_order(tx, order_id).await?;
     let mut levels = Levels::lock(tx, &keys).await?;
     let held = holds::of_order(tx, order_id).await?;
     if held.is_empty() {
-        return Ok(false);
+        return Ok(());
     }
     holds::give_up(tx, &mut levels, held.values().copied()).await?;
     fill_backorders(tx, &mut levels).await?;
     levels.store(tx).await?;
     let held: Vec<_> = held.into_values().collect();
-    tx.audit("order_hold", order_id.uuid(), Some(&held), None::<&()>)?;
-    Ok(true)
+    tx.audit("order_hold", order_id.uuid(), Some(&held), None::<&()>)
 }
 
 /// What a line got of what it asked.

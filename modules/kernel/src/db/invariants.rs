@@ -43,9 +43,10 @@ struct Violations {
 const COMMON: &[Law] = &[
     Law {
         id: "A-5",
-        description: "every audit row is chained to the one before it",
-        violations: "SELECT COUNT(*) AS n FROM audit_log a WHERE a.prev_hash <> COALESCE(\
-            (SELECT b.hash FROM audit_log b WHERE b.seq = a.seq - 1), '')",
+        description: "every audit row is chained to the one before it, and none is missing",
+        violations: "SELECT COUNT(*) AS n FROM audit_log a \
+            LEFT JOIN audit_log b ON b.seq = a.seq - 1 \
+            WHERE a.prev_hash <> COALESCE(b.hash, '') OR (a.seq > 1 AND b.seq IS NULL)",
     },
     Law {
         id: "E-4",

@@ -69,15 +69,24 @@ fn scripts(migrations: &Migrations, backend: DbBackend) -> Scripts {
     Scripts(scripts)
 }
 
-/// The one difference between the backends in the portable scripts: how a key that
-/// counts by itself is declared.
+/// What the portable scripts leave to the backend: how a key of integers is declared, and
+/// that a table with any other key is stored in its order, which saves SQLite an index.
 fn dialect(sql: &str, backend: DbBackend) -> String {
-    match backend {
-        DbBackend::Sqlite => {
-            sql.replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
-        }
-        _ => sql.to_owned(),
+    if backend != DbBackend::Sqlite {
+        return sql.to_owned();
     }
+    let table = |definition: &str| match definition.split_once("\n);") {
+        Some((columns, rest))
+            if columns.contains("PRIMARY KEY") && !columns.contains("INTEGER PRIMARY KEY") =>
+        {
+            format!("{columns}\n) WITHOUT ROWID;{rest}")
+        }
+        _ => definition.to_owned(),
+    };
+    let sql = sql
+        .replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY")
+        .replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY");
+    sql.split("CREATE TABLE").map(table).collect::<Vec<_>>().join("CREATE TABLE")
 }
 
 /// What a failed migration says.

@@ -6,13 +6,14 @@ mod migrate;
 mod numbers;
 mod tx;
 mod values;
+mod writer;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, FromQueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    Statement, Value,
 };
 use tokio::sync::watch;
 
@@ -24,6 +25,8 @@ pub use values::{Column, Values};
 
 use crate::config::{DataConfig, Synchronous};
 use crate::ctx::{Ctx, count_statement};
+use crate::db::tx::AuditHead;
+use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::events::{Event, Subscriptions};
 use crate::module::ModuleDeps;
@@ -34,13 +37,11 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     module: &'static str,
-    write: DatabaseConnection,
+    writer: Writer,
     read: DatabaseConnection,
     subscriptions: Subscriptions,
     /// Counts the commits that published something; a relay waits for it to change.
     published: watch::Sender<u64>,
-    /// The last hash of the audit chain, while it is known.
-    audit_head: Mutex<Option<String>>,
 }
 
 impl Db {
@@ -56,14 +57,14 @@ impl Db {
         let write = connect(&url, config, 1).await.map_err(|e| cannot_open(module, config, e))?;
         migrate::run(&write, migrations).await.map_err(|e| cannot_open(module, config, e))?;
         let read = connect(&url, config, config.read_connections).await?;
-        let audit_head = Mutex::new(Some(tx::last_audit_hash(&write).await?));
+        let audit_head = AuditHead::read(&write).await?;
+        let patience = Duration::from_millis(config.acquire_timeout_ms);
         Ok(Db(Arc::new(Inner {
             module,
-            write,
+            writer: Writer::new(write, patience, audit_head),
             read,
             subscriptions: deps.subscriptions,
             published: watch::Sender::new(0),
-            audit_head,
         })))
     }
 
@@ -77,20 +78,12 @@ impl Db {
         &self.0.read
     }
 
-    pub(crate) fn write(&self) -> &DatabaseConnection {
-        &self.0.write
-    }
-
     pub(crate) fn subscriptions(&self) -> Subscriptions {
         self.0.subscriptions
     }
 
     pub(crate) fn published(&self) -> &watch::Sender<u64> {
         &self.0.published
-    }
-
-    pub(crate) fn audit_head(&self) -> &Mutex<Option<String>> {
-        &self.0.audit_head
     }
 
     /// Moves what the write-ahead log holds into the database file, without keeping any
@@ -103,28 +96,32 @@ impl Db {
     /// once with the stored answer. Finish with [`Tx::reply`].
     pub async fn begin_once(&self, ctx: &Ctx) -> Result<Tx> {
         let tx = self.begin(ctx).await?;
-        tx.replay_if_repeated().await?;
-        Ok(tx)
+        match tx.stored_reply().await? {
+            None => Ok(tx),
+            Some(reply) => {
+                // It may have been given a moment ago, and not be in the file yet.
+                tx.commit().await?;
+                Err(Error::replay(reply))
+            }
+        }
     }
 
     /// Begins a transaction for a call of another module or a job, both idempotent by
     /// what they are. Finish with [`Tx::commit`].
     pub async fn begin(&self, ctx: &Ctx) -> Result<Tx> {
-        // The write lock is taken at once, so that no transaction that began by
-        // reading fails when it comes to write.
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        let txn = self.0.write.begin_with_options(options).await?;
-        Ok(Tx::new(txn, self.clone(), ctx.clone()))
+        Ok(Tx::new(self.0.writer.turn().await?, self.clone(), ctx.clone()))
     }
 
     /// Begins the transaction that applies `event`; `None` if it has been applied
     /// already. Finish with [`Tx::commit`].
     pub async fn begin_event(&self, event: &Event) -> Result<Option<Tx>> {
         let tx = self.begin(&event.ctx()).await?;
-        Ok(if tx.is_first_delivery(event).await? { Some(tx) } else { None })
+        if tx.is_first_delivery(event).await? {
+            return Ok(Some(tx));
+        }
+        // The first may not be in the file yet.
+        tx.commit().await?;
+        Ok(None)
     }
 
     /// Events published and not yet delivered, parked ones included.
@@ -136,7 +133,7 @@ impl Db {
     /// Closes every connection.
     pub async fn close(&self) -> Result<(), DbErr> {
         self.0.read.close_by_ref().await?;
-        self.0.write.close_by_ref().await
+        self.0.writer.close().await
     }
 }
 
@@ -165,6 +162,9 @@ async fn connect(
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", synchronous)
                 .pragma("foreign_keys", "ON")
+                // What a statement or a savepoint may have to undo is kept in memory.
+                .pragma("temp_store", "MEMORY")
+                .pragma("cache_size", "-8000")
                 // A backstop only: a task beside the writer moves the log (`checkpoint`).
                 .pragma("wal_autocheckpoint", "8192")
                 // Another process on the same file, such as `erp migrate`, is waited for.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::ctx::Ctx;
+use crate::db::writer::Turn;
 use crate::db::{Db, execute, query_one};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventData};
@@ -30,7 +31,7 @@ pub struct Change {
 /// An open transaction. Dropped without an end, it is rolled back. It derefs to the
 /// connection, so queries run on `&*tx`.
 pub struct Tx {
-    txn: DatabaseTransaction,
+    turn: Turn,
     db: Db,
     ctx: Ctx,
     now: DateTime<Utc>,
@@ -41,13 +42,13 @@ pub struct Tx {
 impl Deref for Tx {
     type Target = DatabaseTransaction;
     fn deref(&self) -> &DatabaseTransaction {
-        &self.txn
+        self.turn.txn()
     }
 }
 
 impl Tx {
-    pub(super) fn new(txn: DatabaseTransaction, db: Db, ctx: Ctx) -> Self {
-        Tx { txn, db, ctx, now: Utc::now(), changes: Vec::new(), events: Vec::new() }
+    pub(super) fn new(turn: Turn, db: Db, ctx: Ctx) -> Self {
+        Tx { turn, db, ctx, now: Utc::now(), changes: Vec::new(), events: Vec::new() }
     }
 
     /// The request this belongs to.
@@ -138,29 +139,24 @@ impl Tx {
     async fn finish(self, mut batch: Batch) -> Result<()> {
         let head = self.add_audit(&mut batch).await?;
         let wakes = self.add_events(&mut batch)?;
-        // Forgotten before and set again after the commit: whatever goes wrong between,
-        // the next transaction asks the table.
-        let known = self.db.audit_head().lock().map(|mut known| known.take()).ok().flatten();
-        batch.run(&self.txn).await?;
-        self.txn.commit().await?;
-        if let Ok(mut known_head) = self.db.audit_head().lock() {
-            *known_head = head.or(known);
-        }
+        batch.run(self.turn.txn()).await?;
+        self.turn.finish(head).await?;
         if wakes {
             self.db.published().send_modify(|count| *count += 1);
         }
         Ok(())
     }
 
-    pub(super) async fn replay_if_repeated(&self) -> Result<()> {
+    /// The answer stored under the caller's key, if there is one.
+    pub(super) async fn stored_reply(&self) -> Result<Option<Reply>> {
         let Some(key) = &self.ctx.idempotency else {
-            return Ok(());
+            return Ok(None);
         };
         let sql = "SELECT body_hash, status, etag, location, body FROM idempotency_keys \
                    WHERE scope = $1 AND key = $2";
         let values = vec![key.scope.as_ref().into(), key.key.as_ref().into()];
-        let Some(stored) = query_one::<Stored, _>(&self.txn, sql, values).await? else {
-            return Ok(());
+        let Some(stored) = query_one::<Stored, _>(&**self, sql, values).await? else {
+            return Ok(None);
         };
         if stored.body_hash != key.body_hash.get().cloned().unwrap_or_default() {
             return Err(Error::new(
@@ -169,7 +165,7 @@ impl Tx {
                 "this Idempotency-Key was used with another body",
             ));
         }
-        Err(Error::replay(Reply {
+        Ok(Some(Reply {
             status: stored.status as u16,
             etag: stored.etag,
             location: stored.location,
@@ -182,19 +178,24 @@ impl Tx {
         let sql = "INSERT INTO inbox (event_id, type, applied_at) VALUES ($1, $2, $3) \
                    ON CONFLICT (event_id) DO NOTHING";
         let values = vec![event.id.into(), event.kind.as_str().into(), self.now.into()];
-        Ok(execute(&self.txn, sql, values).await? == 1)
+        Ok(execute(&**self, sql, values).await? == 1)
     }
 
-    /// Adds the audit rows and returns the hash of the last, if there are any.
-    async fn add_audit(&self, batch: &mut Batch) -> Result<Option<String>> {
+    /// Adds the audit rows and returns the new end of the chain, if there are any.
+    async fn add_audit(&self, batch: &mut Batch) -> Result<Option<AuditHead>> {
         if self.changes.is_empty() {
             return Ok(None);
         }
-        let mut prev_hash = self.last_audit_hash().await?;
-        let mut rows = Rows::new(13);
+        let mut head = match self.turn.audit_head() {
+            Some(head) => head.clone(),
+            None => AuditHead::read(&**self).await?,
+        };
+        let mut rows = Rows::new(14);
         for change in &self.changes {
-            let hash = self.audit_hash(&prev_hash, change)?;
+            let hash = self.audit_hash(&head.hash, change)?;
+            let seq = head.seq + 1;
             rows.push([
+                seq.into(),
                 self.now.into(),
                 self.ctx.actor.kind.as_str().into(),
                 self.ctx.actor.id.into(),
@@ -206,29 +207,16 @@ impl Tx {
                 self.ctx.reason.as_deref().into(),
                 change.before.clone().into(),
                 change.after.clone().into(),
-                prev_hash.into(),
+                head.hash.into(),
                 hash.as_str().into(),
             ]);
-            prev_hash = hash;
+            head = AuditHead { seq, hash };
         }
-        let sql = "INSERT INTO audit_log (occurred_at, actor_kind, actor_id, actor_name, \
+        let sql = "INSERT INTO audit_log (seq, occurred_at, actor_kind, actor_id, actor_name, \
                    request_id, operation, resource_type, resource_id, reason, before, after, \
                    prev_hash, hash) VALUES ";
         batch.insert(sql, rows);
-        Ok(Some(prev_hash))
-    }
-
-    /// The end of the chain. With one writer (SQLite) it is the one this process wrote
-    /// last, known since the start. Should another process have written meanwhile, the
-    /// unique index on `prev_hash` refuses the fork.
-    async fn last_audit_hash(&self) -> Result<String> {
-        if self.txn.get_database_backend() == DbBackend::Sqlite
-            && let Ok(head) = self.db.audit_head().lock()
-            && let Some(head) = &*head
-        {
-            return Ok(head.clone());
-        }
-        last_audit_hash(&self.txn).await
+        Ok(Some(head))
     }
 
     /// SHA-256 over the previous hash and everything the row says.
@@ -365,16 +353,20 @@ impl Batch {
     }
 }
 
-/// The end of the audit chain as the table has it; empty where it has none.
-pub(super) async fn last_audit_hash(conn: &impl ConnectionTrait) -> Result<String> {
-    let sql = "SELECT hash FROM audit_log ORDER BY seq DESC LIMIT 1";
-    let last: Option<Hash> = query_one(conn, sql, vec![]).await?;
-    Ok(last.map(|row| row.hash).unwrap_or_default())
+/// The end of the audit chain. The writer knows the one this process wrote last; should
+/// another have written meanwhile, the table refuses the fork.
+#[derive(Clone, Debug, Default, FromQueryResult)]
+pub(super) struct AuditHead {
+    seq: i64,
+    hash: String,
 }
 
-#[derive(FromQueryResult)]
-struct Hash {
-    hash: String,
+impl AuditHead {
+    /// As the table has it.
+    pub(super) async fn read(conn: &impl ConnectionTrait) -> Result<Self> {
+        let sql = "SELECT seq, hash FROM audit_log ORDER BY seq DESC LIMIT 1";
+        Ok(query_one(conn, sql, vec![]).await?.unwrap_or_default())
+    }
 }
 
 #[derive(FromQueryResult)]

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config::EventsConfig;
+use crate::ctx::Ctx;
 use crate::db::{Db, execute, query_all};
 use crate::error::{Error, Result};
 use crate::events::{Event, SubscriberMap};
@@ -20,6 +21,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Delivers the events of one module.
 pub struct Relay {
     db: Db,
+    ctx: Ctx,
     subscribers: SubscriberMap,
     config: EventsConfig,
 }
@@ -44,7 +46,7 @@ struct Due {
 
 impl Relay {
     pub fn new(db: Db, subscribers: SubscriberMap, config: EventsConfig) -> Self {
-        Relay { db, subscribers, config }
+        Relay { db, ctx: Ctx::system("relay"), subscribers, config }
     }
 
     /// Delivers until `stop` says true: to each subscriber by itself, so that a slow one
@@ -134,7 +136,7 @@ impl Relay {
             let marks: Vec<_> = (1..=delivered.len()).map(|i| format!("${i}")).collect();
             let sql = format!("DELETE FROM outbox WHERE seq IN ({})", marks.join(", "));
             let values = delivered.iter().map(|seq| Value::from(*seq)).collect();
-            execute(self.db.write(), sql, values).await?;
+            self.execute(sql, values).await?;
         }
         for (seq, attempts, outcome) in outcomes {
             if let Err(error) = outcome {
@@ -161,7 +163,13 @@ impl Relay {
             format!("{error:?}").into(),
             seq.into(),
         ];
-        execute(self.db.write(), sql, values).await?;
-        Ok(())
+        self.execute(sql, values).await
+    }
+
+    /// Changes the outbox in a transaction of its own.
+    async fn execute(&self, sql: impl Into<String>, values: Vec<Value>) -> Result<()> {
+        let tx = self.db.begin(&self.ctx).await?;
+        execute(&*tx, sql, values).await?;
+        tx.commit().await
     }
 }

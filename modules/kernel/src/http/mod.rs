@@ -5,6 +5,7 @@ mod guard;
 mod openapi;
 mod operations;
 mod reply;
+mod routes;
 mod scope;
 
 pub(crate) use extract::hex;
@@ -15,4 +16,5 @@ pub use guard::{Guard, guard};
 pub use openapi::{finish_spec, module_spec};
 pub use operations::{Access, Operation, Operations};
 pub use reply::{Reply, Versioned};
+pub use routes::Routes;
 pub use scope::request_scope;

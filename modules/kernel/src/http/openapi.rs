@@ -4,11 +4,10 @@
 //! codes. What every operation has in common (headers, problem responses, security)
 //! is added here, once.
 
-use actix_web::App;
 use serde_json::{Map, Value, json};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa::openapi::{Info, OpenApi, Paths};
 
+use crate::http::Routes;
 use crate::money::inline_scalars;
 
 /// Problem responses: status, name of the component, when it comes.
@@ -32,11 +31,13 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
 ];
 
 /// The spec of one module, as its handlers declare it.
-pub fn module_spec(name: &str, routes: &dyn Fn(&mut ServiceConfig)) -> Value {
-    let (_, spec) = App::new()
-        .into_utoipa_app()
-        .service(utoipa_actix_web::scope(format!("/api/v1/{name}").as_str()).configure(routes))
-        .split_for_parts();
+pub fn module_spec(name: &str, routes: &dyn Fn(&mut Routes)) -> Value {
+    let mut spec = OpenApi::new(Info::new(name, ""), Paths::new());
+    routes(&mut Routes::describe(&mut spec));
+    spec.paths.paths = std::mem::take(&mut spec.paths.paths)
+        .into_iter()
+        .map(|(path, item)| (format!("/api/v1/{name}{path}"), item))
+        .collect();
     // utoipa's own types: serialising them cannot fail.
     finish_spec(name, serde_json::to_value(spec).unwrap_or_default())
 }

@@ -7,13 +7,13 @@ pub(crate) mod shipments;
 pub(crate) mod state_machines;
 pub(crate) mod timeline;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use kernel::http::Routes;
 
-pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    orders::configure(cfg);
-    shipments::configure(cfg);
-    returns::configure(cfg);
-    timeline::configure(cfg);
-    state_machines::configure(cfg);
-    invariants::configure(cfg);
+pub(crate) fn configure(routes: &mut Routes) {
+    orders::configure(routes);
+    shipments::configure(routes);
+    returns::configure(routes);
+    timeline::configure(routes);
+    state_machines::configure(routes);
+    invariants::configure(routes);
 }

@@ -4,19 +4,18 @@ use actix_web::web::Data;
 use actix_web::{get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ReturnId};
-use kernel::http::{Json, Path, Query, Reply};
+use kernel::http::{Json, Path, Query, Reply, Routes};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
 use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(create_return).service(list_returns).service(get_return);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(create_return).service(list_returns).service(get_return);
 }
 
 /// Goods that came back. Posted at once, it never changes.

@@ -4,20 +4,20 @@ use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ShipmentId};
-use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
 use kernel::text::Text;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::shipment::ShipmentStatus;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_order_shipments)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_order_shipments)
         .service(create_shipment)
         .service(list_shipments)
         .service(get_shipment)

@@ -2,16 +2,15 @@
 
 use actix_web::get;
 use kernel::Result;
-use kernel::http::Reply;
+use kernel::http::{Reply, Routes};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::status;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_order_state_machines);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_order_state_machines);
 }
 
 /// The state machines of the module.

@@ -5,18 +5,17 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use contracts::ids::OrderId;
 use kernel::Result;
-use kernel::http::{Path, Query, Reply};
+use kernel::http::{Path, Query, Reply, Routes};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(get_order_timeline);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(get_order_timeline);
 }
 
 /// Something that happened to an order.

@@ -45,14 +45,13 @@ impl Service {
         ORDER.apply(draft.order.status, "confirm")?;
         let version = draft.order.version;
         let held_version = draft.order.held_version.replace(version);
-        if held_version == Some(version) {
-            return Ok(draft);
+        if held_version != Some(version) {
+            // Bookkeeping of ours that nobody can see: no new version and no audit row.
+            let sql = "UPDATE orders SET held_version = $1 WHERE id = $2 AND version = $1";
+            execute(&*tx, sql, vec![version.into(), id.into()]).await?;
         }
-        // Bookkeeping of ours that nobody can see: no new version and no audit row.
-        let sql = "UPDATE orders SET held_version = $1 WHERE id = $2 AND version = $1";
-        execute(&*tx, sql, vec![version.into(), id.into()]).await?;
         tx.commit().await?;
-        if held_version.is_some() {
+        if held_version.is_some_and(|held| held != version) {
             // Held for the order as it was before somebody changed it.
             self.release(ctx, id).await;
         }

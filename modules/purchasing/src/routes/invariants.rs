@@ -4,13 +4,12 @@ use actix_web::get;
 use actix_web::web::Data;
 use kernel::Result;
 use kernel::db::{LawReports, evaluate};
-use kernel::http::Reply;
-use utoipa_actix_web::service_config::ServiceConfig;
+use kernel::http::{Reply, Routes};
 
 use crate::service::{Service, laws};
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(check_purchasing_invariants);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(check_purchasing_invariants);
 }
 
 /// Check invariants

@@ -5,11 +5,11 @@ pub(crate) mod purchase_orders;
 pub(crate) mod receipts;
 pub(crate) mod suppliers;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use kernel::http::Routes;
 
-pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    suppliers::configure(cfg);
-    purchase_orders::configure(cfg);
-    receipts::configure(cfg);
-    invariants::configure(cfg);
+pub(crate) fn configure(routes: &mut Routes) {
+    suppliers::configure(routes);
+    purchase_orders::configure(routes);
+    receipts::configure(routes);
+    invariants::configure(routes);
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{
     ProductId, PurchaseOrderId, PurchaseOrderLineId, ReceiptId, SupplierId, WarehouseId,
 };
-use kernel::http::{Json, Path, Query, Reply};
+use kernel::http::{Json, Path, Query, Reply, Routes};
 use kernel::money::{Currency, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
@@ -14,12 +14,11 @@ use kernel::text::Text;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_receipts).service(get_receipt).service(create_receipt);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_receipts).service(get_receipt).service(create_receipt);
 }
 
 /// Goods that arrived. Posted at once, it never changes.

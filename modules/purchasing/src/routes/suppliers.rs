@@ -5,19 +5,19 @@ use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::common::Address;
 use contracts::ids::SupplierId;
-use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::money::Currency;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Code, Email, Name, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_suppliers)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_suppliers)
         .service(get_supplier)
         .service(create_supplier)
         .service(update_supplier);

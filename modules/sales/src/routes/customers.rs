@@ -5,19 +5,19 @@ use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::common::Address;
 use contracts::ids::{CustomerId, PriceListId};
-use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::money::{Currency, Money};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Code, Email, Name, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_customers)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_customers)
         .service(get_customer)
         .service(create_customer)
         .service(update_customer);

@@ -5,20 +5,19 @@ use actix_web::web::Data;
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{CustomerId, OrderId, OrderLineId, ProductId};
 use kernel::Result;
-use kernel::http::{Query, Reply};
+use kernel::http::{Query, Reply, Routes};
 use kernel::money::Money;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::Quantity;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use crate::entities::sales_fact::{FactId, Kind};
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_facts);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_facts);
 }
 
 /// A sales fact. None ever changes; the sum of the margins over an order line is what it

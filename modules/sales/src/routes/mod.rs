@@ -8,14 +8,14 @@ pub(crate) mod prices;
 pub(crate) mod quotation_actions;
 pub(crate) mod quotations;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use kernel::http::Routes;
 
-pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    customers::configure(cfg);
-    price_lists::configure(cfg);
-    prices::configure(cfg);
-    quotations::configure(cfg);
-    quotation_actions::configure(cfg);
-    facts::configure(cfg);
-    invariants::configure(cfg);
+pub(crate) fn configure(routes: &mut Routes) {
+    customers::configure(routes);
+    price_lists::configure(routes);
+    prices::configure(routes);
+    quotations::configure(routes);
+    quotation_actions::configure(routes);
+    facts::configure(routes);
+    invariants::configure(routes);
 }

@@ -4,19 +4,19 @@ use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::PriceListId;
-use kernel::http::{Json, Path, Query, Reply, Versioned, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::money::Currency;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Code, Name};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_price_lists)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_price_lists)
         .service(get_price_list)
         .service(create_price_list)
         .service(update_price_list);

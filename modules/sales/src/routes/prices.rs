@@ -4,20 +4,19 @@ use actix_web::web::Data;
 use actix_web::{get, post, put};
 use chrono::NaiveDate;
 use contracts::ids::{CustomerId, PriceListId, ProductId};
-use kernel::http::{Json, Path, Query, Reply};
+use kernel::http::{Json, Path, Query, Reply, Routes};
 use kernel::money::UnitPrice;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::routes::price_lists::PriceList;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_prices).service(set_prices).service(explain_prices);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_prices).service(set_prices).service(explain_prices);
 }
 
 /// The price of a product from a quantity upwards.

@@ -3,15 +3,15 @@
 use actix_web::post;
 use actix_web::web::Data;
 use contracts::ids::QuotationId;
-use kernel::http::{Path, Reply};
+use kernel::http::{Path, Reply, Routes};
 use kernel::{Ctx, Result};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::routes::quotations::Quotation;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(send_quotation)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(send_quotation)
         .service(accept_quotation)
         .service(reject_quotation)
         .service(cancel_quotation);

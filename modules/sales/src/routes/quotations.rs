@@ -6,20 +6,20 @@ use chrono::{DateTime, NaiveDate, Utc};
 use contracts::billing::{RoundingMode, TaxTotal};
 use contracts::common::Address;
 use contracts::ids::{CustomerId, OrderId, ProductId, QuotationId, QuotationLineId, WarehouseId};
-use kernel::http::{Json, Path, Query, Reply, Versioned};
+use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::money::{Currency, Money, Percent, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::{PositiveQuantity, Quantity};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::quotation::Status;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_quotations)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_quotations)
         .service(get_quotation)
         .service(create_quotation)
         .service(update_quotation);

@@ -42,8 +42,7 @@ impl Service {
         let credits = lock_credit(&tx, others.into_iter().chain([customer_id])).await?;
         let before = exposure_of(&tx, order_id).await?;
         match decide_hold(before.as_ref(), customer_id, amount.minor(), expires_at) {
-            // Nothing was changed: dropping the transaction is all that is left to do.
-            Hold::Stands => return Ok(()),
+            Hold::Stands => return tx.commit().await,
             Hold::Committed => return Err(Error::CreditCommitted { order_id }.into()),
             Hold::Take => {}
         }
@@ -79,10 +78,10 @@ impl Service {
     pub(crate) async fn give_hold_back(&self, ctx: &Ctx, request: ReleaseCredit) -> Result<()> {
         let mut tx = self.db.begin(ctx).await?;
         let Some(before) = locked_exposure(&tx, request.order_id).await? else {
-            return Ok(());
+            return tx.commit().await;
         };
         if before.state != State::Held {
-            return Ok(());
+            return tx.commit().await;
         }
         put_in_state(&mut tx, before, State::Released).await?;
         tx.commit().await

@@ -3,18 +3,18 @@
 use actix_web::post;
 use actix_web::web::Data;
 use contracts::ids::{OrderId, OrderLineId};
-use kernel::http::{Json, Path, Reply};
+use kernel::http::{Json, Path, Reply, Routes};
 use kernel::quantity::PositiveQuantity;
 use kernel::{Ctx, Result};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::types::Order;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(confirm_order)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(confirm_order)
         .service(cancel_order)
         .service(close_order_short)
         .service(cancel_order_line);

@@ -8,7 +8,7 @@ use actix_web::{get, patch, post};
 use chrono::NaiveDate;
 use contracts::common::Address;
 use contracts::ids::{CustomerId, OrderId, ProductId, QuotationId, WarehouseId};
-use kernel::http::{Json, Path, Query, Reply, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, nullable};
 use kernel::money::{Percent, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::PositiveQuantity;
@@ -16,7 +16,6 @@ use kernel::text::Text;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::order::OrderStatus;
 use crate::service::Service;
@@ -24,9 +23,9 @@ use crate::service::Service;
 pub(crate) use actions::CancelLine;
 use types::{Order, OrderSummary};
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_orders).service(get_order).service(create_order).service(update_order);
-    actions::configure(cfg);
+pub(super) fn configure(routes: &mut Routes) {
+    routes.service(list_orders).service(get_order).service(create_order).service(update_order);
+    actions::configure(routes);
 }
 
 /// The customer's own number for an order.

@@ -3,15 +3,15 @@
 use actix_web::post;
 use actix_web::web::Data;
 use contracts::ids::PurchaseOrderId;
-use kernel::http::{Path, Reply};
+use kernel::http::{Path, Reply, Routes};
 use kernel::{Ctx, Result};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::types::PurchaseOrder;
 use crate::service::Service;
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(approve_purchase_order)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(approve_purchase_order)
         .service(send_purchase_order)
         .service(cancel_purchase_order)
         .service(close_purchase_order);

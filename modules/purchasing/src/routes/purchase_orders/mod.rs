@@ -7,26 +7,26 @@ use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::NaiveDate;
 use contracts::ids::{ProductId, PurchaseOrderId, SupplierId, WarehouseId};
-use kernel::http::{Json, Path, Query, Reply, nullable};
+use kernel::http::{Json, Path, Query, Reply, Routes, nullable};
 use kernel::money::UnitPrice;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::PositiveQuantity;
 use kernel::{Ctx, Result};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::entities::purchase_order::PurchaseOrderStatus;
 use crate::service::Service;
 
 use types::{PurchaseOrder, PurchaseOrderSummary};
 
-pub(super) fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(list_purchase_orders)
+pub(super) fn configure(routes: &mut Routes) {
+    routes
+        .service(list_purchase_orders)
         .service(get_purchase_order)
         .service(create_purchase_order)
         .service(update_purchase_order);
-    actions::configure(cfg);
+    actions::configure(routes);
 }
 
 /// A purchase order to be drafted.

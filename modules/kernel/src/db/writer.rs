@@ -1,0 +1,214 @@
+//! The one writer of a SQLite file.
+//!
+//! A commit waits for the disk, and that takes longer than most transactions do. Those
+//! that queue for the writer at the same moment therefore share one commit: they run one
+//! after the other, each behind a savepoint of its own, and one that fails undoes itself
+//! alone. Nobody is answered before the commit that makes the answer true.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnAcquireErr, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+
+use crate::db::execute;
+use crate::db::tx::AuditHead;
+use crate::error::{Error, Result};
+
+/// Gives the writer to one transaction after the other, in the order they asked.
+#[derive(Clone)]
+pub(super) struct Writer {
+    conn: DatabaseConnection,
+    /// Longest wait for a turn.
+    patience: Duration,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    group: Option<Group>,
+    /// The end of the audit chain, while it is known.
+    audit_head: Option<AuditHead>,
+}
+
+/// Transactions that are committed together.
+struct Group {
+    txn: Arc<DatabaseTransaction>,
+    turns: u32,
+    /// Turns that ended well: what there is to commit.
+    finished: u32,
+    /// A turn that has not ended well, or not yet. Whoever finds it here after it gave up
+    /// the writer has to undo what it did.
+    open: Option<u32>,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+/// What came of a commit. A failure is put in words, for every member to have.
+type Outcome = Result<(), Arc<str>>;
+
+/// The writer in the hands of one transaction. Dropped without [`Turn::finish`], it undoes
+/// what it did.
+pub(super) struct Turn {
+    writer: Writer,
+    // Given up before the state is: the one who commits has to have it alone.
+    txn: Arc<DatabaseTransaction>,
+    state: Option<OwnedMutexGuard<State>>,
+}
+
+impl Writer {
+    pub(super) fn new(conn: DatabaseConnection, patience: Duration, audit_head: AuditHead) -> Self {
+        let state = State { group: None, audit_head: Some(audit_head) };
+        Writer { conn, patience, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Waits for the writer.
+    pub(super) async fn turn(&self) -> Result<Turn> {
+        let queued = tokio::time::timeout(self.patience, self.state.clone().lock_owned());
+        let mut state =
+            queued.await.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+        state.undo_abandoned().await;
+        let group = match &mut state.group {
+            Some(group) => group,
+            None => state.group.insert(Group::begin(&self.conn).await?),
+        };
+        group.turns += 1;
+        if group.finished > 0 {
+            execute(&*group.txn, format!("SAVEPOINT turn_{}", group.turns), vec![]).await?;
+        }
+        group.open = Some(group.turns);
+        let txn = group.txn.clone();
+        Ok(Turn { writer: self.clone(), txn, state: Some(state) })
+    }
+
+    /// Ends what is under way, and closes the connection.
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
+        self.state.lock().await.settle().await;
+        self.conn.close_by_ref().await
+    }
+
+    /// Has the group committed as soon as those who queue already had their turns, even if
+    /// who asks for it does not live to see it.
+    fn settle_soon(&self) {
+        let state = self.state.clone();
+        // Without a runtime the process is ending, and SQLite undoes what is open.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { state.lock_owned().await.settle().await });
+        }
+    }
+}
+
+impl State {
+    /// Undoes what a dropped transaction did, and nothing that others did before it.
+    async fn undo_abandoned(&mut self) {
+        let Some(group) = &mut self.group else { return };
+        let Some(turn) = group.open else { return };
+        if group.finished == 0 {
+            self.group = None;
+            return;
+        }
+        let undo = execute(&*group.txn, format!("ROLLBACK TO turn_{turn}"), vec![]);
+        match undo.await {
+            Ok(_) => group.open = None,
+            // The whole transaction is gone: SQLite undoes all of it if the disk is full.
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Commits the group, if there is one.
+    async fn settle(&mut self) {
+        self.undo_abandoned().await;
+        let Some(group) = self.group.take() else { return };
+        // Unknown until it is in the file.
+        let audit_head = self.audit_head.take();
+        let committed = match Arc::into_inner(group.txn) {
+            Some(txn) => txn.commit().await,
+            None => Err(DbErr::Custom("a transaction is in use beyond its end".to_owned())),
+        };
+        if committed.is_ok() {
+            self.audit_head = audit_head;
+        }
+        let outcome = committed.map_err(|error| error.to_string().into());
+        group.outcome.send_replace(Some(outcome));
+    }
+
+    fn fail(&mut self, error: &DbErr) {
+        self.audit_head = None;
+        if let Some(group) = self.group.take() {
+            group.outcome.send_replace(Some(Err(error.to_string().into())));
+        }
+    }
+}
+
+impl Group {
+    async fn begin(conn: &DatabaseConnection) -> Result<Self, DbErr> {
+        // The write lock is taken at once, so that no transaction that began by reading
+        // fails when it comes to write.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let txn = Arc::new(conn.begin_with_options(options).await?);
+        let outcome = watch::Sender::new(None);
+        Ok(Group { txn, turns: 0, finished: 0, open: None, outcome })
+    }
+}
+
+impl Turn {
+    pub(super) fn txn(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+
+    /// The end of the audit chain, if it is known.
+    pub(super) fn audit_head(&self) -> Option<&AuditHead> {
+        self.state.as_ref()?.audit_head.as_ref()
+    }
+
+    /// Ends the turn and waits for the commit. `audit_head`: the new end of the audit chain,
+    /// if this made it longer.
+    pub(super) async fn finish(mut self, audit_head: Option<AuditHead>) -> Result<()> {
+        let Some(outcome) = self.end(audit_head) else {
+            return Err(Error::internal("a transaction ended twice"));
+        };
+        let writer = self.writer.clone();
+        // Lets go of the writer.
+        drop(self);
+        let (is_first, mut outcome) = outcome;
+        if is_first {
+            writer.settle_soon();
+        }
+        match outcome.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(Ok(()))) => Ok(()),
+            Ok(Some(Err(failure))) => Err(DbErr::Custom(failure.to_string()).into()),
+            Ok(None) | Err(_) => Err(Error::internal("the process ended before the commit")),
+        }
+    }
+
+    fn end(
+        &mut self,
+        audit_head: Option<AuditHead>,
+    ) -> Option<(bool, watch::Receiver<Option<Outcome>>)> {
+        let state = self.state.as_mut()?;
+        if audit_head.is_some() {
+            state.audit_head = audit_head;
+        }
+        let group = state.group.as_mut()?;
+        group.open = None;
+        group.finished += 1;
+        let ends = (group.finished == 1, group.outcome.subscribe());
+        Some(ends)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let is_open = |state: &OwnedMutexGuard<State>| {
+            state.group.as_ref().is_some_and(|group| group.open.is_some())
+        };
+        if self.state.as_ref().is_some_and(is_open) {
+            self.writer.settle_soon();
+        }
+    }
+}
