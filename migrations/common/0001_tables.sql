@@ -46,8 +46,7 @@ CREATE TABLE outbox (
     attempts        BIGINT NOT NULL DEFAULT 0,
     next_attempt_at TIMESTAMPTZ NOT NULL,
     parked_at       TIMESTAMPTZ,
-    last_error      TEXT,
-    UNIQUE (event_id, subscriber)
+    last_error      TEXT
 );
 CREATE INDEX outbox_in_order ON outbox (subscriber, aggregate_id, seq);
 
@@ -60,15 +59,16 @@ CREATE TABLE inbox (
 
 -- Answers given under an Idempotency-Key, written by the transaction they report.
 CREATE TABLE idempotency_keys (
-    scope      TEXT NOT NULL,
+    seq        BIGSERIAL PRIMARY KEY,
     key        TEXT NOT NULL,
+    scope      TEXT NOT NULL,
     body_hash  TEXT NOT NULL,
     status     BIGINT NOT NULL,
     etag       BIGINT,
     location   TEXT,
     body       TEXT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (scope, key)
+    UNIQUE (key, scope)
 );
 
 -- The last number drawn of each series of documents.

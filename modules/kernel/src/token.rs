@@ -1,9 +1,10 @@
 //! Access tokens: what they say, and how a module checks one without asking anybody.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
+use chrono::Utc;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -91,13 +92,23 @@ pub trait KeySource: Send + Sync {
     async fn verification_keys(&self) -> Result<Vec<PublicKey>>;
 }
 
+/// Tokens remembered as verified; beyond that all are verified anew.
+const MAX_REMEMBERED: usize = 10_000;
+
 /// Checks tokens against keys held in memory.
 pub struct TokenVerifier {
     source: Arc<dyn KeySource>,
-    keys: RwLock<HashMap<String, Arc<DecodingKey>>>,
+    keys: RwLock<Keys>,
     /// When the keys were last asked for; also makes the asking single-flight.
     refreshed_at: Mutex<Option<Instant>>,
     validation: Validation,
+}
+
+/// The keys there are, and the tokens whose signature by one of them has been verified.
+#[derive(Default)]
+struct Keys {
+    by_id: HashMap<String, Arc<DecodingKey>>,
+    verified: HashMap<String, Arc<Claims>>,
 }
 
 impl TokenVerifier {
@@ -118,29 +129,50 @@ impl TokenVerifier {
     }
 
     /// The claims of a valid token; otherwise 401 `invalid_token` or `token_expired`.
-    pub async fn verify(&self, token: &str) -> Result<Claims> {
+    pub async fn verify(&self, token: &str) -> Result<Arc<Claims>> {
+        if let Some(claims) = self.keys().verified.get(token).cloned() {
+            // Of all that was checked, only the time goes on.
+            return match claims.exp + LEEWAY_S as i64 >= Utc::now().timestamp() {
+                true => Ok(claims),
+                false => Err(expired()),
+            };
+        }
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
         let kid = header.kid.ok_or_else(invalid)?;
-        let key = match self.known(&kid) {
+        let known = |kid: &str| self.keys().by_id.get(kid).cloned();
+        let key = match known(&kid) {
             Some(key) => key,
             None => {
                 self.refresh().await?;
-                self.known(&kid).ok_or_else(invalid)?
+                known(&kid).ok_or_else(invalid)?
             }
         };
         match jsonwebtoken::decode::<Claims>(token, &key, &self.validation) {
-            Ok(data) => Ok(data.claims),
-            Err(error) if is_expired(&error) => {
-                Err(Error::unauthenticated("token_expired", "the access token has expired"))
+            Ok(data) => {
+                let claims = Arc::new(data.claims);
+                self.remember(&kid, token, &claims);
+                Ok(claims)
             }
+            Err(error) if is_expired(&error) => Err(expired()),
             Err(_) => Err(invalid()),
         }
     }
 
-    fn known(&self, kid: &str) -> Option<Arc<DecodingKey>> {
-        // A poisoned lock means another thread panicked while swapping the map; the
-        // map itself is whole either way.
-        self.keys.read().unwrap_or_else(|e| e.into_inner()).get(kid).cloned()
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        // A poisoned lock means another thread panicked while changing a map; the maps
+        // themselves are whole either way.
+        self.keys.read().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn remember(&self, kid: &str, token: &str, claims: &Arc<Claims>) {
+        let mut keys = self.keys.write().unwrap_or_else(|e| e.into_inner());
+        if keys.verified.len() >= MAX_REMEMBERED {
+            keys.verified.clear();
+        }
+        // Unless its key went in the meantime.
+        if keys.by_id.contains_key(kid) {
+            keys.verified.insert(token.to_owned(), claims.clone());
+        }
     }
 
     async fn refresh(&self) -> Result<()> {
@@ -154,6 +186,7 @@ impl TokenVerifier {
                 keys.insert(key.kid, Arc::new(decoding));
             }
         }
+        let keys = Keys { by_id: keys, verified: HashMap::new() };
         *self.keys.write().unwrap_or_else(|e| e.into_inner()) = keys;
         *refreshed_at = Some(Instant::now());
         Ok(())
@@ -162,6 +195,10 @@ impl TokenVerifier {
 
 fn is_expired(error: &jsonwebtoken::errors::Error) -> bool {
     matches!(error.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature)
+}
+
+fn expired() -> Error {
+    Error::unauthenticated("token_expired", "the access token has expired")
 }
 
 fn invalid() -> Error {

@@ -84,7 +84,7 @@ fn dialect(sql: &str, backend: DbBackend) -> String {
         _ => definition.to_owned(),
     };
     let sql = sql
-        .replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY")
+        .replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
         .replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY");
     sql.split("CREATE TABLE").map(table).collect::<Vec<_>>().join("CREATE TABLE")
 }

@@ -8,6 +8,7 @@ mod tx;
 mod values;
 mod writer;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ struct Inner {
     writer: Writer,
     read: DatabaseConnection,
     subscriptions: Subscriptions,
-    /// Counts the commits that published something; a relay waits for it to change.
-    published: watch::Sender<u64>,
+    /// For each subscriber a count of the commits that published something for it.
+    published: HashMap<&'static str, watch::Sender<u64>>,
 }
 
 impl Db {
@@ -58,13 +59,14 @@ impl Db {
         migrate::run(&write, migrations).await.map_err(|e| cannot_open(module, config, e))?;
         let read = connect(&url, config, config.read_connections).await?;
         let audit_head = AuditHead::read(&write).await?;
+        let subscribers = deps.subscriptions.iter().flat_map(|(_, names)| *names);
         let patience = Duration::from_millis(config.acquire_timeout_ms);
         Ok(Db(Arc::new(Inner {
             module,
             writer: Writer::new(write, patience, audit_head),
             read,
             subscriptions: deps.subscriptions,
-            published: watch::Sender::new(0),
+            published: subscribers.map(|name| (*name, watch::Sender::new(0))).collect(),
         })))
     }
 
@@ -82,8 +84,15 @@ impl Db {
         self.0.subscriptions
     }
 
-    pub(crate) fn published(&self) -> &watch::Sender<u64> {
-        &self.0.published
+    /// Changes whenever something is published for that subscriber.
+    pub(crate) fn published_to(&self, subscriber: &str) -> Option<watch::Receiver<u64>> {
+        self.0.published.get(subscriber).map(watch::Sender::subscribe)
+    }
+
+    fn wake(&self, subscriber: &str) {
+        if let Some(count) = self.0.published.get(subscriber) {
+            count.send_modify(|count| *count += 1);
+        }
     }
 
     /// Moves what the write-ahead log holds into the database file, without keeping any
@@ -92,11 +101,21 @@ impl Db {
         self.0.read.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await.map(drop)
     }
 
+    /// Ends a repeated request with the stored answer, before anything is asked elsewhere
+    /// that may have changed since the first. One that runs at the same time is found by
+    /// [`Db::begin_once`].
+    pub async fn answer_repeat(&self, ctx: &Ctx) -> Result<()> {
+        match tx::stored_reply(self.read(), ctx).await? {
+            None => Ok(()),
+            Some(reply) => Err(Error::replay(reply)),
+        }
+    }
+
     /// Begins the transaction of a request. A repeated `Idempotency-Key` ends it at
     /// once with the stored answer. Finish with [`Tx::reply`].
     pub async fn begin_once(&self, ctx: &Ctx) -> Result<Tx> {
         let tx = self.begin(ctx).await?;
-        match tx.stored_reply().await? {
+        match tx::stored_reply(&*tx, ctx).await? {
             None => Ok(tx),
             Some(reply) => {
                 // It may have been given a moment ago, and not be in the file yet.

@@ -1,7 +1,7 @@
 //! The transaction of a change. It carries, beside the change itself, the audit row,
 //! the events it publishes and the answer to a repeat: all are committed or none.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
@@ -138,40 +138,11 @@ impl Tx {
 
     async fn finish(self, mut batch: Batch) -> Result<()> {
         let head = self.add_audit(&mut batch).await?;
-        let wakes = self.add_events(&mut batch)?;
+        let woken = self.add_events(&mut batch)?;
         batch.run(self.turn.txn()).await?;
         self.turn.finish(head).await?;
-        if wakes {
-            self.db.published().send_modify(|count| *count += 1);
-        }
+        woken.into_iter().for_each(|subscriber| self.db.wake(subscriber));
         Ok(())
-    }
-
-    /// The answer stored under the caller's key, if there is one.
-    pub(super) async fn stored_reply(&self) -> Result<Option<Reply>> {
-        let Some(key) = &self.ctx.idempotency else {
-            return Ok(None);
-        };
-        let sql = "SELECT body_hash, status, etag, location, body FROM idempotency_keys \
-                   WHERE scope = $1 AND key = $2";
-        let values = vec![key.scope.as_ref().into(), key.key.as_ref().into()];
-        let Some(stored) = query_one::<Stored, _>(&**self, sql, values).await? else {
-            return Ok(None);
-        };
-        if stored.body_hash != key.body_hash.get().cloned().unwrap_or_default() {
-            return Err(Error::new(
-                422,
-                "idempotency_key_reused",
-                "this Idempotency-Key was used with another body",
-            ));
-        }
-        Ok(Some(Reply {
-            status: stored.status as u16,
-            etag: stored.etag,
-            location: stored.location,
-            body: stored.body,
-            replayed: true,
-        }))
     }
 
     pub(super) async fn is_first_delivery(&self, event: &Event) -> Result<bool> {
@@ -233,10 +204,11 @@ impl Tx {
         Ok(crate::http::hex(&Sha256::digest(said)))
     }
 
-    /// Adds the events and returns whether somebody listens to them.
-    fn add_events(&self, batch: &mut Batch) -> Result<bool> {
+    /// Adds the events and returns who listens to them.
+    fn add_events(&self, batch: &mut Batch) -> Result<BTreeSet<&'static str>> {
+        let mut listeners = BTreeSet::new();
         if self.events.is_empty() {
-            return Ok(false);
+            return Ok(listeners);
         }
         let subscribers: HashMap<_, _> = self.db.subscriptions().iter().copied().collect();
         let mut events = Rows::new(10);
@@ -255,6 +227,7 @@ impl Tx {
                 event.data.to_string().into(),
             ]);
             for subscriber in subscribers.get(event.kind.as_str()).copied().unwrap_or_default() {
+                listeners.insert(*subscriber);
                 outbox.push([
                     event.id.into(),
                     (*subscriber).into(),
@@ -266,11 +239,10 @@ impl Tx {
         let sql = "INSERT INTO events (id, type, version, occurred_at, aggregate_id, \
                    aggregate_version, correlation_id, causation_id, actor, data) VALUES ";
         batch.insert(sql, events);
-        let wakes = !outbox.is_empty();
         let sql =
             "INSERT INTO outbox (event_id, subscriber, aggregate_id, next_attempt_at) VALUES ";
         batch.insert(sql, outbox);
-        Ok(wakes)
+        Ok(listeners)
     }
 }
 
@@ -291,10 +263,6 @@ impl Rows {
     fn push<const N: usize>(&mut self, row: [Value; N]) {
         debug_assert_eq!(N, self.width);
         self.values.extend(row);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.values.is_empty()
     }
 }
 
@@ -351,6 +319,33 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// The answer stored under the caller's key, if there is one.
+pub(super) async fn stored_reply(conn: &impl ConnectionTrait, ctx: &Ctx) -> Result<Option<Reply>> {
+    let Some(key) = &ctx.idempotency else {
+        return Ok(None);
+    };
+    let sql = "SELECT body_hash, status, etag, location, body FROM idempotency_keys \
+               WHERE key = $1 AND scope = $2";
+    let values = vec![key.key.as_ref().into(), key.scope.as_ref().into()];
+    let Some(stored) = query_one::<Stored, _>(conn, sql, values).await? else {
+        return Ok(None);
+    };
+    if stored.body_hash != key.body_hash.get().cloned().unwrap_or_default() {
+        return Err(Error::new(
+            422,
+            "idempotency_key_reused",
+            "this Idempotency-Key was used with another body",
+        ));
+    }
+    Ok(Some(Reply {
+        status: stored.status as u16,
+        etag: stored.etag,
+        location: stored.location,
+        body: stored.body,
+        replayed: true,
+    }))
 }
 
 /// The end of the audit chain. The writer knows the one this process wrote last; should

@@ -1,7 +1,7 @@
 //! The relay of a module: takes what the outbox holds to those who want it.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -17,6 +17,10 @@ use crate::events::{Event, SubscriberMap};
 
 /// A commit wakes the relay; this is how long it sleeps when nothing does.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// How long what was delivered may stay in the outbox, so that many go at once. Should the
+/// process end before, it is delivered again, and the subscriber finds it in its inbox.
+const FORGET_AFTER: Duration = Duration::from_millis(50);
 
 /// Delivers the events of one module.
 pub struct Relay {
@@ -44,6 +48,29 @@ struct Due {
     data: String,
 }
 
+/// What a subscriber has and the outbox still holds, oldest first.
+#[derive(Default)]
+struct Delivered {
+    seqs: Vec<i64>,
+    since: Option<Instant>,
+}
+
+impl Delivered {
+    fn add(&mut self, seq: i64) {
+        self.seqs.push(seq);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn last(&self) -> i64 {
+        self.seqs.last().copied().unwrap_or_default()
+    }
+
+    /// How long it may stay.
+    fn due_in(&self) -> Duration {
+        self.since.map_or(IDLE, |since| FORGET_AFTER.saturating_sub(since.elapsed()))
+    }
+}
+
 impl Relay {
     pub fn new(db: Db, subscribers: SubscriberMap, config: EventsConfig) -> Self {
         Relay { db, ctx: Ctx::system("relay"), subscribers, config }
@@ -53,52 +80,77 @@ impl Relay {
     /// keeps nobody waiting.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let heard = self.db.subscriptions().iter().flat_map(|(_, subscribers)| *subscribers);
-        let subscribers: BTreeSet<&str> = heard.copied().collect();
+        let subscribers: BTreeSet<&'static str> = heard.copied().collect();
         join_all(subscribers.into_iter().map(|name| self.serve(name, stop.clone()))).await;
     }
 
-    async fn serve(&self, subscriber: &str, mut stop: watch::Receiver<bool>) {
-        let mut published = self.db.published().subscribe();
+    async fn serve(&self, subscriber: &'static str, mut stop: watch::Receiver<bool>) {
+        let Some(mut published) = self.db.published_to(subscriber) else { return };
+        let mut delivered = Delivered::default();
         while !*stop.borrow() {
             published.mark_unchanged();
-            let delivered = match self.deliver_due(subscriber).await {
-                Ok(count) => count,
-                Err(error) => {
-                    tracing::error!(module = self.db.module(), error = ?error, "relay failed");
-                    0
-                }
-            };
-            if delivered > 0 {
+            let round = self.round(subscriber, &mut delivered).await;
+            let is_more_due = round.unwrap_or_else(|error| {
+                tracing::error!(module = self.db.module(), error = ?error, "relay failed");
+                false
+            });
+            if is_more_due {
                 continue;
             }
             tokio::select! {
                 _ = published.changed() => {}
-                () = tokio::time::sleep(IDLE) => {}
+                () = tokio::time::sleep(delivered.due_in()) => {}
                 _ = stop.changed() => {}
             }
         }
+        if let Err(error) = self.forget(&mut delivered).await {
+            tracing::warn!(module = self.db.module(), error = ?error, "will be delivered again");
+        }
     }
 
-    /// One round over what is due; returns how many deliveries succeeded.
-    async fn deliver_due(&self, subscriber: &str) -> Result<usize> {
-        // Only the head of each queue (one an aggregate) is due: what failed or is parked
-        // holds back what came after it, and nothing else.
+    /// One round over what is due; returns whether there may be more.
+    async fn round(&self, subscriber: &str, delivered: &mut Delivered) -> Result<bool> {
+        if delivered.due_in().is_zero() {
+            self.forget(delivered).await?;
+        }
+        // Each aggregate has a queue of its own: what failed or is parked holds back what
+        // came after it there, and nothing else.
         let sql = "SELECT o.seq, o.subscriber, o.attempts, e.id, e.type, e.version, \
             e.occurred_at, e.aggregate_id, e.aggregate_version, e.correlation_id, \
             e.causation_id, e.actor, e.data \
             FROM outbox o JOIN events e ON e.id = o.event_id \
-            WHERE o.subscriber = $1 AND o.parked_at IS NULL AND o.next_attempt_at <= $2 \
-            AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.subscriber = o.subscriber \
-                AND p.aggregate_id = o.aggregate_id AND p.seq < o.seq) \
-            ORDER BY o.seq LIMIT $3";
-        let values = vec![subscriber.into(), Utc::now().into(), (self.config.batch as i64).into()];
+            WHERE o.subscriber = $1 AND o.seq > $2 AND NOT EXISTS (SELECT 1 FROM outbox p \
+                WHERE p.subscriber = o.subscriber AND p.aggregate_id = o.aggregate_id \
+                AND p.seq <= o.seq AND (p.parked_at IS NOT NULL OR p.next_attempt_at > $3)) \
+            ORDER BY o.seq LIMIT $4";
+        let (after, now) = (delivered.last(), Utc::now());
+        let batch = self.config.batch;
+        let values = vec![subscriber.into(), after.into(), now.into(), (batch as i64).into()];
         let due: Vec<Due> = query_all(self.db.read(), sql, values).await?;
-        let mut outcomes = Vec::with_capacity(due.len());
+        let is_full = due.len() as u64 == batch;
+        let mut failed = Vec::new();
+        let mut held_back = HashSet::new();
         for row in due {
-            let (seq, attempts) = (row.seq, row.attempts);
-            outcomes.push((seq, attempts, self.deliver(row).await));
+            let (seq, attempts, aggregate_id) = (row.seq, row.attempts, row.aggregate_id);
+            if held_back.contains(&aggregate_id) {
+                continue;
+            }
+            match self.deliver(row).await {
+                Ok(()) => delivered.add(seq),
+                Err(error) => {
+                    held_back.insert(aggregate_id);
+                    failed.push((seq, attempts + 1, error));
+                }
+            }
         }
-        self.record(outcomes).await
+        if is_full || !failed.is_empty() {
+            // So that the next round begins with the oldest again.
+            self.forget(delivered).await?;
+        }
+        for (seq, attempts, error) in &failed {
+            self.record_failure(*seq, *attempts, error).await?;
+        }
+        Ok(is_full)
     }
 
     async fn deliver(&self, row: Due) -> Result<()> {
@@ -129,21 +181,15 @@ impl Relay {
         })
     }
 
-    async fn record(&self, outcomes: Vec<(i64, i64, Result<()>)>) -> Result<usize> {
-        let delivered: Vec<i64> =
-            outcomes.iter().filter(|o| o.2.is_ok()).map(|(seq, ..)| *seq).collect();
-        if !delivered.is_empty() {
-            let marks: Vec<_> = (1..=delivered.len()).map(|i| format!("${i}")).collect();
+    async fn forget(&self, delivered: &mut Delivered) -> Result<()> {
+        if !delivered.seqs.is_empty() {
+            let marks: Vec<_> = (1..=delivered.seqs.len()).map(|i| format!("${i}")).collect();
             let sql = format!("DELETE FROM outbox WHERE seq IN ({})", marks.join(", "));
-            let values = delivered.iter().map(|seq| Value::from(*seq)).collect();
+            let values = delivered.seqs.iter().map(|seq| Value::from(*seq)).collect();
             self.execute(sql, values).await?;
         }
-        for (seq, attempts, outcome) in outcomes {
-            if let Err(error) = outcome {
-                self.record_failure(seq, attempts + 1, &error).await?;
-            }
-        }
-        Ok(delivered.len())
+        *delivered = Delivered::default();
+        Ok(())
     }
 
     async fn record_failure(&self, seq: i64, attempts: i64, error: &Error) -> Result<()> {

@@ -120,8 +120,8 @@ async fn signed_in(headers: &HeaderMap, verifier: &TokenVerifier) -> Result<Call
     };
     let claims = verifier.verify(token).await?;
     Ok(Caller {
-        actor: Actor { kind: "user".into(), id: Some(claims.sub), name: claims.name },
-        permissions: Permissions::new(claims.permissions),
+        actor: Actor { kind: "user".into(), id: Some(claims.sub), name: claims.name.clone() },
+        permissions: Permissions::new(claims.permissions.clone()),
         session_id: Some(claims.sid),
     })
 }

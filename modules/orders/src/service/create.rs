@@ -55,7 +55,7 @@ impl Service {
         let lines = new.lines.ok_or(missing("lines"))?;
         check_line_count(lines.len())?;
         let ordered_on = business_date(new.ordered_on, Utc::now().date_naive(), "/ordered_on")?;
-        self.answer_repeat(ctx).await?;
+        self.db.answer_repeat(ctx).await?;
         let mut customer = self.sales.customer(ctx, FindCustomer { id: customer_id }).await?;
         if !customer.is_active {
             return Err(Error::InactiveCustomer { number: customer.number }.into());
@@ -91,7 +91,7 @@ impl Service {
     }
 
     async fn create_from_quotation(&self, ctx: &Ctx, id: QuotationId) -> Result<Reply> {
-        self.answer_repeat(ctx).await?;
+        self.db.answer_repeat(ctx).await?;
         let draft = match order_of_quotation(self.db.read(), id).await? {
             Some(_) => None,
             None => {

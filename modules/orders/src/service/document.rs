@@ -5,9 +5,7 @@ use kernel::db::{Column, Tx, Values, execute};
 use kernel::quantity::Quantity;
 use kernel::{Error, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use crate::entities::order::{self, BillingStatus, FulfilmentStatus, OrderStatus, PaymentStatus};
@@ -29,28 +27,32 @@ impl Document {
     /// Reads an order without locking it. The order comes first, so that its version is
     /// never newer than its lines.
     pub(crate) async fn read(conn: &impl ConnectionTrait, id: OrderId) -> Result<Self> {
-        Self::load(conn, id, order::Entity::find_by_id(id)).await
+        let order = order::Entity::find_by_id(id).one(conn).await?;
+        Self::complete(conn, order.ok_or_else(|| Error::not_found("order", id))?).await
     }
 
     /// Loads an order to change it. Its row is locked before its lines are read, so that
-    /// changes to one order follow each other; SQLite has locked everything already.
-    pub(crate) async fn lock(tx: &Tx, id: OrderId) -> Result<Self> {
-        Self::load(&**tx, id, order::Entity::find_by_id(id).lock_exclusive()).await
+    /// changes to one order follow each other; SQLite has locked everything already. What
+    /// was `seen` of the same version is not read again.
+    pub(crate) async fn lock(tx: &Tx, id: OrderId, seen: Option<Document>) -> Result<Self> {
+        let order = order::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+        let order = order.ok_or_else(|| Error::not_found("order", id))?;
+        match seen {
+            Some(Document { order: seen, lines, taxes }) if seen.version == order.version => {
+                Ok(Document { order, lines, taxes })
+            }
+            _ => Self::complete(&**tx, order).await,
+        }
     }
 
-    async fn load(
-        conn: &impl ConnectionTrait,
-        id: OrderId,
-        select: Select<order::Entity>,
-    ) -> Result<Self> {
-        let order = select.one(conn).await?.ok_or_else(|| Error::not_found("order", id))?;
+    async fn complete(conn: &impl ConnectionTrait, order: order::Model) -> Result<Self> {
         let lines = order_line::Entity::find()
-            .filter(order_line::Column::OrderId.eq(id))
+            .filter(order_line::Column::OrderId.eq(order.id))
             .order_by_asc(order_line::Column::Position)
             .all(conn)
             .await?;
         let taxes = order_tax::Entity::find()
-            .filter(order_tax::Column::OrderId.eq(id))
+            .filter(order_tax::Column::OrderId.eq(order.id))
             .order_by_asc(order_tax::Column::TaxClass)
             .all(conn)
             .await?;

@@ -49,26 +49,29 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Answers a repeated request at once, before anything is looked up elsewhere that may
-    /// have changed since the first.
-    async fn answer_repeat(&self, ctx: &Ctx) -> Result<()> {
-        self.db.begin_once(ctx).await?;
-        Ok(())
-    }
-
     /// Loads an order as a request finds it, to decide what to ask of other modules before
     /// the transaction. A repeat is answered, a stale version refused.
     async fn look(&self, ctx: &Ctx, id: OrderId) -> Result<Document> {
-        let tx = self.db.begin_once(ctx).await?;
-        let found = Document::lock(&tx, id).await?;
+        self.db.answer_repeat(ctx).await?;
+        let found = Document::read(self.db.read(), id).await?;
         ctx.check_version(found.order.version)?;
         Ok(found)
+    }
+
+    /// An order as it is before the transaction that changes it, so that less is read
+    /// while the writer is held; see [`Document::lock`].
+    async fn glance(&self, id: OrderId) -> Result<Option<Document>> {
+        match Document::read(self.db.read(), id).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.status() == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Loads the order to change it. One changed since `look`, while other modules were
     /// asked, is refused with 412.
     async fn lock_as_seen(&self, tx: &Tx, seen: &Document) -> Result<Document> {
-        let found = Document::lock(tx, seen.order.id).await?;
+        let found = Document::lock(tx, seen.order.id, Some(seen.clone())).await?;
         if found.order.version != seen.order.version {
             return Err(kernel::Error::stale(found.order.version));
         }

@@ -24,7 +24,7 @@ impl Service {
         check_line_count(new.lines.len())?;
         let ordered_on = dates::past(new.ordered_on, Utc::now().date_naive(), "/ordered_on")?;
         let expected_on = dates::expected(new.expected_on, ordered_on)?;
-        self.answer_repeat(ctx).await?;
+        self.db.answer_repeat(ctx).await?;
         self.check_warehouse(ctx, new.warehouse_id).await?;
         // A supplier has the company's currency: no other is possible so far.
         let currency = self.company.currency;

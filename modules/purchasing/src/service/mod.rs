@@ -42,18 +42,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Answers a repeated request at once, before anything is looked up elsewhere that may
-    /// have changed since the first.
-    async fn answer_repeat(&self, ctx: &Ctx) -> Result<()> {
-        self.db.begin_once(ctx).await?;
-        Ok(())
-    }
-
     /// Loads an order as a request finds it, to decide what to ask of other modules before
     /// the transaction. A repeat is answered, a stale version refused.
     async fn look(&self, ctx: &Ctx, id: PurchaseOrderId) -> Result<Document> {
-        let tx = self.db.begin_once(ctx).await?;
-        let found = Document::lock(&tx, id).await?;
+        self.db.answer_repeat(ctx).await?;
+        let found = Document::read(self.db.read(), id).await?;
         ctx.check_version(found.order.version)?;
         Ok(found)
     }
