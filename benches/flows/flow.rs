@@ -27,6 +27,8 @@ pub const STEPS: [&str; 11] = [
 const READ: usize = STEPS.len() - 1;
 /// Longest wait for the invoice that follows a shipment.
 const INVOICE_LIMIT: Duration = Duration::from_secs(10);
+/// How often a client asks for it.
+const INVOICE_POLL: Duration = Duration::from_millis(4);
 
 /// Durations in microseconds, and errors by code.
 pub struct Figures {
@@ -206,8 +208,8 @@ impl Client {
 async fn drafted_invoice(api: &Api, shipment: &Value) -> Result<Value> {
     let path = format!("billing/invoices?shipment_id={}", text(&shipment["id"])?);
     let deadline = Instant::now() + INVOICE_LIMIT;
-    let mut pause = Duration::from_millis(1);
     loop {
+        tokio::time::sleep(INVOICE_POLL).await;
         let page = api.get(&path).await?;
         if let Some(invoice) = page["data"].get(0) {
             return Ok(invoice.clone());
@@ -215,8 +217,6 @@ async fn drafted_invoice(api: &Api, shipment: &Value) -> Result<Value> {
         if Instant::now() > deadline {
             return Err(Problem::new("no_invoice_drafted", "the invoice did not come"));
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
 

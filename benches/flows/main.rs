@@ -90,8 +90,8 @@ async fn run(args: &Args) -> Result<(), String> {
     let (server, _) = Server::start(&data_dir).await?;
     let idle_rss_mb = server.rss_mb()?;
     let result = sell(args, &server).await;
-    let (clients, elapsed) = match result {
-        Ok(done) => done,
+    let Sold { clients, elapsed, cpu } = match result {
+        Ok(sold) => sold,
         Err(message) => return Err(format!("{message}\n{}", data_dir.log_tail())),
     };
     let rss_mb = server.rss_mb()?;
@@ -111,6 +111,7 @@ async fn run(args: &Args) -> Result<(), String> {
         durability,
         figures,
         elapsed,
+        cpu,
         rss_mb,
         idle_rss_mb,
         start,
@@ -124,11 +125,19 @@ async fn run(args: &Args) -> Result<(), String> {
     }
 }
 
+/// What selling took.
+struct Sold {
+    clients: Vec<Client>,
+    elapsed: Duration,
+    /// The server's processor time.
+    cpu: Duration,
+}
+
 /// Stocks the shop, and sells until the time is up and every sale begun is done.
-async fn sell(args: &Args, server: &Server) -> Result<(Vec<Client>, Duration), String> {
+async fn sell(args: &Args, server: &Server) -> Result<Sold, String> {
     let api = Api::sign_in(&server.base).await.map_err(|e| e.to_string())?;
     let shop = stock::seed(&api).await.map_err(|e| format!("seeding: {e}"))?;
-    let started = Instant::now();
+    let (started, cpu_before) = (Instant::now(), server.cpu()?);
     let deadline = started + Duration::from_secs(args.seconds.into());
     let mut running = JoinSet::new();
     for number in 0..args.clients {
@@ -139,5 +148,6 @@ async fn sell(args: &Args, server: &Server) -> Result<(Vec<Client>, Duration), S
     while let Some(client) = running.join_next().await {
         clients.push(client.map_err(|error| error.to_string())?);
     }
-    Ok((clients, started.elapsed()))
+    let cpu = server.cpu()?.saturating_sub(cpu_before);
+    Ok(Sold { clients, elapsed: started.elapsed(), cpu })
 }

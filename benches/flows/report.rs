@@ -13,6 +13,8 @@ pub struct Report<'a> {
     pub durability: String,
     pub figures: Figures,
     pub elapsed: Duration,
+    /// The server's processor time, on all cores.
+    pub cpu: Duration,
     pub rss_mb: f64,
     pub idle_rss_mb: f64,
     /// From the start of the process to its first answer, on the data of the whole run.
@@ -26,6 +28,7 @@ impl Report<'_> {
         let sale = &self.figures.sale;
         let flows_per_s = self.figures.flows() as f64 / self.elapsed.as_secs_f64();
         let errors: u64 = self.figures.errors.values().map(|failures| failures.count).sum();
+        let cpu_ms_per_flow = in_ms(self.cpu) / self.figures.flows().max(1) as f64;
         self.print_conditions();
         println!("\nwhole sales, from quotation to cash");
         println!("  {} in {:.1} s", self.figures.flows(), self.elapsed.as_secs_f64());
@@ -36,6 +39,7 @@ impl Report<'_> {
             ms(sale, 0.95),
             ms(sale, 0.99)
         );
+        println!("  {cpu_ms_per_flow:.1} ms of the server's processor time each");
         println!("  {errors} errors");
         for (code, failures) in &self.figures.errors {
             println!("    {:>6} {code}, as in: {}", failures.count, failures.example);
@@ -48,7 +52,7 @@ impl Report<'_> {
         println!("  resident idle      {:.1} MB", self.idle_rss_mb);
         println!("  resident after it  {:.1} MB", self.rss_mb);
         println!("  binary             {:.1} MB", self.binary_mb);
-        println!("  restart to answer  {:.0} ms", start_ms(self.start));
+        println!("  restart to answer  {:.0} ms", in_ms(self.start));
         match books {
             Ok(laws) => println!("\nbooks: difference 0, {laws} laws, 0 violations"),
             Err(message) => println!("\nbooks: WRONG: {message}"),
@@ -59,10 +63,11 @@ impl Report<'_> {
             "p95_ms": rounded(ms(sale, 0.95)),
             "p99_ms": rounded(ms(sale, 0.99)),
             "errors": errors,
+            "cpu_ms_per_flow": rounded(cpu_ms_per_flow),
             "rss_mb": rounded(self.rss_mb),
             "read_p95_ms": rounded(ms(self.figures.read(), 0.95)),
             "idle_rss_mb": rounded(self.idle_rss_mb),
-            "start_ms": rounded(start_ms(self.start)),
+            "start_ms": rounded(in_ms(self.start)),
             "binary_mb": rounded(self.binary_mb),
         });
         println!("{figures}");
@@ -84,8 +89,8 @@ fn ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     histogram.value_at_quantile(quantile) as f64 / 1000.0
 }
 
-fn start_ms(start: Duration) -> f64 {
-    start.as_secs_f64() * 1000.0
+fn in_ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 fn rounded(figure: f64) -> f64 {

@@ -101,6 +101,19 @@ impl Server {
         kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| format!("{path} has no VmRSS"))
     }
 
+    /// Processor time it has used, on all cores.
+    pub fn cpu(&self) -> Result<Duration, String> {
+        /// Linux counts in hundredths of a second, whatever the kernel's own clock.
+        const TICK: Duration = Duration::from_millis(10);
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+        // After the name in brackets, user and system time are the 12th and 13th field.
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+        let ticks =
+            fields.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok());
+        Ok(TICK * ticks.sum::<u32>())
+    }
+
     /// Asks it to stop, waits, and insists after [`STOP_LIMIT`].
     pub fn stop(self) {
         drop(self);
