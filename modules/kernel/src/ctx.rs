@@ -3,11 +3,13 @@
 
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -126,10 +128,23 @@ impl FromRequest for Ctx {
 
 /// What is known of a request before anybody is known: carried by the task, so
 /// that errors and the statement count find it without being handed it.
-#[derive(Debug)]
 pub struct RequestScope {
     pub request_id: Arc<str>,
     pub statements: AtomicU32,
+    /// Commits of others that this request has seen the effects of.
+    unsettled: Mutex<Vec<BoxFuture<'static, ()>>>,
+}
+
+impl RequestScope {
+    pub fn new(request_id: Arc<str>) -> Self {
+        RequestScope { request_id, statements: AtomicU32::new(0), unsettled: Mutex::default() }
+    }
+
+    /// Waits until all that the answer may rest on is in the database.
+    pub async fn settled(&self) {
+        let unsettled = self.unsettled.lock().map(|mut all| std::mem::take(&mut *all));
+        join_all(unsettled.unwrap_or_default()).await;
+    }
 }
 
 tokio::task_local! {
@@ -145,4 +160,13 @@ pub(crate) fn current_request_id() -> Option<String> {
 pub(crate) fn count_statement() {
     // Outside a request (a relay, a job) nobody counts.
     let _ = REQUEST.try_with(|scope| scope.statements.fetch_add(1, Ordering::Relaxed));
+}
+
+/// Has the answer to the running request wait.
+pub(crate) fn answer_after(commit: impl Future<Output = ()> + Send + 'static) {
+    let _ = REQUEST.try_with(|scope| {
+        if let Ok(mut unsettled) = scope.unsettled.lock() {
+            unsettled.push(commit.boxed());
+        }
+    });
 }

@@ -2,23 +2,22 @@
 
 #![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
 
+mod support;
+
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kernel::config::{CompanyConfig, DataConfig, EventsConfig, Synchronous};
-use kernel::db::{Db, Migrations, evaluate, execute, next_number, query_all, query_one};
+use kernel::config::EventsConfig;
+use kernel::db::{Db, evaluate, execute, next_number, query_all};
 use kernel::events::{Event, EventData, Relay, Subscriber, SubscriberMap, Subscriptions};
-use kernel::module::ModuleDeps;
-use kernel::money::{Currency, Rounding};
 use kernel::{Ctx, Error, Result};
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
+use support::{Dir, count, open, reopen};
 use tokio::sync::watch;
 use uuid::Uuid;
-
-const NONE: Migrations = Migrations { portable: &[], sqlite: &[] };
 
 #[derive(Serialize, Deserialize)]
 struct Happened {
@@ -31,46 +30,6 @@ impl EventData for Happened {
 
 const HEARD: Subscriptions = &[(Happened::TYPE, &["listener"])];
 
-/// A directory that goes when dropped.
-struct Dir(std::path::PathBuf);
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-async fn open() -> (Db, Dir) {
-    let dir = std::env::temp_dir().join(format!("erp-kernel-{}", Uuid::now_v7()));
-    std::fs::create_dir_all(&dir).expect("a directory");
-    let db = reopen(&dir).await;
-    (db, Dir(dir))
-}
-
-async fn reopen(dir: &std::path::Path) -> Db {
-    let deps = ModuleDeps {
-        data: DataConfig {
-            dir: dir.to_owned(),
-            read_connections: 1,
-            acquire_timeout_ms: 5000,
-            synchronous: Synchronous::Normal,
-        },
-        company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
-        subscriptions: HEARD,
-    };
-    Db::open("test", &NONE, &deps).await.expect("the database opens")
-}
-
-#[derive(FromQueryResult)]
-struct Count {
-    n: i64,
-}
-
-async fn count(db: &Db, table: &str) -> i64 {
-    let sql = format!("SELECT COUNT(*) AS n FROM {table}");
-    query_one::<Count, _>(db.read(), sql, vec![]).await.expect("counted").expect("a row").n
-}
-
 async fn publish(db: &Db, aggregate: Uuid, n: i64) {
     let mut tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
     tx.audit_new("thing", aggregate, &n).expect("noted");
@@ -80,7 +39,7 @@ async fn publish(db: &Db, aggregate: Uuid, n: i64) {
 
 #[tokio::test]
 async fn what_is_not_committed_leaves_no_trace() {
-    let (db, _dir) = open().await;
+    let (db, _dir) = open(HEARD).await;
     let mut tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
     tx.audit_new("thing", Uuid::now_v7(), &1).expect("noted");
     tx.publish(Uuid::now_v7(), 1, &Happened { n: 1 }).expect("noted");
@@ -93,7 +52,7 @@ async fn what_is_not_committed_leaves_no_trace() {
 
 #[tokio::test]
 async fn numbers_have_no_gap_after_a_rollback() {
-    let (db, _dir) = open().await;
+    let (db, _dir) = open(HEARD).await;
     let mut drawn = Vec::new();
     for commit in [true, false, true] {
         let tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
@@ -107,7 +66,7 @@ async fn numbers_have_no_gap_after_a_rollback() {
 
 #[tokio::test]
 async fn the_audit_log_is_chained_and_append_only() {
-    let (db, dir) = open().await;
+    let (db, dir) = open(HEARD).await;
     for n in 1..=3 {
         publish(&db, Uuid::now_v7(), n).await;
     }
@@ -133,7 +92,7 @@ async fn the_audit_log_is_chained_and_append_only() {
     assert_eq!(violations(evaluate(db.read(), &[]).await.expect("evaluated")), 1);
     drop(db);
     // Opening once more runs no migration twice.
-    reopen(&dir.0).await;
+    reopen(&dir.0, HEARD).await;
 }
 
 /// Applies events, failing each one named in `failing` that many times first.
@@ -170,8 +129,8 @@ struct Setup {
 }
 
 async fn relayed(failing: Vec<(i64, u32)>, max_attempts: i64) -> Setup {
-    let (db, dir) = open().await;
-    let (own, own_dir) = open().await;
+    let (db, dir) = open(HEARD).await;
+    let (own, own_dir) = open(HEARD).await;
     let listener =
         Arc::new(Listener { db: own, failing: Mutex::new(failing), applied: Mutex::default() });
     let mut subscribers = SubscriberMap::new();
@@ -235,7 +194,7 @@ struct Stored {
 
 #[tokio::test]
 async fn an_event_delivered_twice_is_applied_once() {
-    let (db, _dir) = open().await;
+    let (db, _dir) = open(HEARD).await;
     publish(&db, Uuid::now_v7(), 7).await;
     let sql = "SELECT id, data FROM events";
     let stored: Vec<Stored> = query_all(db.read(), sql, vec![]).await.expect("read");

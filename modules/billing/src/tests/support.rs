@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use actix_web::Responder;
 use actix_web::body::to_bytes;
@@ -184,7 +184,7 @@ impl Books {
 /// Runs it and counts the SQL statements it took.
 pub(super) async fn count_statements<T>(work: impl Future<Output = T>) -> (T, u32) {
     let request_id: Arc<str> = "counted".into();
-    let scope = Arc::new(RequestScope { request_id, statements: AtomicU32::new(0) });
+    let scope = Arc::new(RequestScope::new(request_id));
     let done = REQUEST.scope(scope.clone(), work).await;
     (done, scope.statements.load(Ordering::Relaxed))
 }

@@ -14,6 +14,7 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
+use crate::ctx::answer_after;
 use crate::db::execute;
 use crate::db::tx::AuditHead;
 use crate::error::{Error, Result};
@@ -204,11 +205,13 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let is_open = |state: &OwnedMutexGuard<State>| {
-            state.group.as_ref().is_some_and(|group| group.open.is_some())
-        };
-        if self.state.as_ref().is_some_and(is_open) {
-            self.writer.settle_soon();
+        let group = self.state.as_ref().and_then(|state| state.group.as_ref());
+        let Some(group) = group.filter(|group| group.open.is_some()) else { return };
+        if group.finished > 0 {
+            // It may have failed for what others did, which is not in the file yet.
+            let mut outcome = group.outcome.subscribe();
+            answer_after(async move { _ = outcome.wait_for(Option::is_some).await });
         }
+        self.writer.settle_soon();
     }
 }

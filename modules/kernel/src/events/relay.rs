@@ -48,7 +48,7 @@ struct Due {
     data: String,
 }
 
-/// What a subscriber has and the outbox still holds, oldest first.
+/// What a subscriber has and the outbox still holds.
 #[derive(Default)]
 struct Delivered {
     seqs: Vec<i64>,
@@ -61,8 +61,14 @@ impl Delivered {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    fn last(&self) -> i64 {
-        self.seqs.last().copied().unwrap_or_default()
+    /// `$3, $4`, if two parameters come before.
+    fn placeholders(&self, before: usize) -> String {
+        let marks: Vec<_> = (1..=self.seqs.len()).map(|i| format!("${}", before + i)).collect();
+        marks.join(", ")
+    }
+
+    fn values(&self) -> impl Iterator<Item = Value> {
+        self.seqs.iter().map(|seq| Value::from(*seq))
     }
 
     /// How long it may stay.
@@ -115,17 +121,20 @@ impl Relay {
         }
         // Each aggregate has a queue of its own: what failed or is parked holds back what
         // came after it there, and nothing else.
-        let sql = "SELECT o.seq, o.subscriber, o.attempts, e.id, e.type, e.version, \
-            e.occurred_at, e.aggregate_id, e.aggregate_version, e.correlation_id, \
-            e.causation_id, e.actor, e.data \
-            FROM outbox o JOIN events e ON e.id = o.event_id \
-            WHERE o.subscriber = $1 AND o.seq > $2 AND NOT EXISTS (SELECT 1 FROM outbox p \
-                WHERE p.subscriber = o.subscriber AND p.aggregate_id = o.aggregate_id \
-                AND p.seq <= o.seq AND (p.parked_at IS NOT NULL OR p.next_attempt_at > $3)) \
-            ORDER BY o.seq LIMIT $4";
-        let (after, now) = (delivered.last(), Utc::now());
         let batch = self.config.batch;
-        let values = vec![subscriber.into(), after.into(), now.into(), (batch as i64).into()];
+        let mut values = vec![subscriber.into(), Utc::now().into(), (batch as i64).into()];
+        let sql = format!(
+            "SELECT o.seq, o.subscriber, o.attempts, e.id, e.type, e.version, e.occurred_at, \
+             e.aggregate_id, e.aggregate_version, e.correlation_id, e.causation_id, e.actor, \
+             e.data FROM outbox o JOIN events e ON e.id = o.event_id \
+             WHERE o.subscriber = $1 AND o.seq NOT IN ({}) AND NOT EXISTS (\
+                 SELECT 1 FROM outbox p WHERE p.subscriber = o.subscriber \
+                 AND p.aggregate_id = o.aggregate_id AND p.seq <= o.seq \
+                 AND (p.parked_at IS NOT NULL OR p.next_attempt_at > $2)) \
+             ORDER BY o.seq LIMIT $3",
+            delivered.placeholders(values.len())
+        );
+        values.extend(delivered.values());
         let due: Vec<Due> = query_all(self.db.read(), sql, values).await?;
         let is_full = due.len() as u64 == batch;
         let mut failed = Vec::new();
@@ -143,8 +152,7 @@ impl Relay {
                 }
             }
         }
-        if is_full || !failed.is_empty() {
-            // So that the next round begins with the oldest again.
+        if is_full {
             self.forget(delivered).await?;
         }
         for (seq, attempts, error) in &failed {
@@ -183,10 +191,8 @@ impl Relay {
 
     async fn forget(&self, delivered: &mut Delivered) -> Result<()> {
         if !delivered.seqs.is_empty() {
-            let marks: Vec<_> = (1..=delivered.seqs.len()).map(|i| format!("${i}")).collect();
-            let sql = format!("DELETE FROM outbox WHERE seq IN ({})", marks.join(", "));
-            let values = delivered.seqs.iter().map(|seq| Value::from(*seq)).collect();
-            self.execute(sql, values).await?;
+            let sql = format!("DELETE FROM outbox WHERE seq IN ({})", delivered.placeholders(0));
+            self.execute(sql, delivered.values().collect()).await?;
         }
         *delivered = Delivered::default();
         Ok(())

@@ -1,7 +1,7 @@
 //! Around every request: its id, its span, its statement count.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use actix_web::Error as ActixError;
@@ -31,8 +31,7 @@ pub async fn request_scope(
         .and_then(|value| value.to_str().ok())
         .filter(|id| is_request_id(id))
         .map_or_else(|| Uuid::now_v7().to_string().into(), Into::into);
-    let scope =
-        Arc::new(RequestScope { request_id: request_id.clone(), statements: AtomicU32::new(0) });
+    let scope = Arc::new(RequestScope::new(request_id.clone()));
     let span = tracing::info_span!(
         "request",
         request.id = %request_id,
@@ -41,7 +40,9 @@ pub async fn request_scope(
     );
     let started = Instant::now();
     let answer = async {
-        let mut response = next.call(request).await?;
+        let response = next.call(request).await;
+        scope.settled().await;
+        let mut response = response?;
         let statements = scope.statements.load(Ordering::Relaxed);
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&request_id) {

@@ -141,14 +141,20 @@ impl Service {
     /// then another confirmation of it owns the same holds; nor if one of a later version
     /// has begun. What cannot be found out is left to expire.
     async fn release_unless_owned(&self, ctx: &Ctx, draft: &Document) {
-        let id = draft.order.id;
-        let Ok(Some(order)) = order::Entity::find_by_id(id).one(self.db.read()).await else {
-            return;
-        };
-        let stands = matches!(order.status, OrderStatus::Confirmed | OrderStatus::Completed);
-        if !stands && order.held_version == draft.order.held_version {
-            self.release(ctx, id).await;
+        if !self.is_owned(ctx, draft).await.unwrap_or(true) {
+            self.release(ctx, draft.order.id).await;
         }
+    }
+
+    /// Asked of the writer, for what refused the confirmation may not be readable yet.
+    async fn is_owned(&self, ctx: &Ctx, draft: &Document) -> Result<bool> {
+        let tx = self.db.begin(ctx).await?;
+        let order = order::Entity::find_by_id(draft.order.id).one(&*tx).await?;
+        tx.commit().await?;
+        Ok(order.is_none_or(|order| {
+            matches!(order.status, OrderStatus::Confirmed | OrderStatus::Completed)
+                || order.held_version != draft.order.held_version
+        }))
     }
 
     /// Gives back what is held for an order; what cannot be given back expires.

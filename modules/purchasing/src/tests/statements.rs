@@ -1,7 +1,7 @@
 //! How many statements a request costs, however many lines it has.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use contracts::ids::{ProductId, WarehouseId};
 use kernel::ctx::{REQUEST, RequestScope};
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::world::{World, bill, ctx};
 
 async fn count<T>(work: impl Future<Output = T>) -> u32 {
-    let scope = Arc::new(RequestScope { request_id: "test".into(), statements: AtomicU32::new(0) });
+    let scope = Arc::new(RequestScope::new("test".into()));
     REQUEST.scope(scope.clone(), work).await;
     scope.statements.load(Ordering::Relaxed)
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use contracts::ids::ProductId;
 use contracts::sales::{LineToPrice, PriceLines, Sales};
@@ -15,7 +15,7 @@ use super::world::{World, ctx, today};
 
 /// Runs `work` and returns how many statements it took.
 async fn statements<T>(work: impl Future<Output = T>) -> u32 {
-    let scope = Arc::new(RequestScope { request_id: "test".into(), statements: AtomicU32::new(0) });
+    let scope = Arc::new(RequestScope::new("test".into()));
     REQUEST.scope(scope.clone(), work).await;
     scope.statements.load(Ordering::Relaxed)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Duration, Utc};
 use contracts::events::{
@@ -364,8 +364,7 @@ pub fn receipt(to: WarehouseId, lines: &[(ProductId, i64, &str)]) -> ReceiptPost
 
 /// How many SQL statements some work costs.
 pub async fn statements<F: Future>(work: F) -> (F::Output, u32) {
-    let scope =
-        Arc::new(RequestScope { request_id: "counting".into(), statements: AtomicU32::new(0) });
+    let scope = Arc::new(RequestScope::new("counting".into()));
     let output = REQUEST.scope(scope.clone(), work).await;
     (output, scope.statements.load(Ordering::Relaxed))
 }
