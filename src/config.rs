@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use kernel::config::{CompanyConfig, DataConfig, EventsConfig, Secret};
+use kernel::config::{CompanyConfig, DataConfig, EventsConfig, Secret, SqlConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::MODULES;
@@ -21,6 +21,7 @@ pub struct Config {
     pub modules: Vec<String>,
     pub server: ServerConfig,
     pub data: DataConfig,
+    pub sql: SqlConfig,
     pub company: CompanyConfig,
     pub events: EventsConfig,
     pub telemetry: TelemetryConfig,
@@ -31,8 +32,8 @@ pub struct Config {
 }
 
 /// The sections that are not a module's.
-const SECTIONS: [&str; 8] =
-    ["modules", "server", "data", "company", "events", "telemetry", "internal", "remote"];
+const SECTIONS: [&str; 9] =
+    ["modules", "server", "data", "sql", "company", "events", "telemetry", "internal", "remote"];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,7 +139,7 @@ fn environment(vars: impl Iterator<Item = (String, String)>) -> Figment {
     .fold(Figment::new(), |layers, (name, key, text)| {
         let is_text = match defaults.find_value(&key) {
             Ok(default) => default.as_str().is_some(),
-            Err(_) => key.starts_with("remote."),
+            Err(_) => key.starts_with("remote.") || key.starts_with("sql.connection_strings."),
         };
         // Parsing a figment value never fails: what is nothing else is text.
         let value = if is_text { text.into() } else { text.parse().unwrap_or_else(|e| match e {}) };
@@ -191,6 +192,20 @@ impl Config {
         }
         if self.data.read_connections == 0 {
             return refuse("data.read_connections", "must be 1 or more");
+        }
+        if self.sql.max_connections == 0 {
+            return refuse("sql.max_connections", "must be 1 or more");
+        }
+        for (name, url) in &self.sql.connection_strings {
+            let key = format!("sql.connection_strings.{name}");
+            if !name.strip_suffix("_db").is_some_and(|module| MODULES.contains(&module)) {
+                return refuse(&key, &format!("must be a module ({}) and _db", MODULES.join(", ")));
+            }
+            if !url.expose().starts_with("postgres://")
+                && !url.expose().starts_with("postgresql://")
+            {
+                return refuse(&key, "must be as postgres://user:password@host/database");
+            }
         }
         if self.events.batch == 0 || self.events.batch > 1000 {
             return refuse("events.batch", "must be 1 to 1000");

@@ -95,6 +95,7 @@ pub async fn build(config: &Config, client: &Client) -> Result<Registry, StartEr
     }
     let deps = ModuleDeps {
         data: config.data.clone(),
+        sql: config.sql.clone(),
         company: config.company,
         subscriptions: SUBSCRIPTIONS,
     };

@@ -1,10 +1,12 @@
 -- Tables every module has in its own schema.
 
--- Who changed what, when, on whose request, and why. Append-only and numbered without a
--- gap; each row carries the hash of the one before it, so that a changed or missing row is
--- found.
+-- Who changed what, when, on whose request, and why. Append-only. The rows form chains (one
+-- where there is one writer), each numbered without a gap; a row carries the hash of the one
+-- before it in its chain, so that a changed or missing row is found.
 CREATE TABLE audit_log (
-    seq           BIGINT PRIMARY KEY CHECK (seq > 0),
+    id            BIGSERIAL PRIMARY KEY,
+    chain         BIGINT NOT NULL CHECK (chain BETWEEN 0 AND 15),
+    seq           BIGINT NOT NULL CHECK (seq > 0),
     occurred_at   TIMESTAMPTZ NOT NULL,
     actor_kind    TEXT NOT NULL,
     actor_id      UUID,
@@ -17,7 +19,8 @@ CREATE TABLE audit_log (
     before        TEXT,
     after         TEXT,
     prev_hash     TEXT NOT NULL,
-    hash          TEXT NOT NULL
+    hash          TEXT NOT NULL,
+    UNIQUE (chain, seq)
 );
 CREATE INDEX audit_log_by_resource ON audit_log (resource_id);
 

@@ -64,18 +64,18 @@ pub struct Built {
     pub generated_admin_password: Option<Secret>,
 }
 
-const MIGRATIONS: Migrations = Migrations {
-    portable: &[Script {
+const MIGRATIONS: Migrations = &[
+    Script {
         number: 100,
         name: "auth",
         sql: include_str!("../../../migrations/auth/0100_tables.sql"),
-    }],
-    sqlite: &[Script {
+    },
+    Script {
         number: 101,
         name: "auth_triggers",
-        sql: include_str!("../../../migrations/auth/0101_triggers.sqlite.sql"),
-    }],
-};
+        sql: include_str!("../../../migrations/auth/0101_triggers.sql"),
+    },
+];
 
 /// The longest life of an access token: what the platform's specification allows.
 const MAX_ACCESS_TOKEN_TTL_S: u64 = 900;
@@ -86,7 +86,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
     check(config.access_token_ttl_s, MAX_ACCESS_TOKEN_TTL_S, "auth.access_token_ttl_s")?;
     check(config.refresh_token_ttl_s, MAX_REFRESH_TOKEN_TTL_S, "auth.refresh_token_ttl_s")?;
     let passwords = Passwords::new(config.argon2_memory_kib, config.argon2_iterations)?;
-    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let mut permissions = deps.permissions;
     permissions.sort();
     let generated_admin_password =

@@ -41,18 +41,18 @@ pub struct Deps {
     pub module: ModuleDeps,
 }
 
-const MIGRATIONS: Migrations = Migrations {
-    portable: &[Script {
+const MIGRATIONS: Migrations = &[
+    Script {
         number: 100,
         name: "billing",
         sql: include_str!("../../../migrations/billing/0100_tables.sql"),
-    }],
-    sqlite: &[Script {
+    },
+    Script {
         number: 101,
         name: "billing_triggers",
-        sql: include_str!("../../../migrations/billing/0101_triggers.sqlite.sql"),
-    }],
-};
+        sql: include_str!("../../../migrations/billing/0101_triggers.sql"),
+    },
+];
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Billing>)> {
@@ -74,7 +74,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Billin
 }
 
 async fn open(config: Config, deps: Deps) -> Result<Service> {
-    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let service = Service { db, config, company: deps.module.company };
     service.seed_tax_rates().await?;
     Ok(service)

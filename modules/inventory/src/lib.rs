@@ -35,18 +35,18 @@ pub struct Deps {
     pub module: ModuleDeps,
 }
 
-const MIGRATIONS: Migrations = Migrations {
-    portable: &[Script {
+const MIGRATIONS: Migrations = &[
+    Script {
         number: 100,
         name: "inventory",
         sql: include_str!("../../../migrations/inventory/0100_tables.sql"),
-    }],
-    sqlite: &[Script {
+    },
+    Script {
         number: 101,
         name: "inventory_triggers",
-        sql: include_str!("../../../migrations/inventory/0101_triggers.sqlite.sql"),
-    }],
-};
+        sql: include_str!("../../../migrations/inventory/0101_triggers.sql"),
+    },
+];
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Inventory>)> {
@@ -70,6 +70,6 @@ async fn open(config: Config, deps: Deps) -> Result<Service> {
     if config.expiry_interval_s == 0 {
         return Err(kernel::Error::internal("inventory.expiry_interval_s must be at least 1"));
     }
-    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     Ok(Service { db, config, company: deps.module.company })
 }

@@ -1,5 +1,6 @@
 //! Settings every module has, and the type for secrets.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -55,6 +56,24 @@ pub struct DataConfig {
 pub enum Synchronous {
     Full,
     Normal,
+}
+
+/// Where the data lives if not in SQLite files.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqlConfig {
+    /// By `<module>_db`: `postgres://user:password@host/database`. Each module has a schema
+    /// of its name there.
+    pub connection_strings: BTreeMap<String, Secret>,
+    /// Connections a module opens at most.
+    pub max_connections: u32,
+}
+
+impl SqlConfig {
+    /// The database of a module, unless it has a file.
+    pub fn connection_string(&self, module: &str) -> Option<&Secret> {
+        self.connection_strings.get(&format!("{module}_db"))
+    }
 }
 
 /// The company whose books these are.

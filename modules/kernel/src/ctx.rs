@@ -162,6 +162,11 @@ pub(crate) fn count_statement() {
     let _ = REQUEST.try_with(|scope| scope.statements.fetch_add(1, Ordering::Relaxed));
 }
 
+/// Takes back the last count: the statement was not for this request alone.
+pub(crate) fn uncount_statement() {
+    let _ = REQUEST.try_with(|scope| scope.statements.fetch_sub(1, Ordering::Relaxed));
+}
+
 /// Has the answer to the running request wait.
 pub(crate) fn answer_after(commit: impl Future<Output = ()> + Send + 'static) {
     let _ = REQUEST.try_with(|scope| {

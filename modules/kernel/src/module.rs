@@ -52,6 +52,7 @@ pub trait ServeContract: Send + Sync {
 #[derive(Clone)]
 pub struct ModuleDeps {
     pub data: crate::config::DataConfig,
+    pub sql: crate::config::SqlConfig,
     pub company: crate::config::CompanyConfig,
     pub subscriptions: crate::events::Subscriptions,
 }

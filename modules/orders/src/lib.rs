@@ -42,18 +42,18 @@ pub struct Deps {
     pub billing: Arc<dyn Billing>,
 }
 
-const MIGRATIONS: Migrations = Migrations {
-    portable: &[Script {
+const MIGRATIONS: Migrations = &[
+    Script {
         number: 100,
         name: "orders",
         sql: include_str!("../../../migrations/orders/0100_tables.sql"),
-    }],
-    sqlite: &[Script {
+    },
+    Script {
         number: 101,
         name: "orders_triggers",
-        sql: include_str!("../../../migrations/orders/0101_triggers.sqlite.sql"),
-    }],
-};
+        sql: include_str!("../../../migrations/orders/0101_triggers.sql"),
+    },
+];
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<Module> {
@@ -76,7 +76,7 @@ async fn service(config: Config, deps: Deps) -> Result<Service> {
     if !(60..=86_400).contains(&config.hold_ttl_s) {
         return Err(Error::internal("orders.hold_ttl_s must be 60 to 86400"));
     }
-    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await?;
+    let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let Deps { sales, inventory, billing, .. } = deps;
     Ok(Service { db, config, sales, inventory, billing })
 }

@@ -39,18 +39,18 @@ pub struct Deps {
     pub billing: Arc<dyn Billing>,
 }
 
-const MIGRATIONS: Migrations = Migrations {
-    portable: &[Script {
+const MIGRATIONS: Migrations = &[
+    Script {
         number: 100,
         name: "purchasing",
         sql: include_str!("../../../migrations/purchasing/0100_tables.sql"),
-    }],
-    sqlite: &[Script {
+    },
+    Script {
         number: 101,
         name: "purchasing_triggers",
-        sql: include_str!("../../../migrations/purchasing/0101_triggers.sqlite.sql"),
-    }],
-};
+        sql: include_str!("../../../migrations/purchasing/0101_triggers.sql"),
+    },
+];
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(_: Config, deps: Deps) -> Result<Module> {
@@ -72,7 +72,7 @@ pub async fn build(_: Config, deps: Deps) -> Result<Module> {
 
 async fn open(deps: Deps) -> Result<Service> {
     Ok(Service {
-        db: Db::open(NAME, &MIGRATIONS, &deps.module).await?,
+        db: Db::open(NAME, MIGRATIONS, &deps.module).await?,
         company: deps.module.company,
         inventory: deps.inventory,
         billing: deps.billing,

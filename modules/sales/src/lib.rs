@@ -45,18 +45,18 @@ pub struct Deps {
     pub billing: Arc<dyn Billing>,
 }
 
-const MIGRATIONS: Migrations = Migrations {
-    portable: &[Script {
+const MIGRATIONS: Migrations = &[
+    Script {
         number: 100,
         name: "sales",
         sql: include_str!("../../../migrations/sales/0100_tables.sql"),
-    }],
-    sqlite: &[Script {
+    },
+    Script {
         number: 101,
         name: "sales_triggers",
-        sql: include_str!("../../../migrations/sales/0101_triggers.sqlite.sql"),
-    }],
-};
+        sql: include_str!("../../../migrations/sales/0101_triggers.sql"),
+    },
+];
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Sales>)> {
@@ -78,7 +78,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Sales>
 
 async fn open(config: Config, deps: Deps) -> Result<Service> {
     Ok(Service {
-        db: Db::open(NAME, &MIGRATIONS, &deps.module).await?,
+        db: Db::open(NAME, MIGRATIONS, &deps.module).await?,
         config,
         company: deps.module.company,
         inventory: deps.inventory,

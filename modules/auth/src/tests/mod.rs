@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use contracts::ids::{RoleId, UserId};
 use kernel::Ctx;
-use kernel::config::{CompanyConfig, DataConfig, Secret, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, Secret, SqlConfig, Synchronous};
 use kernel::db::{Db, Tx, evaluate, query_all};
 use kernel::module::ModuleDeps;
 use kernel::money::{Currency, Rounding};
@@ -54,6 +54,7 @@ fn new_dir() -> PathBuf {
 fn deps(dir: &std::path::Path) -> Deps {
     Deps {
         module: ModuleDeps {
+            sql: SqlConfig::default(),
             data: DataConfig {
                 dir: dir.to_owned(),
                 read_connections: 2,
@@ -82,7 +83,7 @@ async fn fixture() -> Fixture {
     let dir = new_dir();
     let deps = deps(&dir);
     let config = config();
-    let db = Db::open(NAME, &MIGRATIONS, &deps.module).await.expect("opens");
+    let db = Db::open(NAME, MIGRATIONS, &deps.module).await.expect("opens");
     let passwords = Passwords::new(8, 1).expect("valid");
     start::prepare(&db, &config, &deps.permissions, &passwords).await.expect("prepared");
     let keys = [new_key(chrono::Utc::now()).expect("random")];

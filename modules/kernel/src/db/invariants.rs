@@ -45,7 +45,7 @@ const COMMON: &[Law] = &[
         id: "A-5",
         description: "every audit row is chained to the one before it, and none is missing",
         violations: "SELECT COUNT(*) AS n FROM audit_log a \
-            LEFT JOIN audit_log b ON b.seq = a.seq - 1 \
+            LEFT JOIN audit_log b ON b.chain = a.chain AND b.seq = a.seq - 1 \
             WHERE a.prev_hash <> COALESCE(b.hash, '') OR (a.seq > 1 AND b.seq IS NULL)",
     },
     Law {

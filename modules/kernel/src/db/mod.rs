@@ -1,6 +1,7 @@
 //! A module's own database: one writer, several readers, and the transaction every
 //! change goes through.
 
+mod dialect;
 mod invariants;
 mod migrate;
 mod numbers;
@@ -9,12 +10,13 @@ mod values;
 mod writer;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, FromQueryResult,
-    Statement, Value,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr,
+    FromQueryResult, Statement, Value,
 };
 use tokio::sync::watch;
 
@@ -24,7 +26,7 @@ pub use numbers::next_number;
 pub use tx::{Change, Tx};
 pub use values::{Column, Values};
 
-use crate::config::{DataConfig, Synchronous};
+use crate::config::{DataConfig, Secret, Synchronous};
 use crate::ctx::{Ctx, count_statement};
 use crate::db::tx::AuditHead;
 use crate::db::writer::Writer;
@@ -46,24 +48,21 @@ struct Inner {
 }
 
 impl Db {
-    /// Opens the module's SQLite file, making it and bringing its schema up to date.
+    /// Opens the module's database, a SQLite file or a schema in PostgreSQL, making it and
+    /// bringing it up to date.
     pub async fn open(
         module: &'static str,
-        migrations: &Migrations,
+        migrations: Migrations,
         deps: &ModuleDeps,
     ) -> Result<Self> {
-        let config = &deps.data;
-        let url =
-            format!("sqlite://{}?mode=rwc", config.dir.join(format!("{module}.db")).display());
-        let write = connect(&url, config, 1).await.map_err(|e| cannot_open(module, config, e))?;
-        migrate::run(&write, migrations).await.map_err(|e| cannot_open(module, config, e))?;
-        let read = connect(&url, config, config.read_connections).await?;
-        let audit_head = AuditHead::read(&write).await?;
+        let (writer, read) = match deps.sql.connection_string(module) {
+            Some(url) => open_postgres(module, migrations, deps, url).await?,
+            None => open_sqlite(module, migrations, deps).await?,
+        };
         let subscribers = deps.subscriptions.iter().flat_map(|(_, names)| *names);
-        let patience = Duration::from_millis(config.acquire_timeout_ms);
         Ok(Db(Arc::new(Inner {
             module,
-            writer: Writer::new(write, patience, audit_head),
+            writer,
             read,
             subscriptions: deps.subscriptions,
             published: subscribers.map(|name| (*name, watch::Sender::new(0))).collect(),
@@ -98,6 +97,9 @@ impl Db {
     /// Moves what the write-ahead log holds into the database file, without keeping any
     /// writer waiting. Left to SQLite, every now and then one commit would do it all.
     pub async fn checkpoint(&self) -> Result<(), DbErr> {
+        if self.0.read.get_database_backend() != DbBackend::Sqlite {
+            return Ok(());
+        }
         self.0.read.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await.map(drop)
     }
 
@@ -161,7 +163,23 @@ struct Count {
     n: i64,
 }
 
-async fn connect(
+async fn open_sqlite(
+    module: &str,
+    migrations: Migrations,
+    deps: &ModuleDeps,
+) -> Result<(Writer, DatabaseConnection)> {
+    let config = &deps.data;
+    let path = config.dir.join(format!("{module}.db"));
+    let failed = |error: &dyn fmt::Display| Error::internal(format!("{}: {error}", path.display()));
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let write = connect_sqlite(&url, config, 1).await.map_err(|e| failed(&e))?;
+    migrate::run(&write, migrations).await.map_err(|e| failed(&e))?;
+    let read = connect_sqlite(&url, config, config.read_connections).await?;
+    let audit_head = AuditHead::read(&write, 0).await?;
+    Ok((Writer::queue(write, patience(config), audit_head), read))
+}
+
+async fn connect_sqlite(
     url: &str,
     config: &DataConfig,
     connections: u32,
@@ -171,25 +189,50 @@ async fn connect(
         Synchronous::Normal => "NORMAL",
     };
     let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", synchronous)
+            .pragma("foreign_keys", "ON")
+            // What a statement or a savepoint may have to undo is kept in memory.
+            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", "-8000")
+            // A backstop only: a task beside the writer moves the log (`checkpoint`).
+            .pragma("wal_autocheckpoint", "8192")
+            // Another process on the same file, such as `erp migrate`, is waited for.
+            .pragma("busy_timeout", "10000")
+            .statement_cache_capacity(256)
+    });
+    connect(options, config).await
+}
+
+async fn open_postgres(
+    module: &str,
+    migrations: Migrations,
+    deps: &ModuleDeps,
+    url: &Secret,
+) -> Result<(Writer, DatabaseConnection)> {
+    let failed = |error: &dyn fmt::Display| Error::internal(format!("{module}_db: {error}"));
+    let mut options = ConnectOptions::new(url.expose());
     options
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .max_connections(deps.sql.max_connections)
+        .set_schema_search_path(module)
+        .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(256));
+    let pool = connect(options, &deps.data).await.map_err(|e| failed(&e))?;
+    let schema = format!("CREATE SCHEMA IF NOT EXISTS {module}");
+    pool.execute_unprepared(&schema).await.map_err(|e| failed(&e))?;
+    migrate::run(&pool, migrations).await.map_err(|e| failed(&e))?;
+    Ok((Writer::Pool(pool.clone()), pool))
+}
+
+async fn connect(
+    mut options: ConnectOptions,
+    config: &DataConfig,
+) -> Result<DatabaseConnection, DbErr> {
+    options
+        .acquire_timeout(patience(config))
         .test_before_acquire(false)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .pragma("journal_mode", "WAL")
-                .pragma("synchronous", synchronous)
-                .pragma("foreign_keys", "ON")
-                // What a statement or a savepoint may have to undo is kept in memory.
-                .pragma("temp_store", "MEMORY")
-                .pragma("cache_size", "-8000")
-                // A backstop only: a task beside the writer moves the log (`checkpoint`).
-                .pragma("wal_autocheckpoint", "8192")
-                // Another process on the same file, such as `erp migrate`, is waited for.
-                .pragma("busy_timeout", "10000")
-                .statement_cache_capacity(256)
-        })
         // A connection that is never dropped keeps its prepared statements.
         .idle_timeout(None)
         .max_lifetime(None);
@@ -198,8 +241,9 @@ async fn connect(
     Ok(connection)
 }
 
-fn cannot_open(module: &str, config: &DataConfig, error: impl std::fmt::Display) -> Error {
-    Error::internal(format!("{}/{module}.db: {error}", config.dir.display()))
+/// Longest wait for a connection.
+fn patience(config: &DataConfig) -> Duration {
+    Duration::from_millis(config.acquire_timeout_ms)
 }
 
 /// Runs a statement written by hand; `$1`, `$2` are its values on every backend.

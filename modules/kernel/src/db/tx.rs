@@ -1,7 +1,7 @@
 //! The transaction of a change. It carries, beside the change itself, the audit row,
 //! the events it publishes and the answer to a repeat: all are committed or none.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
@@ -152,42 +152,58 @@ impl Tx {
         Ok(execute(&**self, sql, values).await? == 1)
     }
 
-    /// Adds the audit rows and returns the new end of the chain, if there are any.
+    /// Adds the audit rows, each to its chain. Returns the new end if there is but one.
     async fn add_audit(&self, batch: &mut Batch) -> Result<Option<AuditHead>> {
-        if self.changes.is_empty() {
-            return Ok(None);
-        }
-        let mut head = match self.turn.audit_head() {
-            Some(head) => head.clone(),
-            None => AuditHead::read(&**self).await?,
-        };
-        let mut rows = Rows::new(14);
+        // The chains in their order, so that nobody waits for one who waits for them.
+        let mut chains: BTreeMap<i64, Vec<&Change>> = BTreeMap::new();
         for change in &self.changes {
-            let hash = self.audit_hash(&head.hash, change)?;
-            let seq = head.seq + 1;
-            rows.push([
-                seq.into(),
-                self.now.into(),
-                self.ctx.actor.kind.as_str().into(),
-                self.ctx.actor.id.into(),
-                self.ctx.actor.name.as_str().into(),
-                self.ctx.request_id.as_ref().into(),
-                self.ctx.operation.as_ref().into(),
-                change.resource_type.into(),
-                change.resource_id.into(),
-                self.ctx.reason.as_deref().into(),
-                change.before.clone().into(),
-                change.after.clone().into(),
-                head.hash.into(),
-                hash.as_str().into(),
-            ]);
-            head = AuditHead { seq, hash };
+            chains.entry(self.chain_of(change)).or_default().push(change);
         }
-        let sql = "INSERT INTO audit_log (seq, occurred_at, actor_kind, actor_id, actor_name, \
-                   request_id, operation, resource_type, resource_id, reason, before, after, \
-                   prev_hash, hash) VALUES ";
+        let mut rows = Rows::new(15);
+        let mut end = None;
+        for (chain, changes) in chains {
+            let mut head = match self.turn.audit_head() {
+                Some(head) => head.clone(),
+                None => AuditHead::lock(&**self, chain).await?,
+            };
+            for change in changes {
+                let hash = self.audit_hash(&head.hash, change)?;
+                let seq = head.seq + 1;
+                rows.push([
+                    chain.into(),
+                    seq.into(),
+                    self.now.into(),
+                    self.ctx.actor.kind.as_str().into(),
+                    self.ctx.actor.id.into(),
+                    self.ctx.actor.name.as_str().into(),
+                    self.ctx.request_id.as_ref().into(),
+                    self.ctx.operation.as_ref().into(),
+                    change.resource_type.into(),
+                    change.resource_id.into(),
+                    self.ctx.reason.as_deref().into(),
+                    change.before.clone().into(),
+                    change.after.clone().into(),
+                    head.hash.into(),
+                    hash.as_str().into(),
+                ]);
+                head = AuditHead { seq, hash };
+            }
+            end = Some(head);
+        }
+        let sql = "INSERT INTO audit_log (chain, seq, occurred_at, actor_kind, actor_id, \
+                   actor_name, request_id, operation, resource_type, resource_id, reason, \
+                   before, after, prev_hash, hash) VALUES ";
         batch.insert(sql, rows);
-        Ok(Some(head))
+        Ok(end.filter(|_| self.turn.is_alone()))
+    }
+
+    /// Writers that do not wait for each other do not share a chain either, as a rule; the
+    /// history of one resource is always in one.
+    fn chain_of(&self, change: &Change) -> i64 {
+        match self.turn.is_alone() {
+            true => 0,
+            false => i64::from(change.resource_id.as_bytes()[15] % CHAINS),
+        }
     }
 
     /// SHA-256 over the previous hash and everything the row says.
@@ -348,8 +364,11 @@ pub(super) async fn stored_reply(conn: &impl ConnectionTrait, ctx: &Ctx) -> Resu
     }))
 }
 
-/// The end of the audit chain. The writer knows the one this process wrote last; should
-/// another have written meanwhile, the table refuses the fork.
+/// Audit chains a module has, where many write.
+const CHAINS: u8 = 16;
+
+/// The end of an audit chain. A sole writer knows the one this process wrote last; should
+/// another process have written meanwhile, the table refuses the fork.
 #[derive(Clone, Debug, Default, FromQueryResult)]
 pub(super) struct AuditHead {
     seq: i64,
@@ -358,9 +377,18 @@ pub(super) struct AuditHead {
 
 impl AuditHead {
     /// As the table has it.
-    pub(super) async fn read(conn: &impl ConnectionTrait) -> Result<Self> {
-        let sql = "SELECT seq, hash FROM audit_log ORDER BY seq DESC LIMIT 1";
-        Ok(query_one(conn, sql, vec![]).await?.unwrap_or_default())
+    pub(super) async fn read(conn: &impl ConnectionTrait, chain: i64) -> Result<Self> {
+        let sql = "SELECT seq, hash FROM audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1";
+        Ok(query_one(conn, sql, vec![chain.into()]).await?.unwrap_or_default())
+    }
+
+    /// As the table has it, and nobody else adds to it before the commit.
+    async fn lock(conn: &impl ConnectionTrait, chain: i64) -> Result<Self> {
+        if conn.get_database_backend() == DbBackend::Postgres {
+            let sql = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1::int)";
+            execute(conn, sql, vec![chain.into()]).await?;
+        }
+        Self::read(conn, chain).await
     }
 }
 

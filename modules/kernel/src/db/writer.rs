@@ -1,9 +1,10 @@
-//! The one writer of a SQLite file.
+//! Who may write, and when it is in the database.
 //!
-//! A commit waits for the disk, and that takes longer than most transactions do. Those
-//! that queue for the writer at the same moment therefore share one commit: they run one
-//! after the other, each behind a savepoint of its own, and one that fails undoes itself
-//! alone. Nobody is answered before the commit that makes the answer true.
+//! PostgreSQL has many writers, and a transaction is simply that. SQLite has one. A commit
+//! waits for the disk, and that takes longer than most transactions do; so those that queue
+//! for the one writer at the same moment share a commit: they run one after the other, each
+//! behind a savepoint of its own, and one that fails undoes itself alone. Nobody is answered
+//! before the commit that makes the answer true.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +15,22 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
-use crate::ctx::answer_after;
+use crate::ctx::{answer_after, uncount_statement};
 use crate::db::execute;
 use crate::db::tx::AuditHead;
 use crate::error::{Error, Result};
 
-/// Gives the writer to one transaction after the other, in the order they asked.
+/// Begins transactions.
 #[derive(Clone)]
-pub(super) struct Writer {
+pub(super) enum Writer {
+    /// PostgreSQL.
+    Pool(DatabaseConnection),
+    /// SQLite: one transaction after the other, in the order they asked.
+    Queue(Queue),
+}
+
+#[derive(Clone)]
+pub(super) struct Queue {
     conn: DatabaseConnection,
     /// Longest wait for a turn.
     patience: Duration,
@@ -50,23 +59,51 @@ struct Group {
 /// What came of a commit. A failure is put in words, for every member to have.
 type Outcome = Result<(), Arc<str>>;
 
-/// The writer in the hands of one transaction. Dropped without [`Turn::finish`], it undoes
-/// what it did.
+/// An open transaction. Dropped without [`Turn::finish`], it undoes what it did.
 pub(super) struct Turn {
-    writer: Writer,
-    // Given up before the state is: the one who commits has to have it alone.
+    // Given up before the place is: the one who commits has to have it alone.
     txn: Arc<DatabaseTransaction>,
-    state: Option<OwnedMutexGuard<State>>,
+    place: Option<Place>,
+}
+
+/// The one writer, in the hands of one transaction.
+struct Place {
+    queue: Queue,
+    state: OwnedMutexGuard<State>,
 }
 
 impl Writer {
-    pub(super) fn new(conn: DatabaseConnection, patience: Duration, audit_head: AuditHead) -> Self {
+    pub(super) fn queue(
+        conn: DatabaseConnection,
+        patience: Duration,
+        audit_head: AuditHead,
+    ) -> Self {
         let state = State { group: None, audit_head: Some(audit_head) };
-        Writer { conn, patience, state: Arc::new(Mutex::new(state)) }
+        Writer::Queue(Queue { conn, patience, state: Arc::new(Mutex::new(state)) })
     }
 
-    /// Waits for the writer.
+    /// Begins a transaction, as soon as it can.
     pub(super) async fn turn(&self) -> Result<Turn> {
+        match self {
+            Writer::Pool(pool) => Ok(Turn { txn: Arc::new(pool.begin().await?), place: None }),
+            Writer::Queue(queue) => queue.turn().await,
+        }
+    }
+
+    /// Ends what is under way, and closes the connections.
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
+        match self {
+            Writer::Pool(pool) => pool.close_by_ref().await,
+            Writer::Queue(queue) => {
+                queue.state.lock().await.settle().await;
+                queue.conn.close_by_ref().await
+            }
+        }
+    }
+}
+
+impl Queue {
+    async fn turn(&self) -> Result<Turn> {
         let queued = tokio::time::timeout(self.patience, self.state.clone().lock_owned());
         let mut state =
             queued.await.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
@@ -78,16 +115,11 @@ impl Writer {
         group.turns += 1;
         if group.finished > 0 {
             execute(&*group.txn, format!("SAVEPOINT turn_{}", group.turns), vec![]).await?;
+            uncount_statement();
         }
         group.open = Some(group.turns);
         let txn = group.txn.clone();
-        Ok(Turn { writer: self.clone(), txn, state: Some(state) })
-    }
-
-    /// Ends what is under way, and closes the connection.
-    pub(super) async fn close(&self) -> Result<(), DbErr> {
-        self.state.lock().await.settle().await;
-        self.conn.close_by_ref().await
+        Ok(Turn { txn, place: Some(Place { queue: self.clone(), state }) })
     }
 
     /// Has the group committed as soon as those who queue already had their turns, even if
@@ -162,23 +194,31 @@ impl Turn {
         &self.txn
     }
 
-    /// The end of the audit chain, if it is known.
-    pub(super) fn audit_head(&self) -> Option<&AuditHead> {
-        self.state.as_ref()?.audit_head.as_ref()
+    /// Whether nobody else writes meanwhile.
+    pub(super) fn is_alone(&self) -> bool {
+        self.place.is_some()
     }
 
-    /// Ends the turn and waits for the commit. `audit_head`: the new end of the audit chain,
-    /// if this made it longer.
+    /// The end of the audit chain, if it is known.
+    pub(super) fn audit_head(&self) -> Option<&AuditHead> {
+        self.place.as_ref()?.state.audit_head.as_ref()
+    }
+
+    /// Ends the transaction and waits for the commit. `audit_head`: the new end of the
+    /// audit chain, if there is but one and this made it longer.
     pub(super) async fn finish(mut self, audit_head: Option<AuditHead>) -> Result<()> {
-        let Some(outcome) = self.end(audit_head) else {
-            return Err(Error::internal("a transaction ended twice"));
+        let Some(mut place) = self.place.take() else {
+            let txn = Arc::into_inner(self.txn);
+            let txn = txn.ok_or_else(|| Error::internal("a transaction is in use at its end"))?;
+            return Ok(txn.commit().await?);
         };
-        let writer = self.writer.clone();
+        let (is_first, mut outcome) = place.end(audit_head)?;
+        let queue = place.queue.clone();
         // Lets go of the writer.
         drop(self);
-        let (is_first, mut outcome) = outcome;
+        drop(place);
         if is_first {
-            writer.settle_soon();
+            queue.settle_soon();
         }
         match outcome.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(Ok(()))) => Ok(()),
@@ -186,32 +226,35 @@ impl Turn {
             Ok(None) | Err(_) => Err(Error::internal("the process ended before the commit")),
         }
     }
+}
 
+impl Place {
+    /// Joins those who wait for the commit; whether as the first.
     fn end(
         &mut self,
         audit_head: Option<AuditHead>,
-    ) -> Option<(bool, watch::Receiver<Option<Outcome>>)> {
-        let state = self.state.as_mut()?;
+    ) -> Result<(bool, watch::Receiver<Option<Outcome>>)> {
         if audit_head.is_some() {
-            state.audit_head = audit_head;
+            self.state.audit_head = audit_head;
         }
-        let group = state.group.as_mut()?;
+        let group = self.state.group.as_mut();
+        let group = group.ok_or_else(|| Error::internal("a transaction ended without a group"))?;
         group.open = None;
         group.finished += 1;
-        let ends = (group.finished == 1, group.outcome.subscribe());
-        Some(ends)
+        Ok((group.finished == 1, group.outcome.subscribe()))
     }
 }
 
-impl Drop for Turn {
+impl Drop for Place {
     fn drop(&mut self) {
-        let group = self.state.as_ref().and_then(|state| state.group.as_ref());
-        let Some(group) = group.filter(|group| group.open.is_some()) else { return };
+        let Some(group) = self.state.group.as_ref().filter(|group| group.open.is_some()) else {
+            return;
+        };
         if group.finished > 0 {
             // It may have failed for what others did, which is not in the file yet.
             let mut outcome = group.outcome.subscribe();
             answer_after(async move { _ = outcome.wait_for(Option::is_some).await });
         }
-        self.writer.settle_soon();
+        self.queue.settle_soon();
     }
 }

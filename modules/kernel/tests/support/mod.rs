@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kernel::config::{CompanyConfig, DataConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
 use kernel::db::{Db, Migrations, query_one};
 use kernel::events::Subscriptions;
 use kernel::module::ModuleDeps;
@@ -12,7 +12,7 @@ use kernel::money::{Currency, Rounding};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-const NONE: Migrations = Migrations { portable: &[], sqlite: &[] };
+const NONE: Migrations = &[];
 
 /// A directory that goes when dropped.
 pub struct Dir(pub PathBuf);
@@ -32,6 +32,7 @@ pub async fn open(subscriptions: Subscriptions) -> (Db, Dir) {
 
 pub async fn reopen(dir: &Path, subscriptions: Subscriptions) -> Db {
     let deps = ModuleDeps {
+        sql: SqlConfig::default(),
         data: DataConfig {
             dir: dir.to_owned(),
             read_connections: 1,
@@ -41,7 +42,7 @@ pub async fn reopen(dir: &Path, subscriptions: Subscriptions) -> Db {
         company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
         subscriptions,
     };
-    Db::open("test", &NONE, &deps).await.expect("the database opens")
+    Db::open("test", NONE, &deps).await.expect("the database opens")
 }
 
 #[derive(FromQueryResult)]

@@ -9,7 +9,7 @@ use actix_web::test::TestRequest;
 use chrono::Utc;
 use contracts::events::SUBSCRIPTIONS;
 use contracts::ids::{OrderId, OrderLineId, ProductId, ShipmentId};
-use kernel::config::{CompanyConfig, DataConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
 use kernel::db::{evaluate, query_all};
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::http::Reply;
@@ -61,7 +61,12 @@ impl World {
         };
         let company = CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp };
         let deps = Deps {
-            module: ModuleDeps { data, company, subscriptions: SUBSCRIPTIONS },
+            module: ModuleDeps {
+                data,
+                sql: SqlConfig::default(),
+                company,
+                subscriptions: SUBSCRIPTIONS,
+            },
             sales: others.clone(),
             inventory: others.clone(),
             billing: others.clone(),

@@ -1,8 +1,12 @@
 -- A chain has one end, and grows there.
 CREATE TRIGGER audit_log_is_a_chain BEFORE INSERT ON audit_log
-WHEN NEW.seq <> 1 + COALESCE((SELECT MAX(seq) FROM audit_log), 0)
-  OR NEW.prev_hash <> COALESCE((SELECT hash FROM audit_log ORDER BY seq DESC LIMIT 1), '')
-BEGIN SELECT RAISE(ABORT, 'audit_log is a chain'); END;
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is a chain')
+    WHERE NEW.seq <> 1 + COALESCE((SELECT MAX(seq) FROM audit_log WHERE chain = NEW.chain), 0);
+    SELECT RAISE(ABORT, 'audit_log is a chain')
+    WHERE NEW.prev_hash <> COALESCE((SELECT hash FROM audit_log
+                                     WHERE chain = NEW.chain AND seq = NEW.seq - 1), '');
+END;
 
 -- What is written once stays as it was written.
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
