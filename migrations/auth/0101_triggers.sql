@@ -11,7 +11,7 @@ CREATE TRIGGER sessions_end_once BEFORE UPDATE ON sessions
 WHEN OLD.ended_at IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'the session has ended'); END;
 CREATE TRIGGER refresh_tokens_rotate_once BEFORE UPDATE ON refresh_tokens
-WHEN OLD.rotated_at IS NOT NULL AND NEW.rotated_at IS NOT OLD.rotated_at
+WHEN OLD.rotated_at IS NOT NULL AND NEW.rotated_at IS DISTINCT FROM OLD.rotated_at
 BEGIN SELECT RAISE(ABORT, 'the refresh token has been used'); END;
 CREATE TRIGGER refresh_tokens_stay BEFORE UPDATE OF hash, session_id, parent_hash, expires_at
 ON refresh_tokens

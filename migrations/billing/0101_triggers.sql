@@ -13,7 +13,7 @@ WHEN (NEW.id, NEW.order_id, NEW.order_number, NEW.shipment_id, NEW.shipment_numb
       NEW.shipped_on, NEW.customer_id, NEW.customer, NEW.payment_terms_days, NEW.currency,
       NEW.prices_include_tax, NEW.rounding_mode, NEW.rounding, NEW.net_minor,
       NEW.tax_minor, NEW.total_minor, NEW.created_at)
-  IS NOT
+  IS DISTINCT FROM
      (OLD.id, OLD.order_id, OLD.order_number, OLD.shipment_id, OLD.shipment_number,
       OLD.shipped_on, OLD.customer_id, OLD.customer, OLD.payment_terms_days, OLD.currency,
       OLD.prices_include_tax, OLD.rounding_mode, OLD.rounding, OLD.net_minor,
@@ -29,7 +29,7 @@ WHEN OLD.status <> 'draft' AND (
     OR NEW.credited_minor < OLD.credited_minor
     OR NEW.credit_notes_minor < OLD.credit_notes_minor
     OR (NEW.number, NEW.series, NEW.seq, NEW.issued_on, NEW.due_on, NEW.prev_hash, NEW.hash)
-       IS NOT
+       IS DISTINCT FROM
        (OLD.number, OLD.series, OLD.seq, OLD.issued_on, OLD.due_on, OLD.prev_hash, OLD.hash))
 BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END;
 
@@ -65,7 +65,7 @@ WHEN NEW.credited_quantity < OLD.credited_quantity
   OR (NEW.id, NEW.invoice_id, NEW.position, NEW.order_line_id, NEW.product_id, NEW.sku,
       NEW.name, NEW.unit, NEW.quantity, NEW.unit_price, NEW.discount, NEW.tax_class,
       NEW.tax_rate, NEW.net_minor, NEW.tax_minor)
-     IS NOT
+     IS DISTINCT FROM
      (OLD.id, OLD.invoice_id, OLD.position, OLD.order_line_id, OLD.product_id, OLD.sku,
       OLD.name, OLD.unit, OLD.quantity, OLD.unit_price, OLD.discount, OLD.tax_class,
       OLD.tax_rate, OLD.net_minor, OLD.tax_minor)
@@ -108,7 +108,7 @@ BEGIN SELECT RAISE(ABORT, 'the copy of a purchase order is never deleted'); END;
 CREATE TRIGGER purchase_order_lines_stay BEFORE UPDATE ON purchase_order_lines
 WHEN (NEW.id, NEW.purchase_order_id, NEW.position, NEW.product_id, NEW.ordered,
       NEW.unit_price, NEW.tax_class)
-  IS NOT
+  IS DISTINCT FROM
      (OLD.id, OLD.purchase_order_id, OLD.position, OLD.product_id, OLD.ordered,
       OLD.unit_price, OLD.tax_class)
   OR NEW.received < OLD.received OR NEW.overridden < OLD.overridden
@@ -137,7 +137,7 @@ WHEN (NEW.id, NEW.number, NEW.supplier_id, NEW.supplier_name, NEW.supplier_invoi
       NEW.purchase_order_id, NEW.purchase_order_number, NEW.billed_on, NEW.due_on,
       NEW.currency, NEW.rounding_mode, NEW.net_minor, NEW.tax_minor, NEW.total_minor,
       NEW.created_at)
-  IS NOT
+  IS DISTINCT FROM
      (OLD.id, OLD.number, OLD.supplier_id, OLD.supplier_name, OLD.supplier_invoice_number,
       OLD.purchase_order_id, OLD.purchase_order_number, OLD.billed_on, OLD.due_on,
       OLD.currency, OLD.rounding_mode, OLD.net_minor, OLD.tax_minor, OLD.total_minor,
@@ -148,7 +148,7 @@ WHEN OLD.status IN ('approved', 'settled', 'rejected') AND (
     OLD.status = 'rejected'
     OR NEW.status NOT IN ('approved', 'settled')
     OR NEW.applied_minor < OLD.applied_minor
-    OR (NEW.exceptions, NEW.override_reason) IS NOT (OLD.exceptions, OLD.override_reason))
+    OR (NEW.exceptions, NEW.override_reason) IS DISTINCT FROM (OLD.exceptions, OLD.override_reason))
 BEGIN SELECT RAISE(ABORT, 'an approved or rejected bill never changes'); END;
 CREATE TRIGGER bills_no_delete BEFORE DELETE ON bills
 BEGIN SELECT RAISE(ABORT, 'a bill is never deleted'); END;
@@ -164,7 +164,7 @@ CREATE TRIGGER payments_stay BEFORE UPDATE ON payments
 WHEN NEW.applied_minor < OLD.applied_minor
   OR (NEW.id, NEW.number, NEW.direction, NEW.customer_id, NEW.supplier_id, NEW.method,
       NEW.received_on, NEW.external_key, NEW.currency, NEW.amount_minor, NEW.created_at)
-     IS NOT
+     IS DISTINCT FROM
      (OLD.id, OLD.number, OLD.direction, OLD.customer_id, OLD.supplier_id, OLD.method,
       OLD.received_on, OLD.external_key, OLD.currency, OLD.amount_minor, OLD.created_at)
 BEGIN SELECT RAISE(ABORT, 'a payment never changes'); END;

@@ -11,7 +11,7 @@ WHEN NEW.reverses_id IS NOT NULL AND NOT EXISTS (
     AND m.product_id = NEW.product_id AND m.quantity = NEW.quantity
     AND m.value_minor = NEW.value_minor
     AND m.from_location = NEW.to_location AND m.to_location = NEW.from_location
-    AND m.warehouse_id IS NEW.warehouse_id)
+    AND m.warehouse_id IS NOT DISTINCT FROM NEW.warehouse_id)
 BEGIN SELECT RAISE(ABORT, 'a reversal mirrors its move'); END;
 
 -- What is consumed, released, expired, filled or cancelled stays so.

@@ -42,10 +42,10 @@ BEGIN SELECT RAISE(ABORT, 'shipped, cancelled, invoiced, returned and credited o
 -- What was agreed stays as it was once the order is no draft any more (O-8).
 CREATE TRIGGER orders_agreed BEFORE UPDATE ON orders
 WHEN OLD.status <> 'draft' AND (
-    NEW.number <> OLD.number OR NEW.quotation_id IS NOT OLD.quotation_id
+    NEW.number <> OLD.number OR NEW.quotation_id IS DISTINCT FROM OLD.quotation_id
     OR NEW.customer_id <> OLD.customer_id OR NEW.customer <> OLD.customer
     OR NEW.warehouse_id <> OLD.warehouse_id
-    OR NEW.customer_reference IS NOT OLD.customer_reference
+    OR NEW.customer_reference IS DISTINCT FROM OLD.customer_reference
     OR NEW.ordered_on <> OLD.ordered_on OR NEW.allow_backorder <> OLD.allow_backorder
     OR NEW.prices_include_tax <> OLD.prices_include_tax OR NEW.currency <> OLD.currency
     OR NEW.rounding_mode <> OLD.rounding_mode OR NEW.net_minor <> OLD.net_minor
@@ -90,7 +90,7 @@ CREATE TRIGGER shipments_done BEFORE UPDATE ON shipments
 WHEN NEW.number <> OLD.number OR NEW.order_id <> OLD.order_id
     OR OLD.status IN ('delivered', 'cancelled')
     OR (OLD.status = 'shipped' AND (
-        NEW.shipped_on IS NOT OLD.shipped_on OR NEW.shipped_at IS NOT OLD.shipped_at))
+        NEW.shipped_on IS DISTINCT FROM OLD.shipped_on OR NEW.shipped_at IS DISTINCT FROM OLD.shipped_at))
 BEGIN SELECT RAISE(ABORT, 'a shipment that is done does not change'); END;
 
 CREATE TRIGGER shipments_no_delete BEFORE DELETE ON shipments

@@ -34,7 +34,7 @@ WHEN NEW.number <> OLD.number OR (OLD.status <> 'draft' AND (
     NEW.supplier_id <> OLD.supplier_id OR NEW.supplier_name <> OLD.supplier_name
     OR NEW.payment_terms_days <> OLD.payment_terms_days
     OR NEW.warehouse_id <> OLD.warehouse_id OR NEW.ordered_on <> OLD.ordered_on
-    OR NEW.expected_on IS NOT OLD.expected_on OR NEW.currency <> OLD.currency
+    OR NEW.expected_on IS DISTINCT FROM OLD.expected_on OR NEW.currency <> OLD.currency
     OR NEW.rounding_mode <> OLD.rounding_mode OR NEW.net_minor <> OLD.net_minor
     OR NEW.tax_minor <> OLD.tax_minor OR NEW.total_minor <> OLD.total_minor))
 BEGIN SELECT RAISE(ABORT, 'what was agreed does not change'); END;

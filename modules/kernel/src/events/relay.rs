@@ -61,10 +61,10 @@ impl Delivered {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// `$3, $4`, if two parameters come before.
+    /// A list for `IN`, never empty: `0, $3, $4`, if two parameters come before.
     fn placeholders(&self, before: usize) -> String {
-        let marks: Vec<_> = (1..=self.seqs.len()).map(|i| format!("${}", before + i)).collect();
-        marks.join(", ")
+        let marks = (1..=self.seqs.len()).map(|i| format!(", ${}", before + i));
+        format!("0{}", marks.collect::<String>())
     }
 
     fn values(&self) -> impl Iterator<Item = Value> {
