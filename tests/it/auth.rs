@@ -1,7 +1,5 @@
 //! Black-box tests of auth.
 
-use std::path::Path;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -376,12 +374,7 @@ async fn no_secret_is_written_down() {
     let body = json!({ "current_password": PASSWORD, "new_password": "another password" });
     caller(api, &tokens).post("/api/v1/auth/me/password", body).await.ok();
     caller(api, &tokens).post("/api/v1/auth/token/revoke", json!({})).await.ok();
-    let data_dir = server.data_dir.clone();
-    let bytes = |dir: &Path| -> Vec<u8> {
-        let files = std::fs::read_dir(dir).expect("a directory");
-        files.flat_map(|f| std::fs::read(f.expect("an entry").path()).expect("a file")).collect()
-    };
-    let written = bytes(&data_dir);
+    let written = server.written();
     let holds = |secret: &str| written.windows(secret.len()).any(|w| w == secret.as_bytes());
     assert!(holds("signed_out"), "the session's end is in there, so the search works");
     for secret in [PASSWORD, "another password", ADMIN_PASSWORD] {

@@ -11,6 +11,7 @@ use erp::gateway::MODULES;
 use erp::{Running, start};
 use figment::Figment;
 use figment::providers::Serialized;
+use kernel::config::SqlConfig;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -33,6 +34,7 @@ pub const TOPOLOGIES: [Topology; 2] = [Topology::OneProcess, Topology::Separate]
 pub struct Server {
     pub api: Api,
     pub data_dir: PathBuf,
+    sql: SqlConfig,
     running: Vec<Running>,
 }
 
@@ -52,6 +54,12 @@ impl Server {
             .merge(Serialized::default("data.synchronous", "normal"))
             .merge(Serialized::default("telemetry.level", "error"))
             .merge(Serialized::default("auth.admin_password", ADMIN_PASSWORD));
+        let sql = test_support::sql(&MODULES).await;
+        layers = layers.merge(Serialized::default("sql.max_connections", sql.max_connections));
+        for (module, url) in &sql.connection_strings {
+            let key = format!("sql.connection_strings.{module}");
+            layers = layers.merge(Serialized::default(&key, url.expose()));
+        }
         for (key, value) in settings {
             layers = layers.merge(Serialized::default(key, value));
         }
@@ -67,7 +75,19 @@ impl Server {
             .await
             .ok();
         api.token = Some(text(&answer["access_token"]));
-        Server { api, data_dir, running }
+        Server { api, data_dir, sql, running }
+    }
+
+    /// All that is in the files of the data directory and, if there is one, the database.
+    pub fn written(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(&self.data_dir).expect("a directory");
+        let mut bytes: Vec<u8> = files
+            .flat_map(|file| std::fs::read(file.expect("an entry").path()).expect("a file"))
+            .collect();
+        if let Some(url) = self.sql.connection_strings.values().next() {
+            bytes.extend(test_support::dump(url));
+        }
+        bytes
     }
 
     /// Waits until every published event has been delivered.

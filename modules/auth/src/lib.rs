@@ -50,6 +50,7 @@ pub struct Config {
 }
 
 /// What the module needs of others.
+#[derive(Clone)]
 pub struct Deps {
     pub module: ModuleDeps,
     /// Every permission an operation asks for, of all modules.

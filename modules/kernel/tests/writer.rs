@@ -1,4 +1,4 @@
-//! Transactions that share a commit, on a real database file.
+//! Transactions that share a commit, as they do in SQLite, on a real database file.
 
 #![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
 
@@ -7,10 +7,15 @@ mod support;
 use std::time::Duration;
 
 use kernel::Ctx;
+use kernel::config::SqlConfig;
 use kernel::db::{Db, Tx, evaluate, execute, next_number};
-use support::{count, open};
+use support::{Dir, count, open_in};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+
+async fn in_file() -> (Db, Dir) {
+    open_in(SqlConfig::default(), &[]).await
+}
 
 async fn begin(db: &Db) -> Tx {
     db.begin(&Ctx::system("test")).await.expect("a transaction")
@@ -46,7 +51,7 @@ async fn assert_chained(db: &Db) {
 
 #[tokio::test]
 async fn nobody_is_answered_before_the_commit_it_shares() {
-    let (db, _dir) = open(&[]).await;
+    let (db, _dir) = in_file().await;
     let mut first = begin(&db).await;
     write(&mut first).await;
     let (go, second) = commit_later(&db);
@@ -65,7 +70,7 @@ async fn nobody_is_answered_before_the_commit_it_shares() {
 
 #[tokio::test]
 async fn one_that_fails_undoes_itself_alone() {
-    let (db, _dir) = open(&[]).await;
+    let (db, _dir) = in_file().await;
     let mut numbers = Vec::new();
     let mut tasks = Vec::new();
     for i in 0..60 {
@@ -96,7 +101,7 @@ async fn one_that_fails_undoes_itself_alone() {
 
 #[tokio::test]
 async fn who_is_gone_before_the_commit_takes_nobody_along() {
-    let (db, _dir) = open(&[]).await;
+    let (db, _dir) = in_file().await;
     let mut first = begin(&db).await;
     write(&mut first).await;
     let (go, second) = commit_later(&db);
@@ -113,7 +118,7 @@ async fn who_is_gone_before_the_commit_takes_nobody_along() {
 
 #[tokio::test]
 async fn a_commit_that_fails_fails_for_all_and_leaves_the_writer_whole() {
-    let (db, _dir) = open(&[]).await;
+    let (db, _dir) = in_file().await;
     let mut tx = begin(&db).await;
     let sql = "CREATE TABLE heads (id INTEGER PRIMARY KEY)";
     execute(&*tx, sql, vec![]).await.expect("made");
@@ -143,7 +148,7 @@ async fn a_commit_that_fails_fails_for_all_and_leaves_the_writer_whole() {
 
 #[tokio::test]
 async fn a_wait_for_the_writer_ends() {
-    let (db, _dir) = open(&[]).await;
+    let (db, _dir) = in_file().await;
     let held = begin(&db).await;
     let refused = db.begin(&Ctx::system("test")).await.err().expect("held");
     assert_eq!((refused.status(), refused.code()), (503, "database_busy"));

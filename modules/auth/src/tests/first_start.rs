@@ -13,7 +13,8 @@ async fn a_generated_password_signs_in_and_a_later_start_changes_nothing() {
     let dir = new_dir();
     let mut config = config();
     config.admin_password = Some(Secret::new(""));
-    let first = crate::build(config.clone(), deps(&dir)).await.expect("starts");
+    let deps = deps(&dir).await;
+    let first = crate::build(config.clone(), deps.clone()).await.expect("starts");
     let password = first.generated_admin_password.expect("made here");
     assert!(password.expose().len() >= 24);
     let keys = first.auth.verification_keys(&Ctx::system("test")).await.expect("keys");
@@ -21,7 +22,7 @@ async fn a_generated_password_signs_in_and_a_later_start_changes_nothing() {
 
     // Another password in the settings is for another first start.
     config.admin_password = Some(Secret::new("something else"));
-    let second = crate::build(config, deps(&dir)).await.expect("starts again");
+    let second = crate::build(config, deps).await.expect("starts again");
     assert!(second.generated_admin_password.is_none());
     let keys_again = second.auth.verification_keys(&Ctx::system("test")).await.expect("keys");
     assert_eq!(keys[0].kid, keys_again[0].kid);
@@ -50,7 +51,7 @@ async fn settings_that_make_no_sense_are_named() {
         let dir = new_dir();
         let mut config = config();
         change(&mut config);
-        let error = crate::build(config, deps(&dir)).await.err().expect("refused");
+        let error = crate::build(config, deps(&dir).await).await.err().expect("refused");
         assert!(format!("{error:?}").contains(key), "{error:?}");
         std::fs::remove_dir_all(dir).expect("removed");
     };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use contracts::ids::{RoleId, UserId};
 use kernel::Ctx;
-use kernel::config::{CompanyConfig, DataConfig, Secret, SqlConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, Secret, Synchronous};
 use kernel::db::{Db, Tx, evaluate, query_all};
 use kernel::module::ModuleDeps;
 use kernel::money::{Currency, Rounding};
@@ -51,10 +51,10 @@ fn new_dir() -> PathBuf {
     dir
 }
 
-fn deps(dir: &std::path::Path) -> Deps {
+async fn deps(dir: &std::path::Path) -> Deps {
     Deps {
         module: ModuleDeps {
-            sql: SqlConfig::default(),
+            sql: test_support::sql(&[NAME]).await,
             data: DataConfig {
                 dir: dir.to_owned(),
                 read_connections: 2,
@@ -81,7 +81,7 @@ fn config() -> Config {
 
 async fn fixture() -> Fixture {
     let dir = new_dir();
-    let deps = deps(&dir);
+    let deps = deps(&dir).await;
     let config = config();
     let db = Db::open(NAME, MIGRATIONS, &deps.module).await.expect("opens");
     let passwords = Passwords::new(8, 1).expect("valid");

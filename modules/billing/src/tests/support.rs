@@ -18,7 +18,7 @@ use contracts::ids::{
     PurchaseOrderLineId, ReceiptId, ShipmentId, SupplierId, WarehouseId,
 };
 use contracts::sales::CustomerInfo;
-use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::ctx::{REQUEST, RequestScope};
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::http::Reply;
@@ -58,8 +58,12 @@ impl Books {
             synchronous: Synchronous::Normal,
         };
         let company = CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp };
-        let module =
-            ModuleDeps { data, sql: SqlConfig::default(), company, subscriptions: SUBSCRIPTIONS };
+        let module = ModuleDeps {
+            data,
+            sql: test_support::sql(&["billing"]).await,
+            company,
+            subscriptions: SUBSCRIPTIONS,
+        };
         let config = Config {
             rounding_mode: RoundingMode::PerDocument,
             price_tolerance: Percent::from_ppm(10_000),

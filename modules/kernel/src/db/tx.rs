@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Deref;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Value};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -48,7 +48,9 @@ impl Deref for Tx {
 
 impl Tx {
     pub(super) fn new(turn: Turn, db: Db, ctx: Ctx) -> Self {
-        Tx { turn, db, ctx, now: Utc::now(), changes: Vec::new(), events: Vec::new() }
+        // As exact as every database keeps it.
+        let now = Utc::now().trunc_subsecs(6);
+        Tx { turn, db, ctx, now, changes: Vec::new(), events: Vec::new() }
     }
 
     /// The request this belongs to.

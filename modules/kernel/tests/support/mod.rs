@@ -1,8 +1,9 @@
 //! A database of its own for each test.
 
 #![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
+#![allow(dead_code, reason = "each file of tests uses some of it")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
 use kernel::db::{Db, Migrations, query_one};
@@ -14,8 +15,8 @@ use uuid::Uuid;
 
 const NONE: Migrations = &[];
 
-/// A directory that goes when dropped.
-pub struct Dir(pub PathBuf);
+/// Where the data are; gone when dropped.
+pub struct Dir(PathBuf, SqlConfig);
 
 impl Drop for Dir {
     fn drop(&mut self) {
@@ -23,16 +24,21 @@ impl Drop for Dir {
     }
 }
 
+/// In the database the tests run on.
 pub async fn open(subscriptions: Subscriptions) -> (Db, Dir) {
-    let dir = std::env::temp_dir().join(format!("erp-kernel-{}", Uuid::now_v7()));
-    std::fs::create_dir_all(&dir).expect("a directory");
-    let db = reopen(&dir, subscriptions).await;
-    (db, Dir(dir))
+    open_in(test_support::sql(&["test"]).await, subscriptions).await
 }
 
-pub async fn reopen(dir: &Path, subscriptions: Subscriptions) -> Db {
+pub async fn open_in(sql: SqlConfig, subscriptions: Subscriptions) -> (Db, Dir) {
+    let dir = std::env::temp_dir().join(format!("erp-kernel-{}", Uuid::now_v7()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let dir = Dir(dir, sql);
+    (reopen(&dir, subscriptions).await, dir)
+}
+
+pub async fn reopen(Dir(dir, sql): &Dir, subscriptions: Subscriptions) -> Db {
     let deps = ModuleDeps {
-        sql: SqlConfig::default(),
+        sql: sql.clone(),
         data: DataConfig {
             dir: dir.to_owned(),
             read_connections: 1,

@@ -13,7 +13,7 @@ use contracts::ids::{
 use contracts::inventory::{
     FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, WarehouseInfo,
 };
-use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::db::{evaluate, execute};
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::http::Reply;
@@ -140,7 +140,7 @@ impl World {
         let dir = std::env::temp_dir().join(format!("erp-purchasing-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&dir).expect("a directory for the test");
         let module = ModuleDeps {
-            sql: SqlConfig::default(),
+            sql: test_support::sql(&["purchasing"]).await,
             data: DataConfig {
                 dir: dir.clone(),
                 read_connections: 2,

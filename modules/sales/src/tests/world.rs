@@ -11,7 +11,7 @@ use contracts::inventory::{
     FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, WarehouseInfo,
 };
 use contracts::sales::{HoldCredit, Sales};
-use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::db::{evaluate, execute};
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::module::ModuleDeps;
@@ -155,7 +155,7 @@ impl World {
         let dir = std::env::temp_dir().join(format!("erp-sales-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&dir).expect("a directory for the test");
         let module = ModuleDeps {
-            sql: SqlConfig::default(),
+            sql: test_support::sql(&["sales"]).await,
             data: DataConfig {
                 dir: dir.clone(),
                 read_connections: 2,

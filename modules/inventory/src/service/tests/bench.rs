@@ -15,7 +15,7 @@ use contracts::ids::{
     ReturnId, ShipmentId, WarehouseId,
 };
 use contracts::inventory::{Reserve, ReserveLine, Reserved};
-use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::ctx::{REQUEST, RequestScope};
 use kernel::db::{evaluate, query_all, query_one};
 use kernel::events::{Event, EventData, Subscriber};
@@ -94,7 +94,7 @@ impl Bench {
         let dir = std::env::temp_dir().join(format!("inventory-test-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&dir).expect("a directory for the test");
         let module = ModuleDeps {
-            sql: SqlConfig::default(),
+            sql: test_support::sql(&["inventory"]).await,
             data: DataConfig {
                 dir: dir.clone(),
                 // One, so that a pragma set by a test is in force for its next statement.

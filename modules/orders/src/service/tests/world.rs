@@ -9,7 +9,7 @@ use actix_web::test::TestRequest;
 use chrono::Utc;
 use contracts::events::SUBSCRIPTIONS;
 use contracts::ids::{OrderId, OrderLineId, ProductId, ShipmentId};
-use kernel::config::{CompanyConfig, DataConfig, SqlConfig, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::db::{evaluate, query_all};
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::http::Reply;
@@ -63,7 +63,7 @@ impl World {
         let deps = Deps {
             module: ModuleDeps {
                 data,
-                sql: SqlConfig::default(),
+                sql: test_support::sql(&["orders"]).await,
                 company,
                 subscriptions: SUBSCRIPTIONS,
             },
