@@ -6,6 +6,8 @@
 
 #![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
 
+mod spelling;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 use kernel::config::{Secret, SqlConfig};
 use sea_orm::{ConnectionTrait, Database};
 use uuid::Uuid;
+
+pub use spelling::{spell, triggers, words};
 
 /// Longest start of the server.
 const START_LIMIT: Duration = Duration::from_secs(30);

@@ -8,11 +8,14 @@ use kernel::config::Secret;
 use kernel::db::{Tx, execute, query_one};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, EntityTrait, FromQueryResult, IntoActiveModel};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+    QuerySelect,
+};
 use sha2::{Digest, Sha256};
 
-use crate::entities::session;
 use crate::entities::session::EndReason;
+use crate::entities::{refresh_token, session};
 use crate::error::Error;
 use crate::routes::tokens::TokenSet;
 use crate::service::Service;
@@ -59,6 +62,7 @@ impl Service {
         // Read first to know whose it is: the transaction bears the user's name.
         let known = find(self.db.read(), &hash).await?.ok_or(Error::InvalidRefreshToken)?;
         let mut tx = self.db.begin(&as_user(ctx, known.user_id, &known.username)).await?;
+        lock(&tx, &hash).await?;
         let stored = find(&*tx, &hash).await?.ok_or(Error::InvalidRefreshToken)?;
         let exchange = match decide(stored.presented(), tx.now()) {
             Decision::Rotate => {
@@ -113,6 +117,13 @@ impl Stored {
             user_active: self.is_active,
         }
     }
+}
+
+/// Keeps others from exchanging it meanwhile.
+async fn lock(tx: &Tx, hash: &str) -> Result<()> {
+    let select = refresh_token::Entity::find().filter(refresh_token::Column::Hash.eq(hash));
+    select.lock_exclusive().one(&**tx).await?;
+    Ok(())
 }
 
 async fn find(conn: &impl sea_orm::ConnectionTrait, hash: &str) -> Result<Option<Stored>> {

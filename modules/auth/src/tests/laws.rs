@@ -1,18 +1,21 @@
 //! Each constraint refuses what it is for, and each law counts what breaks it.
 
 use kernel::db::execute;
+use test_support::{spell, words};
 
 use super::{Fixture, PASSWORD, fixture};
 
 async fn refuses(fixture: &Fixture, sql: &str, why: &str) {
     let tx = fixture.tx().await;
-    let error = execute(&*tx, sql, vec![]).await.expect_err(sql);
-    assert!(error.to_string().contains(why), "{sql}: {error}");
+    let sql = spell(sql, &*tx);
+    let error = words(execute(&*tx, sql.as_str(), vec![]).await.expect_err(&sql));
+    assert!(error.contains(why), "{sql}: {error}");
 }
 
 async fn allows(fixture: &Fixture, sql: &str) {
     let tx = fixture.tx().await;
-    assert!(execute(&*tx, sql, vec![]).await.expect(sql) > 0, "{sql} touched nothing");
+    let sql = spell(sql, &*tx);
+    assert!(execute(&*tx, sql.as_str(), vec![]).await.expect(&sql) > 0, "{sql} touched nothing");
 }
 
 #[tokio::test]
@@ -67,7 +70,8 @@ async fn each_law_counts_what_breaks_it() {
         fixture.assert_lawful().await;
         let tx = fixture.tx().await;
         for sql in break_it {
-            execute(&*tx, *sql, vec![]).await.expect(sql);
+            let sql = spell(sql, &*tx);
+            execute(&*tx, sql.as_str(), vec![]).await.expect(&sql);
         }
         tx.commit().await.expect("committed");
         let broken: Vec<_> =

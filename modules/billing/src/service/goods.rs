@@ -29,8 +29,16 @@ pub(crate) fn nothing_received(id: PurchaseOrderLineId) -> goods_received::Model
     }
 }
 
-/// The rows there are for these lines, kept from others until this ends.
-pub(crate) async fn goods_of(tx: &Tx, ids: Vec<PurchaseOrderLineId>) -> Result<Goods> {
+/// The rows of these lines, kept from others until this ends. What is not there yet is made
+/// first: nobody can be kept from a row that is not there.
+pub(crate) async fn goods_of(tx: &Tx, mut ids: Vec<PurchaseOrderLineId>) -> Result<Goods> {
+    ids.sort();
+    ids.dedup();
+    let none_yet = ids.iter().map(|id| nothing_received(*id).into_active_model());
+    goods_received::Entity::insert_many(none_yet)
+        .on_conflict_do_nothing_on([goods_received::Column::PurchaseOrderLineId])
+        .exec_without_returning(&**tx)
+        .await?;
     let rows = goods_received::Entity::find()
         .filter(goods_received::Column::PurchaseOrderLineId.is_in(ids))
         .order_by_asc(goods_received::Column::PurchaseOrderLineId)

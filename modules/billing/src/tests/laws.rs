@@ -179,7 +179,7 @@ const SEALED: &[(&str, &str, &[&str])] = &[
             "issued_on = '2000-01-01'",
             "due_on = '2000-01-01'",
             "currency = 'USD'",
-            "prices_include_tax = 1 - prices_include_tax",
+            "prices_include_tax = NOT prices_include_tax",
             "rounding_mode = 'per_line'",
             "rounding = 'half_even'",
             "net_minor = net_minor + 1",
@@ -224,7 +224,7 @@ const SEALED: &[(&str, &str, &[&str])] = &[
             "issued_on = '2000-01-01'",
             "reason = reason || '!'",
             "currency = 'USD'",
-            "prices_include_tax = 1 - prices_include_tax",
+            "prices_include_tax = NOT prices_include_tax",
             "rounding_mode = 'per_line'",
             "net_minor = net_minor + 1",
             "tax_minor = tax_minor + 1",
@@ -279,7 +279,7 @@ pub(super) async fn trigger_names(raw: &DatabaseConnection) -> BTreeSet<String> 
     struct Name {
         name: String,
     }
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'trigger'";
+    let sql = test_support::triggers(raw);
     let rows: Vec<Name> = kernel::db::query_all(raw, sql, vec![]).await.expect("names");
     rows.into_iter().map(|row| row.name).collect()
 }

@@ -39,6 +39,7 @@ use crate::{Config, Deps, open};
 pub(super) struct Books {
     pub service: Service,
     dir: PathBuf,
+    sql: kernel::config::SqlConfig,
 }
 
 impl Drop for Books {
@@ -58,28 +59,28 @@ impl Books {
             synchronous: Synchronous::Normal,
         };
         let company = CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp };
-        let module = ModuleDeps {
-            data,
-            sql: test_support::sql(&["billing"]).await,
-            company,
-            subscriptions: SUBSCRIPTIONS,
-        };
+        let sql = test_support::sql(&["billing"]).await;
+        let module = ModuleDeps { data, sql: sql.clone(), company, subscriptions: SUBSCRIPTIONS };
         let config = Config {
             rounding_mode: RoundingMode::PerDocument,
             price_tolerance: Percent::from_ppm(10_000),
         };
         let service = open(config, Deps { module }).await.expect("it opens");
-        Books { service, dir }
+        Books { service, dir, sql }
     }
 
-    /// The file, past everything the module guards it with.
+    /// The database, past everything the module guards it with.
     pub async fn raw(&self) -> DatabaseConnection {
-        let mut options = sea_orm::ConnectOptions::new(format!(
-            "sqlite://{}?mode=rw",
-            self.dir.join("billing.db").display()
-        ));
+        let mut options = match self.sql.connection_string("billing") {
+            Some(url) => sea_orm::ConnectOptions::new(url.expose()),
+            None => {
+                let file = self.dir.join("billing.db");
+                sea_orm::ConnectOptions::new(format!("sqlite://{}?mode=rw", file.display()))
+            }
+        };
+        options.set_schema_search_path("billing");
         options.max_connections(1).sqlx_logging(false);
-        Database::connect(options).await.expect("the file opens")
+        Database::connect(options).await.expect("it opens")
     }
 
     /// Tells an event of somebody else, and returns it.
@@ -250,7 +251,8 @@ pub(super) fn refused<T: std::fmt::Debug>(outcome: Result<T>, status: u16, code:
 }
 
 pub(super) async fn run_raw(conn: &DatabaseConnection, sql: &str) -> Result<(), String> {
-    conn.execute_unprepared(sql).await.map(drop).map_err(|error| error.to_string())
+    let sql = test_support::spell(sql, conn);
+    conn.execute_unprepared(&sql).await.map(drop).map_err(test_support::words)
 }
 
 pub(super) fn customer() -> CustomerInfo {

@@ -1,7 +1,7 @@
 //! The transaction of a change. It carries, beside the change itself, the audit row,
 //! the events it publishes and the answer to a repeat: all are committed or none.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -154,58 +154,48 @@ impl Tx {
         Ok(execute(&**self, sql, values).await? == 1)
     }
 
-    /// Adds the audit rows, each to its chain. Returns the new end if there is but one.
+    /// Adds the audit rows to a chain and returns its new end, if there are any.
     async fn add_audit(&self, batch: &mut Batch) -> Result<Option<AuditHead>> {
-        // The chains in their order, so that nobody waits for one who waits for them.
-        let mut chains: BTreeMap<i64, Vec<&Change>> = BTreeMap::new();
-        for change in &self.changes {
-            chains.entry(self.chain_of(change)).or_default().push(change);
-        }
+        let Some(first) = self.changes.first() else {
+            return Ok(None);
+        };
+        // Writers that do not wait for each other do not share a chain either, as a rule.
+        let (chain, known) = match self.turn.is_alone() {
+            true => (0, self.turn.audit_head().cloned()),
+            false => (i64::from(first.resource_id.as_bytes()[15] % CHAINS), None),
+        };
+        let mut head = match known {
+            Some(head) => head,
+            None => AuditHead::lock(&**self, chain).await?,
+        };
         let mut rows = Rows::new(15);
-        let mut end = None;
-        for (chain, changes) in chains {
-            let mut head = match self.turn.audit_head() {
-                Some(head) => head.clone(),
-                None => AuditHead::lock(&**self, chain).await?,
-            };
-            for change in changes {
-                let hash = self.audit_hash(&head.hash, change)?;
-                let seq = head.seq + 1;
-                rows.push([
-                    chain.into(),
-                    seq.into(),
-                    self.now.into(),
-                    self.ctx.actor.kind.as_str().into(),
-                    self.ctx.actor.id.into(),
-                    self.ctx.actor.name.as_str().into(),
-                    self.ctx.request_id.as_ref().into(),
-                    self.ctx.operation.as_ref().into(),
-                    change.resource_type.into(),
-                    change.resource_id.into(),
-                    self.ctx.reason.as_deref().into(),
-                    change.before.clone().into(),
-                    change.after.clone().into(),
-                    head.hash.into(),
-                    hash.as_str().into(),
-                ]);
-                head = AuditHead { seq, hash };
-            }
-            end = Some(head);
+        for change in &self.changes {
+            let hash = self.audit_hash(&head.hash, change)?;
+            let seq = head.seq + 1;
+            rows.push([
+                chain.into(),
+                seq.into(),
+                self.now.into(),
+                self.ctx.actor.kind.as_str().into(),
+                self.ctx.actor.id.into(),
+                self.ctx.actor.name.as_str().into(),
+                self.ctx.request_id.as_ref().into(),
+                self.ctx.operation.as_ref().into(),
+                change.resource_type.into(),
+                change.resource_id.into(),
+                self.ctx.reason.as_deref().into(),
+                change.before.clone().into(),
+                change.after.clone().into(),
+                head.hash.into(),
+                hash.as_str().into(),
+            ]);
+            head = AuditHead { seq, hash };
         }
         let sql = "INSERT INTO audit_log (chain, seq, occurred_at, actor_kind, actor_id, \
                    actor_name, request_id, operation, resource_type, resource_id, reason, \
                    before, after, prev_hash, hash) VALUES ";
         batch.insert(sql, rows);
-        Ok(end.filter(|_| self.turn.is_alone()))
-    }
-
-    /// Writers that do not wait for each other do not share a chain either, as a rule; the
-    /// history of one resource is always in one.
-    fn chain_of(&self, change: &Change) -> i64 {
-        match self.turn.is_alone() {
-            true => 0,
-            false => i64::from(change.resource_id.as_bytes()[15] % CHAINS),
-        }
+        Ok(Some(head))
     }
 
     /// SHA-256 over the previous hash and everything the row says.

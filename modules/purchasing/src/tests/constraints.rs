@@ -5,7 +5,7 @@ use super::world::{World, bill, ctx};
 /// Expects the database to refuse a statement with this message.
 async fn check(world: &World, sql: &str, message: &str) {
     let error = world.sql(sql, vec![]).await.expect_err(sql);
-    let told = format!("{error:?}");
+    let told = test_support::words(format!("{error:?}"));
     assert!(told.contains(message), "{sql}: {told}");
 }
 
@@ -33,7 +33,7 @@ async fn counters_keep_their_laws() {
         "UPDATE purchase_orders SET receipt_status = 'most'",
         "UPDATE purchase_orders SET billing_status = 'most'",
         "UPDATE purchase_orders SET version = 0",
-        "UPDATE purchase_orders SET is_closed_short = 1",
+        "UPDATE purchase_orders SET is_closed_short = TRUE",
         "UPDATE purchase_orders SET closed_at = sent_at",
         "UPDATE purchase_orders SET cancelled_at = sent_at",
         "UPDATE purchase_orders SET sent_at = NULL",

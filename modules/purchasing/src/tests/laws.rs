@@ -18,7 +18,7 @@ async fn unguarded() -> World {
     let line = order.lines[0].id;
     world.receive(order.id, &[(line, "3")]).await.expect("received");
     world.tell(&bill(order.id, &[(line, "1")])).await.expect("heard");
-    let sql = "SELECT name FROM sqlite_master WHERE type = 'trigger'";
+    let sql = test_support::triggers(world.service.db.read());
     let triggers: Vec<Named> = query_all(world.service.db.read(), sql, vec![]).await.expect("read");
     for trigger in triggers {
         let drop = format!("DROP TRIGGER {}", trigger.name);

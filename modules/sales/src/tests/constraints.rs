@@ -10,7 +10,7 @@ use super::world::{World, euro, soon, today};
 /// The statement is refused, and says why.
 async fn refused(world: &World, sql: &str, reason: &str) {
     let error = world.sql(sql, vec![]).await.expect_err(sql);
-    let text = format!("{error:?}");
+    let text = test_support::words(format!("{error:?}"));
     assert!(text.contains(reason), "{sql}: {text}");
 }
 

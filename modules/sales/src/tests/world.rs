@@ -212,6 +212,7 @@ impl World {
     /// Runs a statement as nobody should.
     pub(crate) async fn sql(&self, sql: &str, values: Vec<Value>) -> Result<u64> {
         let tx = self.service.db.begin(&ctx()).await?;
+        let sql = test_support::spell(sql, &*tx);
         let touched = execute(&*tx, sql, values).await?;
         tx.commit().await?;
         Ok(touched)

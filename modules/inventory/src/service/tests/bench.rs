@@ -298,7 +298,25 @@ impl Bench {
 
     /// Runs SQL past the service, as a mistake or a stranger might.
     pub async fn sql(&self, sql: &str) -> Result<(), sea_orm::DbErr> {
-        self.service.db.read().execute_unprepared(sql).await.map(drop)
+        let conn = self.service.db.read();
+        let sql = test_support::spell(sql, conn);
+        conn.execute_unprepared(&sql).await.map(drop)
+    }
+
+    /// As nobody should: past everything but the database itself.
+    pub async fn write(&self, sql: &str) {
+        let tx = self.service.db.begin(&Ctx::system("test")).await.expect("begins");
+        tx.execute_unprepared(&test_support::spell(sql, &*tx)).await.expect(sql);
+        tx.commit().await.expect("committed");
+    }
+
+    /// The laws that a statement breaks, which is undone again.
+    pub async fn broken_by(&self, sql: &str) -> Vec<&'static str> {
+        let tx = self.service.db.begin(&Ctx::system("test")).await.expect("begins");
+        tx.execute_unprepared(&test_support::spell(sql, &*tx)).await.expect(sql);
+        let reports = evaluate(&*tx, laws::LAWS).await.expect("evaluates");
+        let broken = reports.laws.into_iter().filter(|law| law.violations != 0);
+        broken.map(|law| law.id).collect()
     }
 
     /// The laws that are broken, with their counts.

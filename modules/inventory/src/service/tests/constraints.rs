@@ -72,7 +72,7 @@ const BACKORDER: &str = "id, order_id, order_line_id, product_id, warehouse_id, 
 async fn the_database_refuses_what_breaks_a_law() {
     let bench = populated().await;
     let check = async |sql: &str, expected: &str| {
-        let error = bench.sql(sql).await.expect_err(sql).to_string();
+        let error = test_support::words(bench.sql(sql).await.expect_err(sql));
         assert!(error.contains(expected), "{sql}: {error}");
     };
     // Levels: I-3, I-5, V-4.
@@ -113,18 +113,14 @@ async fn the_database_refuses_what_breaks_a_law() {
     }
     check(&move_with(&[("product_id", "randomblob(16)")]), foreign).await;
     check(&move_with(&[("warehouse_id", "randomblob(16)")]), foreign).await;
-    check(
-        &move_with(&[("source_line_id", "source_line_id")]),
-        "UNIQUE constraint failed: stock_moves.source_id",
-    )
-    .await;
+    check(&move_with(&[("source_line_id", "source_line_id")]), "UNIQUE constraint failed").await;
     let mirrors = "a reversal mirrors its move";
     check(&move_with(&[("reverses_id", "id")]), mirrors).await;
     let reversal = |changes: &[(&str, &str)]| {
         let ids = ["id", "source_line_id"];
         copy_with("stock_moves", MOVE, &ids, changes, "reverses_id IS NOT NULL")
     };
-    check(&reversal(&[]), "UNIQUE constraint failed: stock_moves.reverses_id").await;
+    check(&reversal(&[]), "UNIQUE constraint failed").await;
     check(&reversal(&[("quantity", "quantity + 1")]), mirrors).await;
     check(&reversal(&[("value_minor", "value_minor + 1")]), mirrors).await;
 
@@ -153,8 +149,8 @@ async fn the_database_refuses_what_breaks_a_law() {
         |changes| copy_with("reservations", RESERVATION, &["id"], changes, "status = 'active'");
     let backorder =
         |changes| copy_with("backorders", BACKORDER, &["id"], changes, "status = 'open'");
-    check(&reservation(&[]), "UNIQUE constraint failed: reservations.order_line_id").await;
-    check(&backorder(&[]), "UNIQUE constraint failed: backorders.order_line_id").await;
+    check(&reservation(&[]), "UNIQUE constraint failed").await;
+    check(&backorder(&[]), "UNIQUE constraint failed").await;
     let elsewhere = [("order_line_id", "randomblob(16)"), ("warehouse_id", "randomblob(16)")];
     check(&reservation(&elsewhere), foreign).await;
     check(&backorder(&elsewhere), foreign).await;
@@ -163,22 +159,19 @@ async fn the_database_refuses_what_breaks_a_law() {
 #[tokio::test]
 async fn every_law_finds_what_breaks_it() {
     let bench = populated().await;
-    bench.sql("PRAGMA ignore_check_constraints = ON").await.expect("set");
-    bench.sql("DROP INDEX reservations_one_a_line").await.expect("dropped");
-    for trigger in [
-        "stock_moves_no_update",
-        "stock_moves_no_delete",
-        "stock_moves_reversal_mirrors",
-        "reservations_end_once",
+    for guard in [
+        "PRAGMA ignore_check_constraints = ON",
+        "DROP INDEX reservations_one_a_line",
+        "DROP TRIGGER stock_moves_no_update",
+        "DROP TRIGGER stock_moves_no_delete",
+        "DROP TRIGGER stock_moves_reversal_mirrors",
+        "DROP TRIGGER reservations_end_once",
     ] {
-        bench.sql(&format!("DROP TRIGGER {trigger}")).await.expect("dropped");
+        bench.write(guard).await;
     }
     let check = async |law: &str, sql: &str| {
-        bench.sql("SAVEPOINT broken").await.expect("begins");
-        bench.sql(sql).await.expect(sql);
-        let broken = bench.broken_laws().await;
-        assert!(broken.iter().any(|(id, _)| *id == law), "{law}: {sql} broke {broken:?}");
-        bench.sql("ROLLBACK TO broken; RELEASE broken").await.expect("ends");
+        let broken = bench.broken_by(sql).await;
+        assert!(broken.contains(&law), "{law}: {sql} broke {broken:?}");
         bench.assert_lawful().await;
     };
     check("I-1", "UPDATE stock_levels SET on_hand = on_hand + 1").await;

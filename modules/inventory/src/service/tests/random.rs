@@ -340,7 +340,7 @@ impl World {
         struct Value {
             n: i64,
         }
-        let sql = "SELECT COALESCE(SUM(value_minor), 0) AS n FROM stock_levels";
+        let sql = "SELECT CAST(COALESCE(SUM(value_minor), 0) AS BIGINT) AS n FROM stock_levels";
         assert_eq!(self.bench.find::<Value>(sql).await.n, self.booked, "V-2");
         let sql = "SELECT order_line_id, CAST(SUM(reserved) AS BIGINT) AS reserved, \
             CAST(SUM(backordered) AS BIGINT) AS backordered FROM (\

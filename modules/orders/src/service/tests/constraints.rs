@@ -4,6 +4,7 @@
 use contracts::ids::OrderId;
 use kernel::db::execute;
 use serde_json::json;
+use test_support::{spell, triggers, words};
 
 use super::world::{World, ctx};
 
@@ -31,15 +32,17 @@ async fn orders(world: &World) -> Orders {
 
 async fn run(world: &World, sql: &str, order: OrderId) -> Result<(), String> {
     let tx = world.service.db.begin(&ctx()).await.expect("a transaction");
-    let sql = sql.replace("ID", &format!("X'{}'", order.uuid().simple()));
-    let done = execute(&*tx, sql, vec![]).await.map_err(|error| error.to_string())?;
+    let sql = sql.replace("ID", &format!("x'{}'", order.uuid().simple()));
+    let sql = spell(&sql, &*tx);
+    let done = execute(&*tx, sql, vec![]).await.map_err(words)?;
     assert!(done > 0, "nothing was touched");
     tx.commit().await.map_err(|error| error.to_string())
 }
 
 async fn drop_trigger(world: &World, name: &str) {
     let tx = world.service.db.begin(&ctx()).await.expect("a transaction");
-    execute(&*tx, format!("DROP TRIGGER {name}"), vec![]).await.expect("dropped");
+    let sql = spell(&format!("DROP TRIGGER {name}"), &*tx);
+    execute(&*tx, sql, vec![]).await.expect("dropped");
     tx.commit().await.expect("committed");
 }
 
@@ -209,22 +212,19 @@ async fn each_law_finds_what_breaks_it() {
     let world = World::new().await;
     orders(&world).await;
     let tx = world.service.db.begin(&ctx()).await.expect("a transaction");
-    let triggers: Vec<Trigger> = kernel::db::query_all(
-        &*tx,
-        "SELECT name FROM sqlite_schema WHERE type = 'trigger'",
-        vec![],
-    )
-    .await
-    .expect("the triggers");
-    for Trigger { name } in triggers {
-        execute(&*tx, format!("DROP TRIGGER {name}"), vec![]).await.expect("dropped");
+    let all: Vec<Trigger> =
+        kernel::db::query_all(&*tx, triggers(&*tx), vec![]).await.expect("the triggers");
+    for Trigger { name } in all {
+        let sql = spell(&format!("DROP TRIGGER {name}"), &*tx);
+        execute(&*tx, sql, vec![]).await.expect("dropped");
     }
     tx.commit().await.expect("committed");
     for pragma in ["ignore_check_constraints = ON", "foreign_keys = OFF"] {
         // Not inside a transaction: there SQLite ignores the second.
         let tx = world.service.db.begin(&ctx()).await.expect("a transaction");
         execute(&*tx, "COMMIT", vec![]).await.expect("ended");
-        execute(&*tx, format!("PRAGMA {pragma}"), vec![]).await.expect("set");
+        let sql = spell(&format!("PRAGMA {pragma}"), &*tx);
+        execute(&*tx, sql, vec![]).await.expect("set");
         execute(&*tx, "BEGIN", vec![]).await.expect("begun");
         tx.commit().await.expect("committed");
     }
@@ -232,7 +232,8 @@ async fn each_law_finds_what_breaks_it() {
     for (law, sql) in breaks {
         let found = {
             let tx = world.service.db.begin(&ctx()).await.expect("a transaction");
-            execute(&*tx, *sql, vec![]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            let spelled = spell(sql, &*tx);
+            execute(&*tx, spelled, vec![]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
             let report = kernel::db::evaluate(&*tx, crate::service::laws::LAWS).await;
             let laws = report.expect("the laws run").laws.into_iter();
             laws.filter(|law| law.violations > 0).map(|law| law.id).collect::<Vec<_>>()
