@@ -113,11 +113,10 @@ impl Service {
 
     pub(crate) async fn approve_bill(&self, ctx: &Ctx, id: BillId) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let before = lock_bill(&tx, id).await?;
+        let (ordered, before) = lock_with_order(&tx, id).await?;
         ctx.check_version(before.version)?;
         let status = MACHINE.apply(before.status, "approve")?;
         let lines = lines_of(&*tx, id).await?;
-        let ordered = OrderLines::lock(&tx, before.purchase_order_id).await?;
         let quantities = || lines.iter().map(|l| (l.purchase_order_line_id, l.quantity));
         let mut override_reason = None;
         if before.status == BillStatus::Exception {
@@ -155,7 +154,7 @@ impl Service {
 
     pub(crate) async fn reject_bill(&self, ctx: &Ctx, id: BillId) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let before = lock_bill(&tx, id).await?;
+        let (ordered, before) = lock_with_order(&tx, id).await?;
         ctx.check_version(before.version)?;
         let mut model = before.clone().into_active_model();
         model.status = Set(MACHINE.apply(before.status, "reject")?);
@@ -165,7 +164,7 @@ impl Service {
         let lines = lines_of(&*tx, id).await?;
         if before.status == BillStatus::Matched {
             let freed = lines.iter().map(|line| (line.purchase_order_line_id, line.quantity));
-            OrderLines::lock(&tx, before.purchase_order_id).await?.free(&tx, freed).await?;
+            ordered.free(&tx, freed).await?;
             self.rematch(&mut tx, before.purchase_order_id).await?;
         }
         let after = present(after, Some(&lines))?;
@@ -265,9 +264,14 @@ impl Service {
     }
 }
 
-async fn lock_bill(tx: &Tx, id: BillId) -> Result<bill::Model> {
-    let found = bill::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
-    found.ok_or_else(|| kernel::Error::not_found("bill", id))
+/// A bill and the lines of its order, which are locked first: so does a receipt, which then
+/// comes to the bills that wait for it.
+async fn lock_with_order(tx: &Tx, id: BillId) -> Result<(OrderLines, bill::Model)> {
+    let missing = || kernel::Error::not_found("bill", id);
+    let bill = bill::Entity::find_by_id(id).one(&**tx).await?.ok_or_else(missing)?;
+    let ordered = OrderLines::lock(tx, bill.purchase_order_id).await?;
+    let bill = bill::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+    Ok((ordered, bill.ok_or_else(missing)?))
 }
 
 /// Its lines, by position.
