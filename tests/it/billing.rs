@@ -190,13 +190,13 @@ async fn a_payment_repeated_under_its_key_is_made_once() {
     let api = &server.api;
     let (path, customer) = ("/api/v1/billing/payments", Uuid::now_v7().to_string());
     let body = payment(&customer, "12.34");
-    let first = api.post_with_key(path, body.clone(), "a key").await;
+    let first = api.post_with_key(path, body.clone(), "a-key").await;
     assert_eq!(first.status, 201);
     let location = first.headers["location"].to_str().expect("ASCII").to_owned();
-    let again = api.post_with_key(path, body.clone(), "a key").await;
+    let again = api.post_with_key(path, body.clone(), "a-key").await;
     assert_eq!(again.headers["idempotent-replayed"], "true");
     assert_eq!(again.body, first.body);
-    api.post_with_key(path, payment(&customer, "12.35"), "a key")
+    api.post_with_key(path, payment(&customer, "12.35"), "a-key")
         .await
         .problem(422, "idempotency_key_reused");
     assert_eq!(api.get(&location).await.ok(), first.body);

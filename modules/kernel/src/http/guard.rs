@@ -143,21 +143,25 @@ fn idempotency_key(
         }
         return Ok(None);
     };
-    let key =
-        value.to_str().ok().filter(|key| (1..=255).contains(&key.len())).ok_or_else(|| {
-            header_error(
-                400,
-                "invalid_idempotency_key",
-                "Idempotency-Key",
-                "an Idempotency-Key has 1 to 255 printable ASCII characters",
-            )
-        })?;
+    let key = value.to_str().ok().filter(|key| is_idempotency_key(key)).ok_or_else(|| {
+        header_error(
+            400,
+            "invalid_idempotency_key",
+            "Idempotency-Key",
+            "an Idempotency-Key has 1 to 255 printable ASCII characters",
+        )
+    })?;
     let principal = caller.actor.id.map(|id| id.to_string()).unwrap_or_default();
     Ok(Some(IdempotencyKey {
         key: key.into(),
         scope: format!("{principal} {} {}", request.method(), request.path()).into(),
         body_hash: Arc::new(OnceLock::new()),
     }))
+}
+
+/// As the document's pattern has it: no blanks.
+fn is_idempotency_key(key: &str) -> bool {
+    (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn if_match(headers: &HeaderMap, operation: &Operation) -> Result<Option<IfMatch>> {
