@@ -33,7 +33,8 @@ impl Postgres {
         let port = free_port()?;
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-             -c shared_buffers={SHARED_BUFFERS} -c max_connections={MAX_CONNECTIONS}"
+             -c shared_buffers={SHARED_BUFFERS} -c max_connections={MAX_CONNECTIONS} \
+             -c shared_preload_libraries=pg_stat_statements"
         );
         let script = format!(
             "trap '' INT; set -e; cd {dir}; \
@@ -71,7 +72,7 @@ impl Postgres {
     pub fn conditions(&self) -> String {
         format!(
             "{}, fsync = on, synchronous_commit = on, shared_buffers = {SHARED_BUFFERS}, \
-             max_connections = {MAX_CONNECTIONS}, otherwise the defaults",
+             max_connections = {MAX_CONNECTIONS}, statements counted, otherwise the defaults",
             self.version
         )
     }

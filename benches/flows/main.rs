@@ -8,7 +8,10 @@
 
 mod api;
 mod books;
+mod cost;
 mod flow;
+#[path = "../common/postgres.rs"]
+mod postgres;
 mod report;
 mod server;
 mod stock;
@@ -21,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use api::Api;
+use cost::Cost;
 use flow::{Client, Figures};
 use report::Report;
 use server::{DataDir, Server};
@@ -52,10 +56,6 @@ const OVERHEAD: Duration = Duration::from_secs(180);
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if args.database == Database::Postgres {
-        eprintln!("flows: --database postgres is not available yet; use sqlite");
-        return ExitCode::from(2);
-    }
     // One thread: the clients share the cores with the server they measure.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
@@ -85,12 +85,12 @@ async fn run_to_end(args: &Args) -> Result<(), String> {
 }
 
 async fn run(args: &Args) -> Result<(), String> {
-    let data_dir = DataDir::new()?;
+    let data_dir = DataDir::new(args.database == Database::Postgres)?;
     let durability = server::durability(&data_dir)?;
     let (server, _) = Server::start(&data_dir).await?;
     let idle_rss_mb = server.rss_mb()?;
-    let result = sell(args, &server).await;
-    let Sold { clients, elapsed, cpu } = match result {
+    let result = sell(args, &server, &data_dir).await;
+    let Sold { clients, elapsed, cpu, cost } = match result {
         Ok(sold) => sold,
         Err(message) => return Err(format!("{message}\n{}", data_dir.log_tail())),
     };
@@ -112,6 +112,7 @@ async fn run(args: &Args) -> Result<(), String> {
         figures,
         elapsed,
         cpu,
+        cost,
         rss_mb,
         idle_rss_mb,
         start,
@@ -131,12 +132,18 @@ struct Sold {
     elapsed: Duration,
     /// The server's processor time.
     cpu: Duration,
+    /// The database's own count, where it has a server.
+    cost: Option<Cost>,
 }
 
 /// Stocks the shop, and sells until the time is up and every sale begun is done.
-async fn sell(args: &Args, server: &Server) -> Result<Sold, String> {
+async fn sell(args: &Args, server: &Server, data_dir: &DataDir) -> Result<Sold, String> {
     let api = Api::sign_in(&server.base).await.map_err(|e| e.to_string())?;
     let shop = stock::seed(&api).await.map_err(|e| format!("seeding: {e}"))?;
+    let meter = match &data_dir.postgres {
+        Some(postgres) => Some(cost::Meter::start(postgres).await?),
+        None => None,
+    };
     let (started, cpu_before) = (Instant::now(), server.cpu()?);
     let deadline = started + Duration::from_secs(args.seconds.into());
     let mut running = JoinSet::new();
@@ -149,5 +156,10 @@ async fn sell(args: &Args, server: &Server) -> Result<Sold, String> {
         clients.push(client.map_err(|error| error.to_string())?);
     }
     let cpu = server.cpu()?.saturating_sub(cpu_before);
-    Ok(Sold { clients, elapsed: started.elapsed(), cpu })
+    let elapsed = started.elapsed();
+    let cost = match meter {
+        Some(meter) => Some(meter.read().await?),
+        None => None,
+    };
+    Ok(Sold { clients, elapsed, cpu, cost })
 }

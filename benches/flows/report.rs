@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde_json::json;
 
 use crate::Args;
+use crate::cost::Cost;
 use crate::flow::{Figures, STEPS};
 
 pub struct Report<'a> {
@@ -15,6 +16,7 @@ pub struct Report<'a> {
     pub elapsed: Duration,
     /// The server's processor time, on all cores.
     pub cpu: Duration,
+    pub cost: Option<Cost>,
     pub rss_mb: f64,
     pub idle_rss_mb: f64,
     /// From the start of the process to its first answer, on the data of the whole run.
@@ -48,6 +50,9 @@ impl Report<'_> {
         for (name, step) in STEPS.iter().zip(&self.figures.steps) {
             println!("  {name:<24} {:>10.2} {:>10.2}", ms(step, 0.50), ms(step, 0.95));
         }
+        if let Some(cost) = &self.cost {
+            self.print_cost(cost);
+        }
         println!("\nserver (MB of 1 000 000 bytes)");
         println!("  resident idle      {:.1} MB", self.idle_rss_mb);
         println!("  resident after it  {:.1} MB", self.rss_mb);
@@ -57,7 +62,13 @@ impl Report<'_> {
             Ok(laws) => println!("\nbooks: difference 0, {laws} laws, 0 violations"),
             Err(message) => println!("\nbooks: WRONG: {message}"),
         }
+        let each = |count: Option<i64>| {
+            count.map(|n| rounded(n as f64 / self.figures.flows().max(1) as f64))
+        };
         let figures = json!({
+            "statements": each(self.cost.as_ref().map(|cost| cost.statements)),
+            "commits": each(self.cost.as_ref().map(|cost| cost.commits)),
+            "fsyncs": each(self.cost.as_ref().map(|cost| cost.fsyncs)),
             "flows_per_s": rounded(flows_per_s),
             "p50_ms": rounded(ms(sale, 0.50)),
             "p95_ms": rounded(ms(sale, 0.95)),
@@ -71,6 +82,25 @@ impl Report<'_> {
             "binary_mb": rounded(self.binary_mb),
         });
         println!("{figures}");
+    }
+
+    fn print_cost(&self, cost: &Cost) {
+        let flows = self.figures.flows().max(1) as f64;
+        // All clients' time: as long as it takes, each of them sells.
+        let selling = self.elapsed.as_secs_f64() * f64::from(self.args.clients);
+        println!("\ndatabase, each sale");
+        println!("  {:.1} statements", cost.statements as f64 / flows);
+        println!("  {:.1} commits", cost.commits as f64 / flows);
+        println!("  {:.1} syncs of the log", cost.fsyncs as f64 / flows);
+        println!("  {:.1} ms of processor time", in_ms(cost.cpu) / flows);
+        println!(
+            "  {:.1} ms executing statements, {:.0} % of the time a sale takes",
+            in_ms(cost.executing) / flows,
+            cost.executing.as_secs_f64() / selling * 100.0
+        );
+        for line in &cost.top {
+            println!("  {line}");
+        }
     }
 
     fn print_conditions(&self) {

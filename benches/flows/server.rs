@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::postgres::Postgres;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_erp");
 /// Of the database's only administrator, for as long as the benchmark runs.
 pub const PASSWORD: &str = "a password for the benchmark";
@@ -16,18 +18,29 @@ pub const PASSWORD: &str = "a password for the benchmark";
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// A directory for the database and the log, removed when dropped.
-pub struct DataDir(PathBuf);
+/// The modules of which each has a connection string.
+const MODULES: [&str; 6] = ["auth", "billing", "inventory", "orders", "purchasing", "sales"];
+
+/// A directory for the database and the log, removed when dropped, and the database's
+/// server if it has one.
+pub struct DataDir {
+    pub postgres: Option<Postgres>,
+    path: PathBuf,
+}
 
 impl DataDir {
-    pub fn new() -> Result<DataDir, String> {
+    pub fn new(with_postgres: bool) -> Result<DataDir, String> {
         let path = std::env::temp_dir().join(format!("erp-flows-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        Ok(DataDir(path))
+        let mut dir = DataDir { postgres: None, path };
+        if with_postgres {
+            dir.postgres = Some(Postgres::start(&dir.path.join("postgres"))?);
+        }
+        Ok(dir)
     }
 
     fn log(&self) -> PathBuf {
-        self.0.join("server.log")
+        self.path.join("server.log")
     }
 
     /// What the server said last, for a failure.
@@ -41,8 +54,10 @@ impl DataDir {
 
 impl Drop for DataDir {
     fn drop(&mut self) {
+        // It stops before its files go.
+        drop(self.postgres.take());
         // Nothing is left to do about a directory that cannot be removed.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -143,16 +158,25 @@ impl Drop for Server {
 fn command(data_dir: &DataDir) -> Command {
     let mut command = Command::new(BINARY);
     command
-        .current_dir(&data_dir.0)
+        .current_dir(&data_dir.path)
         .arg("--data-dir")
-        .arg(&data_dir.0)
+        .arg(&data_dir.path)
         .env("ERP__AUTH__ADMIN_PASSWORD", PASSWORD)
         .env("ERP__TELEMETRY__LEVEL", "warn");
+    if let Some(postgres) = &data_dir.postgres {
+        for module in MODULES {
+            let name = format!("ERP__SQL__CONNECTION_STRINGS__{}_DB", module.to_uppercase());
+            command.env(name, postgres.url("postgres"));
+        }
+    }
     command
 }
 
 /// What a commit survives, as the server is set.
 pub fn durability(data_dir: &DataDir) -> Result<String, String> {
+    if let Some(postgres) = &data_dir.postgres {
+        return Ok(postgres.conditions());
+    }
     let output = command(data_dir).arg("check-config").output().map_err(|e| e.to_string())?;
     if !output.status.success() {
         return Err(format!("check-config: {}", String::from_utf8_lossy(&output.stderr)));
