@@ -9,12 +9,13 @@ use actix_web::dev::ServerHandle;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use kernel::background::Background;
 use kernel::config::Secret;
 use kernel::db::Db;
 use kernel::events::Relay;
 use kernel::http::{Guard, Operations, Routes, guard, request_scope};
 use kernel::token::TokenVerifier;
-use kernel::{Ctx, Error, Module};
+use kernel::{Error, Module};
 use reqwest::Client;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -30,9 +31,6 @@ use crate::telemetry::RequestSpan;
 
 /// Often enough that a checkpoint is small, seldom enough that an idle process sleeps.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
-
-/// The shortest wait between two runs of a job.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Why a process cannot start; one line that names the setting.
 #[derive(Debug, thiserror::Error)]
@@ -81,11 +79,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     for module in &registry.modules {
         let relay =
             Relay::new(module.db.clone(), registry.subscribers.clone(), config.events.clone());
-        tasks.push(tokio::spawn(relay.run(stopping.clone())));
+        let background = Background { db: module.db.clone(), relay, jobs: module.jobs.clone() };
+        tasks.push(tokio::spawn(background.run(stopping.clone())));
+        tasks.push(tokio::spawn(ring(module.db.clone(), stopping.clone())));
         tasks.push(tokio::spawn(checkpoints(module.db.clone(), stopping.clone())));
-        for job in module.jobs.clone() {
-            tasks.push(tokio::spawn(run_job(job, stopping.clone())));
-        }
     }
 
     let mut servers = Vec::new();
@@ -172,7 +169,8 @@ fn serve_api(
     for module in modules {
         let operations = Operations::from_spec(&own[module.name])
             .map_err(|message| StartError::Spec { module: module.name, message })?;
-        let guard = Data::new(Guard { operations, verifier: verifier.clone() });
+        let db = module.db.clone();
+        let guard = Data::new(Guard { operations, verifier: verifier.clone(), db });
         locals.push(Local { module: module.clone(), guard });
     }
     let upstreams: Vec<Data<Upstream>> = MODULES
@@ -331,15 +329,10 @@ async fn checkpoints(db: Db, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn run_job(job: kernel::Job, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        if let Err(error) = job.run.run(&Ctx::system(job.name)).await {
-            tracing::error!(job = job.name, error = ?error, "job failed");
-        }
-        tokio::select! {
-            // A setting of 0 must not make it spin.
-            () = tokio::time::sleep(job.every.max(SHORTEST_WAIT)) => {}
-            _ = stop.changed() => {}
-        }
+/// Tells the replica that relays what this one has published.
+async fn ring(db: Db, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = db.ring() => {}
+        _ = stop.changed() => {}
     }
 }

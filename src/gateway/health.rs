@@ -36,7 +36,7 @@ pub async fn live() -> HttpResponse {
 pub async fn ready(health: Data<Health>) -> HttpResponse {
     let mut modules = Vec::new();
     for db in health.databases.iter() {
-        let status = if db.read().ping().await.is_ok() { "ok" } else { "unreachable" };
+        let status = if db.ping().await.is_ok() { "ok" } else { "unreachable" };
         modules.push(ModuleReport { module: db.module(), status });
     }
     if modules.iter().all(|module| module.status == "ok") {

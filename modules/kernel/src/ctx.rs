@@ -13,6 +13,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::db::Fence;
 use crate::error::{Error, Result};
 use crate::token::Permissions;
 
@@ -63,6 +64,8 @@ pub struct Ctx {
     pub reason: Option<Arc<str>>,
     pub(crate) idempotency: Option<IdempotencyKey>,
     pub(crate) if_match: Option<IfMatch>,
+    /// The lease a job works under.
+    pub(crate) fence: Option<Fence>,
 }
 
 /// The caller's key and what it is bound to.
@@ -95,6 +98,7 @@ impl Ctx {
             reason: None,
             idempotency: None,
             if_match: None,
+            fence: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,6 +16,9 @@ use crate::ctx;
 use crate::http::Reply;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The code of what may be done anew at once: the database undid it, and nothing remains.
+pub(crate) const TRANSACTION_ABORTED: &str = "transaction_aborted";
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -164,6 +167,12 @@ impl Error {
         error
     }
 
+    /// 503: undone for others to go on; whoever asked may ask anew at once.
+    pub(crate) fn aborted(source: impl Into<Cause>) -> Self {
+        let error = Error::unavailable(TRANSACTION_ABORTED, "others were in the way, try again", 1);
+        error.with_source(source)
+    }
+
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         let mut error =
             Error::new(405, "method_not_allowed", format!("this resource answers to {allow}"));
@@ -281,7 +290,9 @@ impl ResponseError for Error {
             Inner::Problem { problem, allow, .. } => (problem, allow),
             Inner::Replay(reply) => return reply.to_response(),
         };
-        if problem.status >= 500 {
+        if problem.code == TRANSACTION_ABORTED {
+            tracing::warn!(code = %problem.code, error = ?self, "transaction aborted");
+        } else if problem.status >= 500 {
             tracing::error!(code = %problem.code, error = ?self, "request failed");
         }
         let mut problem = problem.clone();
@@ -306,14 +317,51 @@ impl ResponseError for Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        let busy = matches!(&error, DbErr::ConnectionAcquire(_))
-            || matches!(&error, DbErr::Conn(RuntimeErr::SqlxError(_)))
-            || error.to_string().contains("database is locked");
-        if busy {
-            return Error::unavailable("database_busy", "the database is busy, try again", 1)
-                .with_source(error);
+        let unavailable = |code, detail| Error::unavailable(code, detail, 1);
+        match kind_of(&error) {
+            Failure::Busy => unavailable("database_busy", "the database is busy, try again"),
+            Failure::Lost => unavailable(
+                "database_unavailable",
+                "the database cannot be reached; repeat the request with the same Idempotency-Key",
+            ),
+            Failure::Aborted => return Error::aborted(error),
+            Failure::Ours => return Error::internal(error),
         }
-        Error::internal(error)
+        .with_source(error)
+    }
+}
+
+/// What a failure of the database means to the caller.
+enum Failure {
+    /// No connection, lock or answer in time.
+    Busy,
+    /// No connection at all, or one lost on the way: what was asked of it last may have
+    /// been done.
+    Lost,
+    /// The database undid a transaction so that others could go on.
+    Aborted,
+    Ours,
+}
+
+fn kind_of(error: &DbErr) -> Failure {
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        return match error {
+            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => Failure::Busy,
+            DbErr::ConnectionAcquire(_) => Failure::Lost,
+            _ => Failure::Ours,
+        };
+    };
+    let code = match cause {
+        RuntimeErr::SqlxError(error) => error.as_database_error().and_then(|error| error.code()),
+        RuntimeErr::Internal(_) => None,
+    };
+    match code.as_deref() {
+        // SQLSTATE: serialization failure, deadlock. By construction there are none.
+        Some("40001" | "40P01") => Failure::Aborted,
+        // Too many connections, a lock or a statement that took too long; SQLITE_BUSY.
+        Some("53300" | "55P03" | "57014" | "5" | "261" | "517") => Failure::Busy,
+        _ if matches!(error, DbErr::Conn(_)) => Failure::Lost,
+        _ => Failure::Ours,
     }
 }
 

@@ -2,6 +2,7 @@
 //! envelope, exact amounts, the database transaction that carries audit,
 //! idempotency and events, and calls between modules.
 
+pub mod background;
 pub mod config;
 pub mod ctx;
 pub mod db;

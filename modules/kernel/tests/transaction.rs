@@ -142,7 +142,8 @@ async fn relayed(failing: Vec<(i64, u32)>, max_attempts: i64) -> Setup {
     subscribers.insert("listener", listener.clone());
     let config = EventsConfig { max_attempts, first_retry_ms: 1, max_retry_ms: 20, batch: 100 };
     let (stop, stopping) = watch::channel(false);
-    tokio::spawn(Relay::new(db.clone(), subscribers, config).run(stopping));
+    let relay = Relay::new(db.clone(), subscribers, config);
+    tokio::spawn(async move { relay.run(stopping).await });
     Setup { db, listener, _dirs: (dir, own_dir), stop }
 }
 

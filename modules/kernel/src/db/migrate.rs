@@ -35,7 +35,19 @@ const COMMON: Migrations = &[
         name: "common_triggers",
         sql: include_str!("../../../../migrations/common/0002_triggers.sql"),
     },
+    Script {
+        number: 3,
+        name: "leases",
+        sql: include_str!("../../../../migrations/common/0003_leases.sql"),
+    },
 ];
+
+/// And these where it is in PostgreSQL, in whose own words they are.
+const COMMON_POSTGRES: Migrations = &[Script {
+    number: 4,
+    name: "audit_chain",
+    sql: include_str!("../../../../migrations/common/0004_audit_chain_postgres.sql"),
+}];
 
 #[derive(Debug)]
 struct Scripts(Vec<Migration>);
@@ -49,16 +61,20 @@ impl MigrationSource<'static> for Scripts {
 }
 
 fn scripts(migrations: Migrations, backend: DbBackend) -> Scripts {
-    let script = |script: &Script| {
+    let migration = |script: &Script, sql: String| {
         Migration::new(
             script.number,
             Cow::Borrowed(script.name),
             MigrationType::Simple,
-            AssertSqlSafe(translate(script.sql, backend)).into_sql_str(),
+            AssertSqlSafe(sql).into_sql_str(),
             false,
         )
     };
-    let mut scripts: Vec<_> = COMMON.iter().chain(migrations).map(script).collect();
+    let translated = |script: &Script| migration(script, translate(script.sql, backend));
+    let mut scripts: Vec<_> = COMMON.iter().chain(migrations).map(translated).collect();
+    if backend == DbBackend::Postgres {
+        scripts.extend(COMMON_POSTGRES.iter().map(|script| migration(script, script.sql.into())));
+    }
     scripts.sort();
     Scripts(scripts)
 }

@@ -1,10 +1,13 @@
 //! A module's own database: one writer, several readers, and the transaction every
 //! change goes through.
 
+mod conn;
 mod dialect;
 mod invariants;
+mod lease;
 mod migrate;
 mod numbers;
+mod postgres;
 mod tx;
 mod values;
 mod writer;
@@ -12,15 +15,20 @@ mod writer;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr,
-    FromQueryResult, Statement, Value,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, FromQueryResult,
+    Statement, Value,
 };
-use tokio::sync::watch;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::{Notify, watch};
 
+pub use conn::{Reader, Txn};
 pub use invariants::{Law, LawReport, LawReports, evaluate};
+pub use lease::Fence;
+pub(crate) use lease::{Lease, TTL};
 pub use migrate::{Migrations, Script};
 pub use numbers::next_number;
 pub use tx::{Change, Tx};
@@ -28,11 +36,18 @@ pub use values::{Column, Values};
 
 use crate::config::{DataConfig, Secret, Synchronous};
 use crate::ctx::{Ctx, count_statement};
+use crate::db::postgres::Pool;
 use crate::db::tx::AuditHead;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::events::{Event, Subscriptions};
 use crate::module::ModuleDeps;
+
+/// What is published within it is told together.
+const RING_PAUSE: Duration = Duration::from_millis(2);
+
+/// Wait before listening again where that failed.
+const LISTEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// A handle to one module's database; cheap to clone.
 #[derive(Clone)]
@@ -41,10 +56,14 @@ pub struct Db(Arc<Inner>);
 struct Inner {
     module: &'static str,
     writer: Writer,
-    read: DatabaseConnection,
+    read: Reader,
     subscriptions: Subscriptions,
     /// For each subscriber a count of the commits that published something for it.
     published: HashMap<&'static str, watch::Sender<u64>>,
+    /// Whether this process delivers what is published.
+    is_relaying: AtomicBool,
+    /// Told of what another process delivers.
+    bell: Notify,
 }
 
 impl Db {
@@ -66,6 +85,8 @@ impl Db {
             read,
             subscriptions: deps.subscriptions,
             published: subscribers.map(|name| (*name, watch::Sender::new(0))).collect(),
+            is_relaying: AtomicBool::new(false),
+            bell: Notify::new(),
         })))
     }
 
@@ -74,8 +95,13 @@ impl Db {
         self.0.module
     }
 
+    /// Whether transactions run beside each other.
+    pub(crate) fn has_many_writers(&self) -> bool {
+        matches!(self.0.read, Reader::Postgres(_))
+    }
+
     /// For reading outside a transaction.
-    pub fn read(&self) -> &DatabaseConnection {
+    pub fn read(&self) -> &Reader {
         &self.0.read
     }
 
@@ -92,15 +118,59 @@ impl Db {
         if let Some(count) = self.0.published.get(subscriber) {
             count.send_modify(|count| *count += 1);
         }
+        if !self.0.is_relaying.load(Ordering::Relaxed) {
+            self.0.bell.notify_one();
+        }
+    }
+
+    pub(crate) fn set_relaying(&self, is_relaying: bool) {
+        self.0.is_relaying.store(is_relaying, Ordering::Relaxed);
+    }
+
+    /// Has the replica that relays wake up whenever this one publishes something.
+    pub async fn ring(&self) {
+        let Reader::Postgres(pool) = &self.0.read else { return };
+        loop {
+            self.0.bell.notified().await;
+            // Should it not be heard, the relay looks by itself a second later.
+            if let Err(error) = pool.notify(self.0.module).await {
+                tracing::warn!(module = self.0.module, error = %error, "nobody was told");
+            }
+            tokio::time::sleep(RING_PAUSE).await;
+        }
+    }
+
+    /// Wakes the relay whenever another replica publishes something, for ever.
+    pub(crate) async fn listen(&self) {
+        loop {
+            if let Reader::Postgres(pool) = &self.0.read {
+                let heard = pool.listen(self.0.module, || {
+                    self.0.published.values().for_each(|n| n.send_modify(|n| *n += 1));
+                });
+                let Err(error) = heard.await;
+                tracing::warn!(module = self.0.module, error = %error, "hears no others");
+            }
+            tokio::time::sleep(LISTEN_PAUSE).await;
+        }
     }
 
     /// Moves what the write-ahead log holds into the database file, without keeping any
     /// writer waiting. Left to SQLite, every now and then one commit would do it all.
     pub async fn checkpoint(&self) -> Result<(), DbErr> {
-        if self.0.read.get_database_backend() != DbBackend::Sqlite {
-            return Ok(());
+        match &self.0.read {
+            Reader::Postgres(_) => Ok(()),
+            Reader::Sqlite(conn) => {
+                conn.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await.map(drop)
+            }
         }
-        self.0.read.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await.map(drop)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        match &self.0.read {
+            Reader::Postgres(pool) => pool.ping().await,
+            Reader::Sqlite(conn) => conn.ping().await,
+        }
     }
 
     /// Ends a repeated request with the stored answer, before anything is asked elsewhere
@@ -130,7 +200,11 @@ impl Db {
     /// Begins a transaction for a call of another module or a job, both idempotent by
     /// what they are. Finish with [`Tx::commit`].
     pub async fn begin(&self, ctx: &Ctx) -> Result<Tx> {
-        Ok(Tx::new(self.0.writer.turn().await?, self.clone(), ctx.clone()))
+        let tx = Tx::new(self.0.writer.turn().await?, self.clone(), ctx.clone());
+        if let Some(fence) = ctx.fence.filter(|fence| fence.module == self.0.module) {
+            fence.check(&*tx).await?;
+        }
+        Ok(tx)
     }
 
     /// Begins the transaction that applies `event`; `None` if it has been applied
@@ -153,7 +227,10 @@ impl Db {
 
     /// Closes every connection.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.0.read.close_by_ref().await?;
+        match &self.0.read {
+            Reader::Postgres(pool) => pool.close(),
+            Reader::Sqlite(conn) => conn.close_by_ref().await?,
+        }
         self.0.writer.close().await
     }
 }
@@ -167,7 +244,7 @@ async fn open_sqlite(
     module: &str,
     migrations: Migrations,
     deps: &ModuleDeps,
-) -> Result<(Writer, DatabaseConnection)> {
+) -> Result<(Writer, Reader)> {
     let config = &deps.data;
     let path = config.dir.join(format!("{module}.db"));
     let failed = |error: &dyn fmt::Display| Error::internal(format!("{}: {error}", path.display()));
@@ -176,7 +253,7 @@ async fn open_sqlite(
     migrate::run(&write, migrations).await.map_err(|e| failed(&e))?;
     let read = connect_sqlite(&url, config, config.read_connections).await?;
     let audit_head = AuditHead::read(&write, 0).await?;
-    Ok((Writer::queue(write, patience(config), audit_head), read))
+    Ok((Writer::queue(write, patience(config), audit_head), Reader::Sqlite(read)))
 }
 
 async fn connect_sqlite(
@@ -203,32 +280,6 @@ async fn connect_sqlite(
             .pragma("busy_timeout", "10000")
             .statement_cache_capacity(256)
     });
-    connect(options, config).await
-}
-
-async fn open_postgres(
-    module: &str,
-    migrations: Migrations,
-    deps: &ModuleDeps,
-    url: &Secret,
-) -> Result<(Writer, DatabaseConnection)> {
-    let failed = |error: &dyn fmt::Display| Error::internal(format!("{module}_db: {error}"));
-    let mut options = ConnectOptions::new(url.expose());
-    options
-        .max_connections(deps.sql.max_connections)
-        .set_schema_search_path(module)
-        .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(256));
-    let pool = connect(options, &deps.data).await.map_err(|e| failed(&e))?;
-    let schema = format!("CREATE SCHEMA IF NOT EXISTS {module}");
-    pool.execute_unprepared(&schema).await.map_err(|e| failed(&e))?;
-    migrate::run(&pool, migrations).await.map_err(|e| failed(&e))?;
-    Ok((Writer::Pool(pool.clone()), pool))
-}
-
-async fn connect(
-    mut options: ConnectOptions,
-    config: &DataConfig,
-) -> Result<DatabaseConnection, DbErr> {
     options
         .acquire_timeout(patience(config))
         .test_before_acquire(false)
@@ -239,6 +290,26 @@ async fn connect(
     let mut connection = Database::connect(options).await?;
     connection.set_metric_callback(|_| count_statement());
     Ok(connection)
+}
+
+async fn open_postgres(
+    module: &str,
+    migrations: Migrations,
+    deps: &ModuleDeps,
+    url: &Secret,
+) -> Result<(Writer, Reader)> {
+    let failed = |error: &dyn fmt::Display| Error::internal(format!("{module}_db: {error}"));
+    let options: PgConnectOptions = url.expose().parse().map_err(|e| failed(&e))?;
+    let options = options.options([("search_path", module)]).statement_cache_capacity(256);
+    let migrating = PgPoolOptions::new().max_connections(1).acquire_timeout(patience(&deps.data));
+    let conn = migrating.connect_with(options.clone()).await.map_err(|e| failed(&e))?;
+    let conn = DatabaseConnection::from(conn);
+    let schema = format!("CREATE SCHEMA IF NOT EXISTS {module}");
+    conn.execute_unprepared(&schema).await.map_err(|e| failed(&e))?;
+    migrate::run(&conn, migrations).await.map_err(|e| failed(&e))?;
+    conn.close().await?;
+    let pool = Pool::new(options, deps.sql.max_connections, patience(&deps.data))?;
+    Ok((Writer::Pool(pool.clone()), Reader::Postgres(pool)))
 }
 
 /// Longest wait for a connection.

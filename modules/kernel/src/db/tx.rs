@@ -5,14 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, SqlErr, Value};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::ctx::Ctx;
 use crate::db::writer::Turn;
-use crate::db::{Db, execute, query_one};
+use crate::db::{Db, Txn, execute, query_one};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventData};
 use crate::http::Reply;
@@ -40,8 +40,8 @@ pub struct Tx {
 }
 
 impl Deref for Tx {
-    type Target = DatabaseTransaction;
-    fn deref(&self) -> &DatabaseTransaction {
+    type Target = Txn;
+    fn deref(&self) -> &Txn {
         self.turn.txn()
     }
 }
@@ -154,24 +154,34 @@ impl Tx {
         Ok(execute(&**self, sql, values).await? == 1)
     }
 
-    /// Adds the audit rows to a chain and returns its new end, if there are any.
+    /// Adds the audit rows to a chain and returns its new end, if there are any and this is
+    /// the only writer. Where there are many, the database makes the links.
     async fn add_audit(&self, batch: &mut Batch) -> Result<Option<AuditHead>> {
         let Some(first) = self.changes.first() else {
             return Ok(None);
         };
-        // Writers that do not wait for each other do not share a chain either, as a rule.
-        let (chain, known) = match self.turn.is_alone() {
-            true => (0, self.turn.audit_head().cloned()),
-            false => (i64::from(first.resource_id.as_bytes()[15] % CHAINS), None),
+        let mut head = match (self.turn.is_alone(), self.turn.audit_head()) {
+            (false, _) => None,
+            (true, Some(known)) => Some(known.clone()),
+            (true, None) => Some(AuditHead::read(&**self, 0).await?),
         };
-        let mut head = match known {
-            Some(head) => head,
-            None => AuditHead::lock(&**self, chain).await?,
+        // Writers that do not wait for each other do not share a chain either, as a rule.
+        let chain = match head {
+            Some(_) => 0,
+            None => i64::from(first.resource_id.as_bytes()[15] % CHAINS),
         };
         let mut rows = Rows::new(15);
         for change in &self.changes {
-            let hash = self.audit_hash(&head.hash, change)?;
-            let seq = head.seq + 1;
+            let said = self.said(change)?;
+            let (seq, prev_hash, hash) = match &mut head {
+                None => (0, String::new(), said),
+                Some(head) => {
+                    let hash = link(&head.hash, &said);
+                    let prev_hash = std::mem::replace(&mut head.hash, hash.clone());
+                    head.seq += 1;
+                    (head.seq, prev_hash, hash)
+                }
+            };
             rows.push([
                 chain.into(),
                 seq.into(),
@@ -186,22 +196,21 @@ impl Tx {
                 self.ctx.reason.as_deref().into(),
                 change.before.clone().into(),
                 change.after.clone().into(),
-                head.hash.into(),
-                hash.as_str().into(),
+                prev_hash.into(),
+                hash.into(),
             ]);
-            head = AuditHead { seq, hash };
         }
         let sql = "INSERT INTO audit_log (chain, seq, occurred_at, actor_kind, actor_id, \
                    actor_name, request_id, operation, resource_type, resource_id, reason, \
                    before, after, prev_hash, hash) VALUES ";
         batch.insert(sql, rows);
-        Ok(Some(head))
+        Ok(head)
     }
 
-    /// SHA-256 over the previous hash and everything the row says.
-    fn audit_hash(&self, prev_hash: &str, change: &Change) -> Result<String> {
-        let said = serde_json::to_vec(&(
-            prev_hash,
+    /// Everything the row says, as JSON without the bracket that opens it: the hash before
+    /// comes first.
+    fn said(&self, change: &Change) -> Result<String> {
+        let said = serde_json::to_string(&(
             self.now,
             &self.ctx.actor,
             &*self.ctx.request_id,
@@ -209,7 +218,7 @@ impl Tx {
             (change.resource_type, change.resource_id, self.ctx.reason.as_deref()),
             (&change.before, &change.after),
         ))?;
-        Ok(crate::http::hex(&Sha256::digest(said)))
+        Ok(said.replacen('[', "", 1))
     }
 
     /// Adds the events and returns who listens to them.
@@ -274,8 +283,8 @@ impl Rows {
     }
 }
 
-/// Inserts that go to the database together: on SQLite one round trip for all of them,
-/// and the one writer is held that much shorter.
+/// Inserts that go to the database together, in one round trip: whoever waits for this
+/// transaction waits that much shorter.
 #[derive(Default)]
 struct Batch(Vec<Insert>);
 
@@ -297,21 +306,38 @@ impl Batch {
     }
 
     async fn run(self, conn: &impl ConnectionTrait) -> Result<()> {
-        // PostgreSQL prepares one statement at a time.
-        let together = conn.get_database_backend() == DbBackend::Sqlite;
+        let mut batch = Vec::new();
+        let mut parameters = 0;
+        for insert in self.0 {
+            parameters += insert.values.len();
+            if parameters > MAX_PARAMETERS {
+                parameters = insert.values.len();
+                Self::execute(conn, std::mem::take(&mut batch)).await?;
+            }
+            batch.push(insert);
+        }
+        Self::execute(conn, batch).await
+    }
+
+    /// As several statements in one text, or, where a text with parameters can only be one,
+    /// as parts of one.
+    async fn execute(conn: &impl ConnectionTrait, inserts: Vec<Insert>) -> Result<()> {
+        let Some(last) = inserts.len().checked_sub(1) else { return Ok(()) };
+        let is_postgres = conn.get_database_backend() == DbBackend::Postgres;
         let mut text = String::new();
         let mut values: Vec<Value> = Vec::new();
-        for insert in self.0 {
-            let full = values.len() + insert.values.len() > MAX_PARAMETERS;
-            if !text.is_empty() && (full || !together) {
-                execute(conn, std::mem::take(&mut text), std::mem::take(&mut values)).await?;
-            }
-            if !text.is_empty() {
-                text.push_str("; ");
+        for (n, insert) in inserts.into_iter().enumerate() {
+            match (is_postgres, n) {
+                (false, 0) => {}
+                (false, _) => text.push_str("; "),
+                (true, n) if n == last && n > 0 => text.push(' '),
+                (true, 0) if last > 0 => text.push_str("WITH part_0 AS ("),
+                (true, 0) => {}
+                (true, n) => text.push_str(&format!(", part_{n} AS (")),
             }
             text.push_str(insert.sql);
             for (i, _) in insert.values.iter().enumerate() {
-                // Parameters are numbered through all statements.
+                // Parameters are numbered through all parts.
                 let opening = match i {
                     0 => "(",
                     i if i % insert.width == 0 => "), (",
@@ -320,11 +346,22 @@ impl Batch {
                 text.push_str(&format!("{opening}${}", values.len() + i + 1));
             }
             text.push(')');
+            if is_postgres && n < last {
+                text.push(')');
+            }
             values.extend(insert.values);
         }
-        if !text.is_empty() {
-            execute(conn, text, values).await?;
-        }
+        execute(conn, text, values).await.map_err(|error| {
+            match error.sql_err() {
+                // The same request, at the same time: done anew, it finds the answer.
+                Some(SqlErr::UniqueConstraintViolation(index))
+                    if index.contains("idempotency_keys") =>
+                {
+                    Error::aborted(error)
+                }
+                _ => error.into(),
+            }
+        })?;
         Ok(())
     }
 }
@@ -373,15 +410,12 @@ impl AuditHead {
         let sql = "SELECT seq, hash FROM audit_log WHERE chain = $1 ORDER BY seq DESC LIMIT 1";
         Ok(query_one(conn, sql, vec![chain.into()]).await?.unwrap_or_default())
     }
+}
 
-    /// As the table has it, and nobody else adds to it before the commit.
-    async fn lock(conn: &impl ConnectionTrait, chain: i64) -> Result<Self> {
-        if conn.get_database_backend() == DbBackend::Postgres {
-            let sql = "SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1::int)";
-            execute(conn, sql, vec![chain.into()]).await?;
-        }
-        Self::read(conn, chain).await
-    }
+/// SHA-256 over the previous hash and everything a row says.
+fn link(prev_hash: &str, said: &str) -> String {
+    let whole = Sha256::new().chain_update("[\"").chain_update(prev_hash);
+    crate::http::hex(&whole.chain_update("\",").chain_update(said).finalize())
 }
 
 #[derive(FromQueryResult)]

@@ -16,7 +16,9 @@ use sea_orm::{
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::ctx::{answer_after, uncount_statement};
+use crate::db::conn::Txn;
 use crate::db::execute;
+use crate::db::postgres::Pool;
 use crate::db::tx::AuditHead;
 use crate::error::{Error, Result};
 
@@ -24,7 +26,7 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub(super) enum Writer {
     /// PostgreSQL.
-    Pool(DatabaseConnection),
+    Pool(Pool),
     /// SQLite: one transaction after the other, in the order they asked.
     Queue(Queue),
 }
@@ -62,7 +64,7 @@ type Outcome = Result<(), Arc<str>>;
 /// An open transaction. Dropped without [`Turn::finish`], it undoes what it did.
 pub(super) struct Turn {
     // Given up before the place is: the one who commits has to have it alone.
-    txn: Arc<DatabaseTransaction>,
+    txn: Txn,
     place: Option<Place>,
 }
 
@@ -85,7 +87,7 @@ impl Writer {
     /// Begins a transaction, as soon as it can.
     pub(super) async fn turn(&self) -> Result<Turn> {
         match self {
-            Writer::Pool(pool) => Ok(Turn { txn: Arc::new(pool.begin().await?), place: None }),
+            Writer::Pool(pool) => Ok(Turn { txn: Txn::Postgres(pool.begin().await?), place: None }),
             Writer::Queue(queue) => queue.turn().await,
         }
     }
@@ -93,7 +95,10 @@ impl Writer {
     /// Ends what is under way, and closes the connections.
     pub(super) async fn close(&self) -> Result<(), DbErr> {
         match self {
-            Writer::Pool(pool) => pool.close_by_ref().await,
+            Writer::Pool(pool) => {
+                pool.close();
+                Ok(())
+            }
             Writer::Queue(queue) => {
                 queue.state.lock().await.settle().await;
                 queue.conn.close_by_ref().await
@@ -118,7 +123,7 @@ impl Queue {
             uncount_statement();
         }
         group.open = Some(group.turns);
-        let txn = group.txn.clone();
+        let txn = Txn::Sqlite(group.txn.clone());
         Ok(Turn { txn, place: Some(Place { queue: self.clone(), state }) })
     }
 
@@ -190,7 +195,7 @@ impl Group {
 }
 
 impl Turn {
-    pub(super) fn txn(&self) -> &DatabaseTransaction {
+    pub(super) fn txn(&self) -> &Txn {
         &self.txn
     }
 
@@ -208,9 +213,10 @@ impl Turn {
     /// audit chain, if there is but one and this made it longer.
     pub(super) async fn finish(mut self, audit_head: Option<AuditHead>) -> Result<()> {
         let Some(mut place) = self.place.take() else {
-            let txn = Arc::into_inner(self.txn);
-            let txn = txn.ok_or_else(|| Error::internal("a transaction is in use at its end"))?;
-            return Ok(txn.commit().await?);
+            return match self.txn {
+                Txn::Postgres(txn) => Ok(txn.commit().await?),
+                Txn::Sqlite(_) => Err(Error::internal("a transaction has lost its place")),
+            };
         };
         let (is_first, mut outcome) = place.end(audit_head)?;
         let queue = place.queue.clone();

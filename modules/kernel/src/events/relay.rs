@@ -84,7 +84,7 @@ impl Relay {
 
     /// Delivers until `stop` says true: to each subscriber by itself, so that a slow one
     /// keeps nobody waiting.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
         let heard = self.db.subscriptions().iter().flat_map(|(_, subscribers)| *subscribers);
         let subscribers: BTreeSet<&'static str> = heard.copied().collect();
         join_all(subscribers.into_iter().map(|name| self.serve(name, stop.clone()))).await;

@@ -36,6 +36,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             .and_then(|ctx| ctx.idempotency.as_ref())
             .map(|key| key.body_hash.clone());
         let payload = payload.take();
+        let request = request.clone();
         Box::pin(async move {
             let is_json = content_type == "application/json"
                 || (content_type.starts_with("application/") && content_type.ends_with("+json"));
@@ -46,7 +47,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                     "the body must be application/json",
                 ));
             }
-            let body = read_body(payload).await?;
+            let body = read_body(payload).await?.freeze();
+            request.extensions_mut().insert(ReadBody(body.clone()));
+            drop(request);
             if let Some(hash) = body_hash {
                 // Set once: a request has one body.
                 let _ = hash.set(hex(&Sha256::digest(&body)));
@@ -64,6 +67,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         })
     }
 }
+
+/// What was read of the request, should it have to be read again.
+pub(crate) struct ReadBody(pub web::Bytes);
 
 /// The media type of the body, lower case and without parameters.
 pub fn content_type(request: &HttpRequest) -> String {

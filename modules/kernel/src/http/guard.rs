@@ -1,24 +1,32 @@
 //! In front of every module: who is it, may they, and are the headers right.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, Url};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH};
 use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage, ResponseError, web};
 use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx, IdempotencyKey, IfMatch, REQUEST, REQUEST_DEADLINE};
-use crate::error::{Error, Result};
+use crate::db::Db;
+use crate::error::{Error, Result, TRANSACTION_ABORTED};
+use crate::http::extract::ReadBody;
 use crate::http::operations::{Access, Operation, Operations};
 use crate::token::{Permissions, TokenVerifier};
+
+/// Tries of a request whose transaction the database aborts, the first one included.
+const ATTEMPTS: u32 = 4;
+/// Longest wait before the second try; doubled for each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
 
 /// What the guard of a module checks against.
 pub struct Guard {
     pub operations: Operations,
     pub verifier: Arc<TokenVerifier>,
+    pub db: Db,
 }
 
 /// Middleware: finds the operation, checks the token, the permission and the headers,
@@ -28,15 +36,61 @@ pub async fn guard<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
     match admit(&request).await {
-        Ok(ctx) => {
-            request.extensions_mut().insert(ctx);
-            Ok(next.call(request).await?.map_into_left_body())
-        }
+        Ok(ctx) => answer(request, ctx, &next).await,
         Err(error) => {
             let response = error.error_response();
             Ok(request.into_response(response).map_into_right_body())
         }
     }
+}
+
+/// Lets the handler answer. This is the one place where a request is done anew whose
+/// transaction the database aborted: nothing of it remains, and whatever it asked of other
+/// modules is theirs to recognise.
+async fn answer<B: MessageBody>(
+    mut request: ServiceRequest,
+    ctx: Ctx,
+    next: &Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
+    let db = request.app_data::<web::Data<Guard>>().map(|guard| guard.db.clone());
+    let matched = request.match_info().clone();
+    let mut attempt = 1;
+    loop {
+        request.extensions_mut().insert(ctx.clone());
+        let response = next.call(request).await?;
+        let error = response.response().error().and_then(|error| error.as_error::<Error>());
+        let Some((code, status)) = error.map(|error| (error.code(), error.status())) else {
+            return Ok(response.map_into_left_body());
+        };
+        if code == TRANSACTION_ABORTED && attempt < ATTEMPTS {
+            let wait = FIRST_WAIT * 2u32.pow(attempt - 1);
+            tokio::time::sleep(wait.mul_f32(rand::random())).await;
+            attempt += 1;
+            request = anew(response, &matched);
+            continue;
+        }
+        // Somebody sent the same request at the same time, and what stands in the way may
+        // be what that one did: then it is the answer to this one as well.
+        if (400..500).contains(&status)
+            && let Some(db) = db.filter(Db::has_many_writers)
+            && let Err(error) = db.answer_repeat(&ctx).await
+        {
+            let (request, _) = response.into_parts();
+            let response = ServiceResponse::new(request, error.error_response());
+            return Ok(response.map_into_right_body());
+        }
+        return Ok(response.map_into_left_body());
+    }
+}
+
+/// The request as it was before anybody answered it.
+fn anew<B>(response: ServiceResponse<B>, matched: &actix_web::dev::Path<Url>) -> ServiceRequest {
+    let (request, _) = response.into_parts();
+    let body = request.extensions_mut().remove::<ReadBody>();
+    let payload = body.map_or(Payload::None, |body| Payload::from(body.0));
+    let mut request = ServiceRequest::from_parts(request, payload);
+    request.match_info_mut().clone_from(matched);
+    request
 }
 
 async fn admit(request: &ServiceRequest) -> Result<Ctx> {
@@ -71,6 +125,7 @@ async fn admit(request: &ServiceRequest) -> Result<Ctx> {
         operation: operation.id.clone(),
         deadline: Instant::now() + REQUEST_DEADLINE,
         causation_id: None,
+        fence: None,
     })
 }
 

@@ -140,7 +140,13 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     }
 
     let mut statuses = vec!["400", "500", "503"];
-    let mut codes = vec!["internal_error", "database_busy", "invalid_query"];
+    let mut codes = vec![
+        "internal_error",
+        "database_busy",
+        "database_unavailable",
+        "transaction_aborted",
+        "invalid_query",
+    ];
     if !is_public {
         statuses.extend(["401", "403"]);
         codes.extend(["token_required", "invalid_token", "token_expired", "permission_denied"]);

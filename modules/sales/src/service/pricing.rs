@@ -7,7 +7,7 @@ use kernel::Result;
 use kernel::db::{Column, Values, query_all};
 use kernel::money::{Currency, UnitPrice};
 use kernel::quantity::Quantity;
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::service::Service;
 
