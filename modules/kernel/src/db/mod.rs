@@ -1,16 +1,19 @@
 //! A module's own database: one writer, several readers, and the transaction every
 //! change goes through.
 
+mod address;
 mod dialect;
 mod invariants;
 mod migrate;
 mod numbers;
+mod roles;
 mod tx;
 mod values;
 mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,16 +21,20 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr,
     FromQueryResult, Statement, Value,
 };
+use sqlx::postgres::PgPoolOptions;
 use tokio::sync::watch;
 
+pub use address::check_connection_string;
 pub use invariants::{Law, LawReport, LawReports, evaluate};
-pub use migrate::{Migrations, Script};
+pub use migrate::{Migrations, Pending, Script, migrate, pending};
 pub use numbers::next_number;
+pub use roles::{Reach, create, inspect};
 pub use tx::{Change, Tx};
 pub use values::{Column, Values};
 
 use crate::config::{DataConfig, Secret, Synchronous};
 use crate::ctx::{Ctx, count_statement};
+use crate::db::address::Address;
 use crate::db::tx::AuditHead;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
@@ -169,14 +176,20 @@ async fn open_sqlite(
     deps: &ModuleDeps,
 ) -> Result<(Writer, DatabaseConnection)> {
     let config = &deps.data;
-    let path = config.dir.join(format!("{module}.db"));
+    let (path, url) = sqlite_file(module, config, "rwc");
     let failed = |error: &dyn fmt::Display| Error::internal(format!("{}: {error}", path.display()));
-    let url = format!("sqlite://{}?mode=rwc", path.display());
     let write = connect_sqlite(&url, config, 1).await.map_err(|e| failed(&e))?;
-    migrate::run(&write, migrations).await.map_err(|e| failed(&e))?;
+    migrate::run_sqlite(&write, migrations).await.map_err(|e| failed(&e))?;
     let read = connect_sqlite(&url, config, config.read_connections).await?;
     let audit_head = AuditHead::read(&write, 0).await?;
     Ok((Writer::queue(write, patience(config), audit_head), read))
+}
+
+/// Where the module's file is, and the way to it.
+fn sqlite_file(module: &str, config: &DataConfig, mode: &str) -> (PathBuf, String) {
+    let path = config.dir.join(format!("{module}.db"));
+    let url = format!("sqlite://{}?mode={mode}", path.display());
+    (path, url)
 }
 
 async fn connect_sqlite(
@@ -203,32 +216,6 @@ async fn connect_sqlite(
             .pragma("busy_timeout", "10000")
             .statement_cache_capacity(256)
     });
-    connect(options, config).await
-}
-
-async fn open_postgres(
-    module: &str,
-    migrations: Migrations,
-    deps: &ModuleDeps,
-    url: &Secret,
-) -> Result<(Writer, DatabaseConnection)> {
-    let failed = |error: &dyn fmt::Display| Error::internal(format!("{module}_db: {error}"));
-    let mut options = ConnectOptions::new(url.expose());
-    options
-        .max_connections(deps.sql.max_connections)
-        .set_schema_search_path(module)
-        .map_sqlx_postgres_opts(|postgres| postgres.statement_cache_capacity(256));
-    let pool = connect(options, &deps.data).await.map_err(|e| failed(&e))?;
-    let schema = format!("CREATE SCHEMA IF NOT EXISTS {module}");
-    pool.execute_unprepared(&schema).await.map_err(|e| failed(&e))?;
-    migrate::run(&pool, migrations).await.map_err(|e| failed(&e))?;
-    Ok((Writer::Pool(pool.clone()), pool))
-}
-
-async fn connect(
-    mut options: ConnectOptions,
-    config: &DataConfig,
-) -> Result<DatabaseConnection, DbErr> {
     options
         .acquire_timeout(patience(config))
         .test_before_acquire(false)
@@ -239,6 +226,29 @@ async fn connect(
     let mut connection = Database::connect(options).await?;
     connection.set_metric_callback(|_| count_statement());
     Ok(connection)
+}
+
+async fn open_postgres(
+    module: &'static str,
+    migrations: Migrations,
+    deps: &ModuleDeps,
+    url: &Secret,
+) -> Result<(Writer, DatabaseConnection)> {
+    let address = Address::of_module(module, url, &deps.sql)?;
+    migrate::run_postgres(module, migrations, &address).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(deps.sql.pool(module))
+        .acquire_timeout(patience(&deps.data))
+        .test_before_acquire(false)
+        // A connection that is never dropped keeps its prepared statements.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(address.options(module))
+        .await
+        .map_err(|error| address.failed(&error))?;
+    let mut pool = DatabaseConnection::from(pool);
+    pool.set_metric_callback(|_| count_statement());
+    Ok((Writer::Pool(pool.clone()), pool))
 }
 
 /// Longest wait for a connection.
