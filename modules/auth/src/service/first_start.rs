@@ -4,11 +4,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use contracts::ids::{RoleId, UserId};
 use kernel::config::Secret;
-use kernel::db::{Db, Tx, execute};
+use kernel::db::{Db, Tx, lock_table};
 use kernel::{Ctx, Error, Result};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QuerySelect};
 use serde_json::json;
 
 use crate::Config;
@@ -44,10 +42,7 @@ pub(crate) async fn prepare(
         .map_err(|reason| Error::internal(format!("auth.admin_password: {reason}")))?;
     let hash = passwords.hash(passwords.turn(&ctx).await?, password).await?;
     let mut tx = db.begin(&ctx).await?;
-    if tx.get_database_backend() == DbBackend::Postgres {
-        // Of replicas that start at once the others wait here.
-        execute(&*tx, "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE", vec![]).await?;
-    }
+    lock_table(&*tx, "users").await?;
     // Another process may have been faster.
     if is_prepared(&*tx).await? {
         return Ok(None);

@@ -173,7 +173,9 @@ pub(super) async fn run_sqlite(
 /// Makes the schema if it is not there, and brings it up to date; returns what it took.
 ///
 /// Of several processes that start at once one does it and the others wait, on a connection
-/// of its own: it has no deadline on locks, and whatever happens the lock ends with it.
+/// of its own: it has no deadline on locks, and whatever happens the lock ends with it. The
+/// lock is the database's (sqlx derives its number from the name), so modules that share one
+/// take turns.
 pub(super) async fn run_postgres(
     module: &str,
     migrations: Migrations,

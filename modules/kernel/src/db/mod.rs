@@ -256,6 +256,15 @@ fn patience(config: &DataConfig) -> Duration {
     Duration::from_millis(config.acquire_timeout_ms)
 }
 
+/// Keeps others from writing to the table until the transaction ends, such as replicas that
+/// start at once and would fill it twice. SQLite has one writer anyway.
+pub async fn lock_table(conn: &impl ConnectionTrait, table: &str) -> Result<(), DbErr> {
+    if conn.get_database_backend() == DbBackend::Postgres {
+        execute(conn, format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"), vec![]).await?;
+    }
+    Ok(())
+}
+
 /// Runs a statement written by hand; `$1`, `$2` are its values on every backend.
 /// Returns how many rows it touched.
 pub async fn execute<C: ConnectionTrait>(
