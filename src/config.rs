@@ -7,6 +7,7 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use kernel::config::{CompanyConfig, DataConfig, EventsConfig, Secret, SqlConfig};
+use kernel::db::check_connection_string;
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::MODULES;
@@ -128,23 +129,41 @@ pub fn defaults() -> Figment {
     Figment::from(Toml::string(DEFAULTS))
 }
 
-/// `ERP__SERVER__BIND` and the like. Where the default is text the value stays text, even
-/// if it looks like a number: passwords do.
+/// `ERP__SERVER__BIND` and the like, and the connection strings as the platform names them,
+/// whatever the case. Where both name one, ours holds. Where the default is text the value
+/// stays text, even if it looks like a number: passwords do.
 fn environment(vars: impl Iterator<Item = (String, String)>) -> Figment {
     let defaults = defaults();
-    vars.filter_map(|(name, value)| {
-        let key = name.strip_prefix("ERP__")?.replace("__", ".").to_ascii_lowercase();
-        Some((name, key, value))
-    })
-    .fold(Figment::new(), |layers, (name, key, text)| {
+    let mut settings: Vec<_> = vars
+        .filter_map(|(name, value)| {
+            let lower = name.to_ascii_lowercase();
+            let (is_ours, key) = match lower.strip_prefix("erp__") {
+                Some(key) => (true, key.replace("__", ".")),
+                None => (false, platform_key(&lower)?),
+            };
+            Some((is_ours, name, key, value))
+        })
+        .collect();
+    settings.sort();
+    settings.into_iter().fold(Figment::new(), |layers, (_, name, key, text)| {
         let is_text = match defaults.find_value(&key) {
             Ok(default) => default.as_str().is_some(),
-            Err(_) => key.starts_with("remote.") || key.starts_with("sql.connection_strings."),
+            Err(_) => key.starts_with("remote.") || key.starts_with(CONNECTION_STRINGS),
         };
         // Parsing a figment value never fails: what is nothing else is text.
         let value = if is_text { text.into() } else { text.parse().unwrap_or_else(|e| match e {}) };
         layers.merge(Variable { name, key, value })
     })
+}
+
+const CONNECTION_STRINGS: &str = "sql.connection_strings.";
+
+/// `Sql__ConnectionStrings__OrdersDb`, which is `Sql:ConnectionStrings:OrdersDb` of the
+/// platform's configuration as an environment variable.
+fn platform_key(lower: &str) -> Option<String> {
+    let name = lower.strip_prefix("sql__connectionstrings__")?;
+    let name = name.strip_suffix("db").map_or(name.to_owned(), |module| format!("{module}_db"));
+    Some(format!("{CONNECTION_STRINGS}{name}"))
 }
 
 struct Variable {
@@ -177,6 +196,11 @@ impl Config {
         self.layers.extract_inner(name).map_err(explain)
     }
 
+    /// Where a setting comes from, in brackets.
+    fn source(&self, key: &str) -> String {
+        self.layers.find_metadata(key).map(origin).unwrap_or_default()
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let refuse = |key: &str, why: &str| Err(ConfigError(format!("{key}: {why}")));
         if self.server.bind.parse::<std::net::SocketAddr>().is_err() {
@@ -196,16 +220,33 @@ impl Config {
         if self.sql.max_connections == 0 {
             return refuse("sql.max_connections", "must be 1 or more");
         }
+        for (module, connections) in &self.sql.pools {
+            let key = format!("sql.pools.{module}");
+            if !MODULES.contains(&module.as_str()) {
+                return refuse(&key, &format!("must be a module ({})", MODULES.join(", ")));
+            }
+            if *connections == 0 {
+                return refuse(&key, "must be 1 or more");
+            }
+        }
         for (name, url) in &self.sql.connection_strings {
-            let key = format!("sql.connection_strings.{name}");
+            let key = format!("{CONNECTION_STRINGS}{name}");
+            let refuse = |why: &str| refuse(&key, &format!("{why}{}", self.source(&key)));
             if !name.strip_suffix("_db").is_some_and(|module| MODULES.contains(&module)) {
-                return refuse(&key, &format!("must be a module ({}) and _db", MODULES.join(", ")));
+                return refuse(&format!("must be a module ({}) and _db", MODULES.join(", ")));
             }
-            if !url.expose().starts_with("postgres://")
-                && !url.expose().starts_with("postgresql://")
-            {
-                return refuse(&key, "must be as postgres://user:password@host/database");
+            if let Err(why) = check_connection_string(url) {
+                return refuse(&why);
             }
+        }
+        if !self.sql.admin.expose().is_empty()
+            && let Err(why) = check_connection_string(&self.sql.admin)
+        {
+            return refuse("sql.admin", &format!("{why}{}", self.source("sql.admin")));
+        }
+        let root = &self.sql.tls_root_cert;
+        if !root.as_os_str().is_empty() && !root.is_file() {
+            return refuse("sql.tls_root_cert", &format!("there is no file {}", root.display()));
         }
         if self.events.batch == 0 || self.events.batch > 1000 {
             return refuse("events.batch", "must be 1 to 1000");
@@ -231,14 +272,7 @@ fn explain(error: figment::Error) -> ConfigError {
     let lines: Vec<_> = error
         .into_iter()
         .map(|error| {
-            let source = error
-                .metadata
-                .as_ref()
-                .map(|metadata| match &metadata.source {
-                    Some(source) => format!(" (from {source})"),
-                    None => format!(" (from {})", metadata.name),
-                })
-                .unwrap_or_default();
+            let source = error.metadata.as_ref().map(origin).unwrap_or_default();
             match error.path.join(".").as_str() {
                 "" => format!("{}{source}", error.kind),
                 path => format!("{path}: {}{source}", error.kind),
@@ -246,6 +280,13 @@ fn explain(error: figment::Error) -> ConfigError {
         })
         .collect();
     ConfigError(lines.join("; "))
+}
+
+fn origin(metadata: &Metadata) -> String {
+    match &metadata.source {
+        Some(source) => format!(" (from {source})"),
+        None => format!(" (from {})", metadata.name),
+    }
 }
 
 /// Whether the directory can be written, with the reason if not.
@@ -257,4 +298,29 @@ pub fn check_data_dir(dir: &Path) -> Result<(), ConfigError> {
     let probe = dir.join(".writable");
     std::fs::write(&probe, b"").map_err(refuse)?;
     std::fs::remove_file(&probe).map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_has_two_names_in_the_environment_and_ours_holds() {
+        let orders = |vars: &[(&str, &str)]| {
+            let vars = vars.iter().map(|(name, url)| ((*name).to_owned(), (*url).to_owned()));
+            let layers = defaults().merge(environment(vars));
+            layers.extract_inner::<String>("sql.connection_strings.orders_db").ok()
+        };
+        let (ours, platforms) =
+            ("ERP__SQL__CONNECTION_STRINGS__ORDERS_DB", "Sql__ConnectionStrings__OrdersDb");
+        assert_eq!(orders(&[]), None);
+        assert_eq!(orders(&[(ours, "a")]).as_deref(), Some("a"));
+        assert_eq!(orders(&[(platforms, "b")]).as_deref(), Some("b"));
+        assert_eq!(orders(&[(&platforms.to_uppercase(), "b")]).as_deref(), Some("b"));
+        assert_eq!(orders(&[(&ours.to_lowercase(), "a")]).as_deref(), Some("a"));
+        assert_eq!(orders(&[(ours, "a"), (platforms, "b")]).as_deref(), Some("a"));
+        assert_eq!(orders(&[(platforms, "b"), (ours, "a")]).as_deref(), Some("a"));
+        // Digits stay text.
+        assert_eq!(orders(&[(platforms, "12")]).as_deref(), Some("12"));
+    }
 }

@@ -11,6 +11,7 @@ use contracts::events::SUBSCRIPTIONS;
 use contracts::inventory::Inventory;
 use contracts::sales::Sales;
 use kernel::config::Secret;
+use kernel::db::Migrations;
 use kernel::events::{Subscriber, SubscriberMap};
 use kernel::module::ModuleDeps;
 use kernel::remote::Remote;
@@ -38,6 +39,22 @@ pub const COMPILED: &[&str] = &[
     "sales",
 ];
 
+/// Their scripts.
+const MIGRATIONS: &[(&str, Migrations)] = &[
+    #[cfg(feature = "auth")]
+    (auth::NAME, auth::MIGRATIONS),
+    #[cfg(feature = "billing")]
+    (billing::NAME, billing::MIGRATIONS),
+    #[cfg(feature = "inventory")]
+    (inventory::NAME, inventory::MIGRATIONS),
+    #[cfg(feature = "orders")]
+    (orders::NAME, orders::MIGRATIONS),
+    #[cfg(feature = "purchasing")]
+    (purchasing::NAME, purchasing::MIGRATIONS),
+    #[cfg(feature = "sales")]
+    (sales::NAME, sales::MIGRATIONS),
+];
+
 /// What a process consists of.
 pub struct Registry {
     /// Modules mounted here.
@@ -61,6 +78,11 @@ pub const CALLS: &[(&str, &[&str])] = &[
 /// Whether `module` is to run in this process.
 pub fn is_mounted(config: &Config, module: &str) -> bool {
     COMPILED.contains(&module) && config.modules.iter().any(|m| m == "*" || m == module)
+}
+
+/// The modules that are to run in this process, with their scripts.
+pub fn migrations(config: &Config) -> Vec<(&'static str, Migrations)> {
+    MIGRATIONS.iter().filter(|(module, _)| is_mounted(config, module)).copied().collect()
 }
 
 /// Reads the settings of every module mounted, so that a mistake shows before anything

@@ -39,12 +39,21 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error("{key}: cannot listen on {address}: {source}")]
     Listen { key: &'static str, address: String, source: std::io::Error },
-    #[error("{0:?}")]
+    #[error("{}", why(.0))]
     Module(#[from] Error),
     #[error("the spec of {module}: {message}")]
     Spec { module: &'static str, message: String },
     #[error("{0}")]
     Other(String),
+}
+
+/// What is wrong, for whoever starts the process: the cause, which a caller of the API is not
+/// told.
+fn why(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) if error.status() == 500 => cause.to_string(),
+        _ => error.to_string(),
+    }
 }
 
 /// A running process.

@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 
+use kernel::db::{self, Migrations};
+
+use crate::cli::migrate;
 use crate::config::{Config, check_data_dir};
 use crate::gateway::MODULES;
 use crate::registry;
@@ -29,9 +32,14 @@ pub async fn doctor(config: Config) -> Result<(), String> {
         }
         Err(error) => say(false, "server", format!("{}: {error}", config.server.bind)),
     }
+    let mounted = registry::migrations(&config);
     for module in MODULES {
-        if registry::is_mounted(&config, module) {
-            say(true, module, "mounted here".into());
+        if let Some((module, scripts)) = mounted.iter().find(|(name, _)| *name == module) {
+            let (ok, text) = match database(&config, module, scripts).await {
+                Ok(found) => found,
+                Err(error) => (false, migrate::explain(error)),
+            };
+            say(ok, module, format!("mounted here, {text}"));
             continue;
         }
         match config.remote.get(module) {
@@ -48,6 +56,41 @@ pub async fn doctor(config: Config) -> Result<(), String> {
         0 => Ok(()),
         n => Err(format!("{n} thing(s) missing")),
     }
+}
+
+/// What there is to say of a module's data, and whether the server can work with it. What is
+/// pending it does itself at its start, if it may.
+async fn database(
+    config: &Config,
+    module: &'static str,
+    scripts: Migrations,
+) -> kernel::Result<(bool, String)> {
+    let reach = db::inspect(module, &config.sql).await?;
+    let found = db::pending(module, scripts, &config.data, &config.sql).await?;
+    let mut said = Vec::new();
+    let mut ok = found.changed.is_empty();
+    match &reach {
+        None => said.push(format!("{module}.db")),
+        Some(reach) => {
+            said.push(format!("{module}_db ({})", reach.place));
+            said.push(format!("PostgreSQL {}", reach.server_version));
+            said.push(reach.tls.clone().unwrap_or_else(|| "no TLS".to_owned()));
+            match reach.owns_schema {
+                None => said.push("no schema yet".to_owned()),
+                Some(true) => said.push("owns its schema".to_owned()),
+                Some(false) => {
+                    ok = false;
+                    said.push("its schema belongs to another role".to_owned());
+                }
+            }
+            match reach.others.as_slice() {
+                [] => said.push("reaches no other".to_owned()),
+                others => said.push(format!("also reaches {}", others.join(" "))),
+            }
+        }
+    }
+    said.push(migrate::describe(&found));
+    Ok((ok, said.join(", ")))
 }
 
 async fn running(bind: &str) -> bool {

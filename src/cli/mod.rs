@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod migrate;
 mod serve;
 mod specs;
 
@@ -42,8 +43,8 @@ struct Settings {
 enum Command {
     /// Run the server (also without a command)
     Serve,
-    /// Bring the databases' schemas up to date and stop
-    Migrate,
+    /// Bring the databases' schemas up to date, say what was done, and stop
+    Migrate(migrate::MigrateArgs),
     /// Write the OpenAPI documents, or check that they are up to date
     Openapi {
         /// Directory to write to, or to compare with
@@ -87,7 +88,7 @@ pub async fn run(cli: Cli) -> Result<(), String> {
     };
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(load()?).await,
-        Command::Migrate => serve::migrate(load()?).await,
+        Command::Migrate(args) => migrate::migrate(load()?, args).await,
         Command::Openapi { dir, check } => specs::openapi(&dir, check).await,
         Command::Routes { format } => routes(&load()?, format),
         Command::CheckConfig => check_config(&load()?),

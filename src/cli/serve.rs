@@ -1,4 +1,4 @@
-//! `erp serve` and `erp migrate`.
+//! `erp serve`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -46,24 +46,4 @@ fn keep_password(dir: &Path, password: &Secret) -> std::io::Result<()> {
         .mode(0o600)
         .open(dir.join(PASSWORD_FILE))?;
     file.write_all(password.expose().as_bytes())
-}
-
-/// Opening a module's data brings its schema up to date; this does that and stops.
-pub async fn migrate(mut config: Config) -> Result<(), String> {
-    config.server.bind = "127.0.0.1:0".into();
-    config.internal.bind = String::new();
-    let modules: Vec<_> = crate::registry::COMPILED
-        .iter()
-        .filter(|module| crate::registry::is_mounted(&config, module))
-        .copied()
-        .collect();
-    let data_dir = config.data.dir.clone();
-    let running = crate::start(config).await.map_err(|e| e.to_string())?;
-    if let Some(password) = &running.generated_admin_password {
-        keep_password(&data_dir, password).map_err(|e| e.to_string())?;
-        println!("first start: sign in as admin, password {}", password.expose());
-    }
-    running.stop().await;
-    println!("{}: the schemas of {} are up to date", data_dir.display(), modules.join(", "));
-    Ok(())
 }

@@ -10,10 +10,10 @@ use uuid::Uuid;
 use crate::crash::Process;
 
 /// A directory of its own, removed when dropped.
-struct Dir(PathBuf);
+pub struct Dir(pub PathBuf);
 
 impl Dir {
-    fn new() -> Dir {
+    pub fn new() -> Dir {
         let dir = std::env::temp_dir().join(format!("erp-cli-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&dir).expect("a directory");
         Dir(dir)
@@ -27,7 +27,7 @@ impl Drop for Dir {
 }
 
 /// Runs the executable in `dir`, so that no settings file of the checkout is read.
-fn erp(dir: &Dir, args: &[&str], env: &[(&str, &str)]) -> Output {
+pub fn erp(dir: &Dir, args: &[&str], env: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_erp"))
         .args(args)
         .current_dir(&dir.0)
@@ -38,7 +38,7 @@ fn erp(dir: &Dir, args: &[&str], env: &[(&str, &str)]) -> Output {
 
 /// The only line on stderr of a command that failed.
 #[track_caller]
-fn complaint(output: &Output) -> String {
+pub fn complaint(output: &Output) -> String {
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let text = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -121,13 +121,63 @@ fn the_doctor_finds_what_is_missing() {
 }
 
 #[test]
-fn migrate_prepares_a_directory_and_can_be_repeated() {
+fn a_connection_string_is_named_and_not_repeated() {
     let dir = Dir::new();
-    for _ in 0..2 {
-        let output = erp(&dir, &["migrate", "--data-dir", "books"], &[]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
+    let check = |env: &[(&str, &str)], expected: &[&str]| {
+        let text = complaint(&erp(&dir, &["serve"], env));
+        for part in expected {
+            assert!(text.contains(part), "{text} does not say {part}");
+        }
+        assert!(!text.contains("s3cret"), "{text}");
+    };
+    check(
+        &[("Sql__ConnectionStrings__OrdersDb", "mysql://u:s3cret@h/d")],
+        &["sql.connection_strings.orders_db", "Sql__ConnectionStrings__OrdersDb", "postgres://"],
+    );
+    check(
+        &[("ERP__SQL__CONNECTION_STRINGS__ORDERS_DB", "postgres://u:s3#s3cret@h/d")],
+        &["ERP__SQL__CONNECTION_STRINGS__ORDERS_DB", "percent-encoded"],
+    );
+    check(&[("SQL__CONNECTIONSTRINGS__ODRERSDB", "postgres://u:s3cret@h/d")], &["odrers_db"]);
+    check(&[("ERP__SQL__ADMIN", "u:s3cret@h")], &["sql.admin", "ERP__SQL__ADMIN"]);
+    check(&[("ERP__SQL__POOLS__ODRERS", "3")], &["sql.pools.odrers"]);
+    check(&[("ERP__SQL__POOLS__ORDERS", "0")], &["sql.pools.orders"]);
+    check(&[("ERP__SQL__TLS", "verify")], &["sql.tls", "verify-full"]);
+    check(&[("ERP__SQL__TLS_ROOT_CERT", "no-such.pem")], &["tls_root_cert", "no-such.pem"]);
+
+    let url = "postgres://u:s3cret@h/d";
+    let output = erp(
+        &dir,
+        &["check-config"],
+        &[("sql__connectionstrings__ordersdb", url), ("ERP__SQL__ADMIN", url)],
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("\"orders_db\": \"***\""), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn migrate_prepares_a_directory_and_says_what_it_did() {
+    let dir = Dir::new();
+    let run = |args: &[&str]| erp(&dir, &[&["migrate", "--data-dir", "books"], args].concat(), &[]);
+    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+
+    let before = run(&["--check"]);
+    assert!(complaint(&before).contains("6 schema(s) not up to date"));
+    assert!(said(&before).contains("billing     pending: 0001 common"), "{}", said(&before));
+    assert!(!dir.0.join("books").exists(), "a check changes nothing");
+
+    let first = run(&[]);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert!(said(&first).contains("billing     ran 0001 common"), "{}", said(&first));
     assert!(dir.0.join("books/billing.db").exists());
+
+    for args in [&[] as &[_], &["--check"]] {
+        let again = run(args);
+        assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+        assert_eq!(said(&again).matches("is up to date").count(), 6, "{}", said(&again));
+    }
+    assert!(complaint(&run(&["--create"])).contains("sql.admin"));
 }
 
 #[test]

@@ -65,7 +65,8 @@ pub struct Built {
     pub generated_admin_password: Option<Secret>,
 }
 
-const MIGRATIONS: Migrations = &[
+/// The scripts of its schema.
+pub const MIGRATIONS: Migrations = &[
     Script {
         number: 100,
         name: "auth",

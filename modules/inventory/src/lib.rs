@@ -35,7 +35,8 @@ pub struct Deps {
     pub module: ModuleDeps,
 }
 
-const MIGRATIONS: Migrations = &[
+/// The scripts of its schema.
+pub const MIGRATIONS: Migrations = &[
     Script {
         number: 100,
         name: "inventory",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::money::{Currency, Rounding};
 
 /// A value that prints as `***`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Secret(String);
 
 impl Secret {
@@ -65,14 +65,40 @@ pub struct SqlConfig {
     /// By `<module>_db`: `postgres://user:password@host/database`. Each module has a schema
     /// of its name there.
     pub connection_strings: BTreeMap<String, Secret>,
+    /// Who makes databases, schemas and roles (`erp migrate --create`); nothing else uses it.
+    pub admin: Secret,
     /// Connections a module opens at most.
     pub max_connections: u32,
+    /// The same for some modules, by name.
+    pub pools: BTreeMap<String, u32>,
+    /// The least a connection must have, whatever its string says.
+    pub tls: Tls,
+    /// A file of certificates (PEM) to trust beside those of the system; empty for none.
+    pub tls_root_cert: PathBuf,
+}
+
+/// How a connection is secured, from nothing to everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Encrypted if the server can.
+    #[default]
+    Prefer,
+    /// Encrypted, to whomever.
+    Require,
+    /// Encrypted, to the host named by somebody trusted.
+    VerifyFull,
 }
 
 impl SqlConfig {
     /// The database of a module, unless it has a file.
     pub fn connection_string(&self, module: &str) -> Option<&Secret> {
         self.connection_strings.get(&format!("{module}_db"))
+    }
+
+    /// Connections the module opens at most.
+    pub fn pool(&self, module: &str) -> u32 {
+        self.pools.get(module).copied().unwrap_or(self.max_connections)
     }
 }
 

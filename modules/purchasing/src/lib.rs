@@ -39,7 +39,8 @@ pub struct Deps {
     pub billing: Arc<dyn Billing>,
 }
 
-const MIGRATIONS: Migrations = &[
+/// The scripts of its schema.
+pub const MIGRATIONS: Migrations = &[
     Script {
         number: 100,
         name: "purchasing",

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use contracts::ids::{RoleId, UserId};
 use kernel::config::Secret;
-use kernel::db::{Db, Tx};
+use kernel::db::{Db, Tx, lock_table};
 use kernel::{Ctx, Error, Result};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QuerySelect};
 use serde_json::json;
@@ -42,6 +42,7 @@ pub(crate) async fn prepare(
         .map_err(|reason| Error::internal(format!("auth.admin_password: {reason}")))?;
     let hash = passwords.hash(passwords.turn(&ctx).await?, password).await?;
     let mut tx = db.begin(&ctx).await?;
+    lock_table(&*tx, "users").await?;
     // Another process may have been faster.
     if is_prepared(&*tx).await? {
         return Ok(None);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use contracts::common::TaxClass;
-use kernel::db::Tx;
+use kernel::db::{Tx, lock_table};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::money::Percent;
@@ -36,6 +36,11 @@ impl Service {
             return Ok(());
         }
         let mut tx = self.db.begin(&Ctx::system("seed_tax_rates")).await?;
+        lock_table(&*tx, "tax_rates").await?;
+        // Another process may have been faster.
+        if tax_rate::Entity::find().count(&*tx).await? > 0 {
+            return Ok(());
+        }
         let rows = SEED.map(|(code, name, ppm)| tax_rate::Model {
             id: TaxRateId::new(),
             code: code.into(),

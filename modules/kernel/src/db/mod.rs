@@ -1,6 +1,7 @@
 //! A module's own database: one writer, several readers, and the transaction every
 //! change goes through.
 
+mod address;
 mod conn;
 mod dialect;
 mod invariants;
@@ -8,12 +9,14 @@ mod lease;
 mod migrate;
 mod numbers;
 mod postgres;
+mod roles;
 mod tx;
 mod values;
 mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,20 +25,22 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, FromQueryResult,
     Statement, Value,
 };
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::{Notify, watch};
 
+pub use address::check_connection_string;
 pub use conn::{Reader, Txn};
 pub use invariants::{Law, LawReport, LawReports, evaluate};
 pub use lease::Fence;
 pub(crate) use lease::{Lease, TTL};
-pub use migrate::{Migrations, Script};
+pub use migrate::{Migrations, Pending, Script, migrate, pending};
 pub use numbers::next_number;
+pub use roles::{Reach, create, inspect};
 pub use tx::{Change, Tx};
 pub use values::{Column, Values};
 
 use crate::config::{DataConfig, Secret, Synchronous};
 use crate::ctx::{Ctx, count_statement};
+use crate::db::address::Address;
 use crate::db::postgres::Pool;
 use crate::db::tx::AuditHead;
 use crate::db::writer::Writer;
@@ -246,14 +251,20 @@ async fn open_sqlite(
     deps: &ModuleDeps,
 ) -> Result<(Writer, Reader)> {
     let config = &deps.data;
-    let path = config.dir.join(format!("{module}.db"));
+    let (path, url) = sqlite_file(module, config, "rwc");
     let failed = |error: &dyn fmt::Display| Error::internal(format!("{}: {error}", path.display()));
-    let url = format!("sqlite://{}?mode=rwc", path.display());
     let write = connect_sqlite(&url, config, 1).await.map_err(|e| failed(&e))?;
-    migrate::run(&write, migrations).await.map_err(|e| failed(&e))?;
+    migrate::run_sqlite(&write, migrations).await.map_err(|e| failed(&e))?;
     let read = connect_sqlite(&url, config, config.read_connections).await?;
     let audit_head = AuditHead::read(&write, 0).await?;
     Ok((Writer::queue(write, patience(config), audit_head), Reader::Sqlite(read)))
+}
+
+/// Where the module's file is, and the way to it.
+fn sqlite_file(module: &str, config: &DataConfig, mode: &str) -> (PathBuf, String) {
+    let path = config.dir.join(format!("{module}.db"));
+    let url = format!("sqlite://{}?mode={mode}", path.display());
+    (path, url)
 }
 
 async fn connect_sqlite(
@@ -293,28 +304,29 @@ async fn connect_sqlite(
 }
 
 async fn open_postgres(
-    module: &str,
+    module: &'static str,
     migrations: Migrations,
     deps: &ModuleDeps,
     url: &Secret,
 ) -> Result<(Writer, Reader)> {
-    let failed = |error: &dyn fmt::Display| Error::internal(format!("{module}_db: {error}"));
-    let options: PgConnectOptions = url.expose().parse().map_err(|e| failed(&e))?;
-    let options = options.options([("search_path", module)]).statement_cache_capacity(256);
-    let migrating = PgPoolOptions::new().max_connections(1).acquire_timeout(patience(&deps.data));
-    let conn = migrating.connect_with(options.clone()).await.map_err(|e| failed(&e))?;
-    let conn = DatabaseConnection::from(conn);
-    let schema = format!("CREATE SCHEMA IF NOT EXISTS {module}");
-    conn.execute_unprepared(&schema).await.map_err(|e| failed(&e))?;
-    migrate::run(&conn, migrations).await.map_err(|e| failed(&e))?;
-    conn.close().await?;
-    let pool = Pool::new(options, deps.sql.max_connections, patience(&deps.data))?;
+    let address = Address::of_module(module, url, &deps.sql)?;
+    migrate::run_postgres(module, migrations, &address).await?;
+    let pool = Pool::new(address.options(module), deps.sql.pool(module), patience(&deps.data))?;
     Ok((Writer::Pool(pool.clone()), Reader::Postgres(pool)))
 }
 
 /// Longest wait for a connection.
 fn patience(config: &DataConfig) -> Duration {
     Duration::from_millis(config.acquire_timeout_ms)
+}
+
+/// Keeps others from writing to the table until the transaction ends, such as replicas that
+/// start at once and would fill it twice. SQLite has one writer anyway.
+pub async fn lock_table(conn: &impl ConnectionTrait, table: &str) -> Result<(), DbErr> {
+    if conn.get_database_backend() == DbBackend::Postgres {
+        execute(conn, format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"), vec![]).await?;
+    }
+    Ok(())
 }
 
 /// Runs a statement written by hand; `$1`, `$2` are its values on every backend.
