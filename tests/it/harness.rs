@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -46,20 +46,24 @@ impl Server {
 
     /// In the given topology, with these settings on top of the defaults.
     pub async fn start_as(topology: Topology, settings: &[(&str, Value)]) -> Server {
+        let sql = test_support::sql_filled(&MODULES, fill).await;
+        Server::start_on(sql, topology, settings).await
+    }
+
+    /// The same, with the data in PostgreSQL whatever the other tests run on.
+    pub async fn start_on_postgres() -> Server {
+        let sql = test_support::postgres_sql(&MODULES, fill).await;
+        Server::start_on(sql, Topology::OneProcess, &[]).await
+    }
+
+    /// The same, with the data there.
+    pub async fn start_on(
+        sql: SqlConfig,
+        topology: Topology,
+        settings: &[(&str, Value)],
+    ) -> Server {
         let data_dir = std::env::temp_dir().join(format!("erp-test-{}", Uuid::now_v7()));
-        let mut layers = defaults()
-            .merge(Serialized::default("server.bind", "127.0.0.1:0"))
-            .merge(Serialized::default("server.workers", 2))
-            .merge(Serialized::default("data.dir", &data_dir))
-            .merge(Serialized::default("data.synchronous", "normal"))
-            .merge(Serialized::default("telemetry.level", "error"))
-            .merge(Serialized::default("auth.admin_password", ADMIN_PASSWORD));
-        let sql = test_support::sql(&MODULES).await;
-        layers = layers.merge(Serialized::default("sql.max_connections", sql.max_connections));
-        for (module, url) in &sql.connection_strings {
-            let key = format!("sql.connection_strings.{module}");
-            layers = layers.merge(Serialized::default(&key, url.expose()));
-        }
+        let mut layers = layers(&data_dir, &sql);
         for (key, value) in settings {
             layers = layers.merge(Serialized::default(key, value));
         }
@@ -78,14 +82,19 @@ impl Server {
         Server { api, data_dir, sql, running }
     }
 
+    /// The way to the database, if the data are not in files.
+    pub fn database(&self) -> Option<String> {
+        self.sql.connection_strings.values().next().map(|url| url.expose().to_owned())
+    }
+
     /// All that is in the files of the data directory and, if there is one, the database.
     pub fn written(&self) -> Vec<u8> {
         let files = std::fs::read_dir(&self.data_dir).expect("a directory");
         let mut bytes: Vec<u8> = files
             .flat_map(|file| std::fs::read(file.expect("an entry").path()).expect("a file"))
             .collect();
-        if let Some(url) = self.sql.connection_strings.values().next() {
-            bytes.extend(test_support::dump(url));
+        if let Some(url) = self.database() {
+            bytes.extend(test_support::dump(&url));
         }
         bytes
     }
@@ -134,6 +143,30 @@ impl Drop for Server {
     }
 }
 
+/// What every test starts with.
+fn layers(data_dir: &Path, sql: &SqlConfig) -> Figment {
+    let mut layers = defaults()
+        .merge(Serialized::default("server.bind", "127.0.0.1:0"))
+        .merge(Serialized::default("server.workers", 2))
+        .merge(Serialized::default("data.dir", data_dir))
+        .merge(Serialized::default("data.synchronous", "normal"))
+        .merge(Serialized::default("telemetry.level", "error"))
+        .merge(Serialized::default("auth.admin_password", ADMIN_PASSWORD))
+        .merge(Serialized::default("sql.max_connections", sql.max_connections));
+    for (module, url) in &sql.connection_strings {
+        let key = format!("sql.connection_strings.{module}");
+        layers = layers.merge(Serialized::default(&key, url.expose()));
+    }
+    layers
+}
+
+/// Fills the database that those of all tests are copies of: with what a first start makes.
+pub async fn fill(sql: SqlConfig) {
+    let data_dir = std::env::temp_dir().join(format!("erp-template-{}", Uuid::now_v7()));
+    run(&layers(&data_dir, &sql)).await.stop().await;
+    std::fs::remove_dir_all(&data_dir).expect("removed");
+}
+
 async fn run(layers: &Figment) -> Running {
     let config = Config::load(layers).expect("test settings are valid");
     start(config).await.expect("the server starts")
@@ -168,6 +201,13 @@ async fn start_separately(layers: &Figment) -> Vec<Running> {
     let none: [&str; 0] = [];
     running.push(run(&layers.merge(Serialized::default("modules", none))).await);
     running
+}
+
+/// How long a test that could go on for ever does: `ERP_TEST_SECONDS`, or as many as given.
+pub fn seconds(default: u64) -> Duration {
+    let given = std::env::var("ERP_TEST_SECONDS").ok();
+    let seconds = given.map(|seconds| seconds.parse().expect("ERP_TEST_SECONDS is a number"));
+    Duration::from_secs(seconds.unwrap_or(default))
 }
 
 /// Ports that were free a moment ago; held together so that they differ.
