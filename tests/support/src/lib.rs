@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
 
+mod redis;
 mod spelling;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use kernel::config::{Secret, SqlConfig};
 use sea_orm::{ConnectionTrait, Database};
 use uuid::Uuid;
 
+pub use redis::{REDIS_PASSWORD, Redis};
 pub use spelling::{spell, triggers, words};
 
 /// Longest start of the server.
