@@ -51,6 +51,7 @@ pub struct ServerConfig {
 pub struct TelemetryConfig {
     pub format: LogFormat,
     pub level: String,
+    pub metrics: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

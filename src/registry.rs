@@ -13,6 +13,7 @@ use contracts::sales::Sales;
 use kernel::config::Secret;
 use kernel::db::Migrations;
 use kernel::events::{Subscriber, SubscriberMap};
+use kernel::metrics::Metrics;
 use kernel::module::ModuleDeps;
 use kernel::remote::Remote;
 use kernel::token::{KeySource, PublicKey};
@@ -105,7 +106,11 @@ pub fn check_module_settings(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// Builds the modules that are mounted and the way to those that are not.
-pub async fn build(config: &Config, client: &Client) -> Result<Registry, StartError> {
+pub async fn build(
+    config: &Config,
+    client: &Client,
+    metrics: &Metrics,
+) -> Result<Registry, StartError> {
     for module in config.modules.iter().filter(|m| *m != "*") {
         if !COMPILED.contains(&module.as_str()) {
             return Err(ConfigError::new(format!(
@@ -120,6 +125,7 @@ pub async fn build(config: &Config, client: &Client) -> Result<Registry, StartEr
         sql: config.sql.clone(),
         company: config.company,
         subscriptions: SUBSCRIPTIONS,
+        metrics: metrics.clone(),
     };
     let mut builder = Builder {
         config,

@@ -14,6 +14,7 @@ use kernel::config::Secret;
 use kernel::db::Db;
 use kernel::events::Relay;
 use kernel::http::{Guard, Operations, Routes, guard, request_scope};
+use kernel::metrics::Metrics;
 use kernel::token::TokenVerifier;
 use kernel::{Error, Module};
 use reqwest::Client;
@@ -25,6 +26,7 @@ use tracing_actix_web::TracingLogger;
 use crate::config::{Config, ConfigError, check_data_dir};
 use crate::gateway::docs::{self, Specs};
 use crate::gateway::health::{self, Health};
+use crate::gateway::metrics::figures;
 use crate::gateway::{MODULES, Upstream, forward};
 use crate::registry;
 use crate::telemetry::RequestSpan;
@@ -79,7 +81,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     check_data_dir(&config.data.dir)?;
     let client = http_client()?;
-    let registry = registry::build(&config, &client).await?;
+    let metrics = Metrics::default();
+    let registry = registry::build(&config, &client, &metrics).await?;
     let verifier = Arc::new(TokenVerifier::new(registry.keys));
     let databases: Vec<Db> = registry.modules.iter().map(|module| module.db.clone()).collect();
 
@@ -96,7 +99,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let mut servers = Vec::new();
     let address = api.local_addr().map_err(|e| StartError::Other(e.to_string()))?;
-    servers.push(serve_api(&config, api, &registry.modules, &verifier, &client, &databases)?);
+    servers.push(serve_api(
+        &config,
+        api,
+        &registry.modules,
+        &verifier,
+        &client,
+        &databases,
+        &metrics,
+    )?);
     let internal_address = internal.as_ref().and_then(|listener| listener.local_addr().ok());
     if let Some(listener) = internal {
         servers.push(serve_internal(&config, listener, &registry.modules)?);
@@ -172,6 +183,7 @@ fn serve_api(
     verifier: &Arc<TokenVerifier>,
     client: &Client,
     databases: &[Db],
+    metrics: &Metrics,
 ) -> Result<ServerHandle, StartError> {
     let own = crate::spec::specs(modules);
     let mut locals = Vec::new();
@@ -179,7 +191,12 @@ fn serve_api(
         let operations = Operations::from_spec(&own[module.name])
             .map_err(|message| StartError::Spec { module: module.name, message })?;
         let db = module.db.clone();
-        let guard = Data::new(Guard { operations, verifier: verifier.clone(), db });
+        let retried = metrics.counter(
+            "erp_transactions_retried_total",
+            "Requests done anew after the database aborted their transaction.",
+            &[("module", module.name)],
+        );
+        let guard = Data::new(Guard { operations, verifier: verifier.clone(), db, retried });
         locals.push(Local { module: module.clone(), guard });
     }
     let upstreams: Vec<Data<Upstream>> = MODULES
@@ -192,6 +209,8 @@ fn serve_api(
         .collect();
     let specs = Data::new(Specs(Arc::new(served_specs(own))));
     let health = Data::new(Health { databases: Arc::new(databases.to_vec()) });
+    // Who may not see them finds nothing there.
+    let metrics = config.telemetry.metrics.then(|| Data::new(metrics.clone()));
     let factory = move || {
         let mut app = App::new()
             .app_data(specs.clone())
@@ -202,6 +221,9 @@ fn serve_api(
             .service(health::live)
             .service(health::ready)
             .configure(docs::configure);
+        if let Some(metrics) = &metrics {
+            app = app.service(web::scope("/metrics").app_data(metrics.clone()).service(figures));
+        }
         for local in &locals {
             let routes = local.module.routes.clone();
             app = app.service(

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kernel::metrics::Metrics;
+
 use crate::config::{Config, defaults};
 
 /// The finished documents by file name, from the handlers of every module compiled in.
@@ -12,7 +14,7 @@ pub async fn documents() -> Result<BTreeMap<String, String>, String> {
     let layers = defaults().merge(figment::providers::Serialized::default("data.dir", &dir));
     let config = Config::load(&layers).map_err(|e| e.to_string())?;
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
-    let registry = crate::registry::build(&config, &reqwest::Client::new())
+    let registry = crate::registry::build(&config, &reqwest::Client::new(), &Metrics::default())
         .await
         .map_err(|e| e.to_string())?;
     let mut documents = BTreeMap::new();

@@ -2,6 +2,7 @@
 
 pub mod docs;
 pub mod health;
+pub mod metrics;
 mod proxy;
 
 use serde::Serialize;

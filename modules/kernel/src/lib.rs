@@ -11,6 +11,7 @@ pub mod events;
 pub mod http;
 pub mod id;
 pub mod machine;
+pub mod metrics;
 pub mod module;
 pub mod money;
 pub mod page;

@@ -55,4 +55,6 @@ pub struct ModuleDeps {
     pub sql: crate::config::SqlConfig,
     pub company: crate::config::CompanyConfig,
     pub subscriptions: crate::events::Subscriptions,
+    /// Where it counts what an operator watches.
+    pub metrics: crate::metrics::Metrics,
 }

@@ -9,6 +9,7 @@
 
 mod needs;
 mod postgres;
+mod redis;
 mod spelling;
 
 use std::process::Command;
@@ -19,6 +20,7 @@ use tokio::sync::OnceCell;
 
 pub use needs::available;
 pub use postgres::PostgresServer;
+pub use redis::{REDIS_PASSWORD, Redis};
 pub use spelling::{spell, triggers, words};
 
 /// Connections a module of a test opens at most.

@@ -63,6 +63,7 @@ async fn deps(dir: &std::path::Path) -> Deps {
             },
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: &[],
+            metrics: Default::default(),
         },
         permissions: KNOWN.map(str::to_owned).into(),
     }

@@ -60,7 +60,13 @@ impl Books {
         };
         let company = CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp };
         let sql = test_support::sql(&["billing"]).await;
-        let module = ModuleDeps { data, sql: sql.clone(), company, subscriptions: SUBSCRIPTIONS };
+        let module = ModuleDeps {
+            data,
+            sql: sql.clone(),
+            company,
+            subscriptions: SUBSCRIPTIONS,
+            metrics: Default::default(),
+        };
         let config = Config {
             rounding_mode: RoundingMode::PerDocument,
             price_tolerance: Percent::from_ppm(10_000),

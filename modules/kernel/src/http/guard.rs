@@ -15,6 +15,7 @@ use crate::db::Db;
 use crate::error::{Error, Result, TRANSACTION_ABORTED};
 use crate::http::extract::ReadBody;
 use crate::http::operations::{Access, Operation, Operations};
+use crate::metrics::Counter;
 use crate::token::{Permissions, TokenVerifier};
 
 /// Tries of a request whose transaction the database aborts, the first one included.
@@ -27,6 +28,8 @@ pub struct Guard {
     pub operations: Operations,
     pub verifier: Arc<TokenVerifier>,
     pub db: Db,
+    /// Requests done anew after the database aborted their transaction.
+    pub retried: Counter,
 }
 
 /// Middleware: finds the operation, checks the token, the permission and the headers,
@@ -52,7 +55,7 @@ async fn answer<B: MessageBody>(
     ctx: Ctx,
     next: &Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
-    let db = request.app_data::<web::Data<Guard>>().map(|guard| guard.db.clone());
+    let guard = request.app_data::<web::Data<Guard>>().cloned();
     let matched = request.match_info().clone();
     let mut attempt = 1;
     loop {
@@ -66,14 +69,15 @@ async fn answer<B: MessageBody>(
             let wait = FIRST_WAIT * 2u32.pow(attempt - 1);
             tokio::time::sleep(wait.mul_f32(rand::random())).await;
             attempt += 1;
+            guard.iter().for_each(|guard| guard.retried.add(1));
             request = anew(response, &matched);
             continue;
         }
         // Somebody sent the same request at the same time, and what stands in the way may
         // be what that one did: then it is the answer to this one as well.
         if (400..500).contains(&status)
-            && let Some(db) = db.filter(Db::has_many_writers)
-            && let Err(error) = db.answer_repeat(&ctx).await
+            && let Some(guard) = guard.filter(|guard| guard.db.has_many_writers())
+            && let Err(error) = guard.db.answer_repeat(&ctx).await
         {
             let (request, _) = response.into_parts();
             let response = ServiceResponse::new(request, error.error_response());

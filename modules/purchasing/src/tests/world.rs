@@ -149,6 +149,7 @@ impl World {
             },
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: contracts::events::SUBSCRIPTIONS,
+            metrics: Default::default(),
         };
         let shelf = Arc::new(Shelf::default());
         let deps = Deps { module, inventory: shelf.clone(), billing: Arc::new(Till) };

@@ -104,6 +104,7 @@ impl Bench {
             },
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: SUBSCRIPTIONS,
+            metrics: Default::default(),
         };
         let opened = open(Config { expiry_interval_s }, Deps { module }).await;
         let service = opened.inspect_err(|_| drop(std::fs::remove_dir_all(&dir)))?;
