@@ -53,6 +53,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "billing_triggers",
         sql: include_str!("../../../migrations/billing/0101_triggers.sql"),
     },
+    Script {
+        number: 103,
+        name: "account_balance_parts",
+        sql: include_str!("../../../migrations/billing/0103_account_balance_parts.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::config::EventsConfig;
-use kernel::db::{Db, evaluate, execute, next_number, query_all};
+use kernel::db::{Db, evaluate, execute, next_gapless_number, query_all};
 use kernel::events::{Event, EventData, Relay, Subscriber, SubscriberMap, Subscriptions};
 use kernel::{Ctx, Error, Result};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
@@ -43,7 +43,7 @@ async fn what_is_not_committed_leaves_no_trace() {
     let mut tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
     tx.audit_new("thing", Uuid::now_v7(), &1).expect("noted");
     tx.publish(Uuid::now_v7(), 1, &Happened { n: 1 }).expect("noted");
-    next_number(&*tx, "T", 2026).await.expect("a number");
+    next_gapless_number(&*tx, "T", 2026).await.expect("a number");
     drop(tx);
     for table in ["audit_log", "events", "outbox", "number_series"] {
         assert_eq!(count(&db, table).await, 0, "{table}");
@@ -56,7 +56,7 @@ async fn numbers_have_no_gap_after_a_rollback() {
     let mut drawn = Vec::new();
     for commit in [true, false, true] {
         let tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
-        drawn.push(next_number(&*tx, "T", 2026).await.expect("a number").0);
+        drawn.push(next_gapless_number(&*tx, "T", 2026).await.expect("a number").0);
         if commit {
             tx.commit().await.expect("committed");
         }

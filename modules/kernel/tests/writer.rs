@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kernel::Ctx;
 use kernel::config::SqlConfig;
-use kernel::db::{Db, Tx, evaluate, execute, next_number};
+use kernel::db::{Db, Tx, evaluate, execute, next_gapless_number};
 use support::{Dir, count, open_in};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ async fn begin(db: &Db) -> Tx {
 
 async fn write(tx: &mut Tx) -> String {
     tx.audit_new("thing", Uuid::now_v7(), &1).expect("noted");
-    next_number(&**tx, "T", 2026).await.expect("a number").0
+    next_gapless_number(&**tx, "T", 2026).await.expect("a number").0
 }
 
 /// Lets everything run that can, as far as a test can know.

@@ -1,9 +1,9 @@
-//! Table `account_balances`.
+//! View `account_totals`: what an account has taken on each side.
 
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-#[sea_orm(table_name = "account_balances")]
+#[sea_orm(table_name = "account_totals")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub account: String,

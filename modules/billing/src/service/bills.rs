@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 use contracts::events::{BillApproved, BilledLine};
 use contracts::ids::{BillId, BillLineId};
-use kernel::db::{Tx, next_number};
+use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::machine::{Machine, Transition};
@@ -90,7 +90,7 @@ impl Service {
         let claims = ordered.claims(&new.lines)?;
         let exceptions = match_lines(&ordered.facts(&claims), self.config.price_tolerance);
 
-        let (number, _) = next_number(&*tx, "BILL", billed_on.year()).await?;
+        let number = tx.next_number("BILL", billed_on.year()).await?;
         let (row, lines) =
             self.draft_bill(&tx, new, &order, &ordered, (billed_on, due_on), number).await?;
         let row = bill::Model {

@@ -6,7 +6,7 @@ use chrono::{Datelike, NaiveDate};
 use contracts::billing::RoundingMode;
 use contracts::events::{CreditNoteIssued, CreditedLine, OrderLineQuantity};
 use contracts::ids::{CreditNoteId, InvoiceId};
-use kernel::db::{Column, Tx, Values, execute, next_number};
+use kernel::db::{Column, Tx, Values, execute, next_gapless_number};
 use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::page::{Page, fetch};
@@ -198,7 +198,7 @@ async fn write(
     let total_minor = net_minor + tax_minor;
     let open_minor = invoice.total_minor - invoice.applied_minor - invoice.credited_minor;
 
-    let (number, seq) = next_number(&**tx, "CN", issued_on.year()).await?;
+    let (number, seq) = next_gapless_number(&**tx, "CN", issued_on.year()).await?;
     let series = format!("CN-{}", issued_on.year());
     let last = last_issued(tx, &series).await?;
     check_chronology(last.as_ref(), issued_on)?;

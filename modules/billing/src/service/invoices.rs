@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 use contracts::events::{InvoiceIssued, OrderLineQuantity};
 use contracts::ids::{InvoiceId, OrderLineId};
-use kernel::db::{Tx, next_number};
+use kernel::db::{Tx, next_gapless_number};
 use kernel::http::Reply;
 use kernel::machine::{Machine, Transition};
 use kernel::money::Money;
@@ -89,12 +89,12 @@ impl Service {
         let status = MACHINE.apply(before.status, "issue")?;
         let issued_on = business_date(request.issued_on, tx.now(), "/issued_on")?;
         let series = format!("INV-{}", issued_on.year());
+        let lines = lines_of(&*tx, id).await?;
         // First the number: its counter makes all others wait who issue in this series, so
         // that what is read as the last one stays the last one.
-        let (number, seq) = next_number(&*tx, "INV", issued_on.year()).await?;
+        let (number, seq) = next_gapless_number(&*tx, "INV", issued_on.year()).await?;
         let last = last_issued(&tx, &series).await?;
         check_chronology(last.as_ref(), issued_on)?;
-        let lines = lines_of(&*tx, id).await?;
         let mut after = invoice::Model {
             status: if before.total_minor == 0 { MACHINE.apply(status, "settle")? } else { status },
             number: Some(number.clone()),

@@ -3,14 +3,17 @@
 use chrono::{Datelike, NaiveDate};
 use contracts::ids::JournalEntryId;
 use kernel::Result;
-use kernel::db::{Column, Tx, Values, execute, next_number};
+use kernel::db::{Column, Tx, Values, execute};
 use kernel::money::Currency;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{journal_entry, journal_line};
 use crate::service::insert_all;
+
+/// Parts of a balance where many post at the same time.
+const PARTS: u8 = 16;
 
 /// Codes of the accounts that rules post to; the chart is in the schema.
 pub(crate) mod account {
@@ -63,7 +66,7 @@ pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
     });
     let lines: Vec<_> = lines.collect();
     insert_all(tx, lines.clone()).await?;
-    let (number, _) = next_number(&**tx, "JE", entry.entry_on.year()).await?;
+    let number = tx.next_number("JE", entry.entry_on.year()).await?;
     let row = journal_entry::Model {
         id,
         number,
@@ -75,7 +78,7 @@ pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
         created_at: tx.now(),
     };
     insert_all(tx, [row.clone()]).await?;
-    carry_balances(tx, &postings).await?;
+    carry_balances(tx, id, &postings).await?;
     Ok(Some((row, lines)))
 }
 
@@ -87,20 +90,31 @@ pub(crate) async fn is_posted(tx: &Tx, source_type: SourceType, source_id: Uuid)
     Ok(entries.count(&**tx).await? > 0)
 }
 
-async fn carry_balances(tx: &Tx, postings: &[&Posting]) -> Result<()> {
+/// Adds to a part of each account's balance, the one the entry falls to: who posts at the same
+/// time waits only if it is the same. Parts are taken in the order of their accounts.
+async fn carry_balances(tx: &Tx, entry: JournalEntryId, postings: &[&Posting]) -> Result<()> {
     let rows = postings.iter().map(|(account, amount)| {
         vec![(*account).into(), (*amount).max(0).into(), (-*amount).max(0).into()]
     });
     let columns =
         [("account", Column::Text), ("debit", Column::BigInt), ("credit", Column::BigInt)];
-    // An entry may post to one account twice, and an update sees each row once.
-    let (sql, values) = Values::new(tx.get_database_backend(), "posting", &columns, rows)
-        .statement(
-            "UPDATE account_balances SET debit_minor = debit_minor + p.debit, \
-             credit_minor = credit_minor + p.credit FROM (SELECT account, \
-             CAST(SUM(debit) AS BIGINT) AS debit, CAST(SUM(credit) AS BIGINT) AS credit \
-             FROM posting GROUP BY account) AS p WHERE account_balances.account = p.account",
-        );
+    let backend = tx.get_database_backend();
+    let mut values = Values::new(backend, "posting", &columns, rows);
+    let part = match backend {
+        // One writes at a time.
+        DbBackend::Sqlite => 0,
+        _ => i64::from(entry.uuid().as_bytes()[15] % PARTS),
+    };
+    let part = values.bind(part);
+    // An entry may post to one account twice, and an upsert may meet each row once.
+    let (sql, values) = values.statement(&format!(
+        "INSERT INTO account_balance_parts (account, part, debit_minor, credit_minor) \
+         SELECT account, {part}, CAST(SUM(debit) AS BIGINT), CAST(SUM(credit) AS BIGINT) \
+         FROM posting WHERE TRUE GROUP BY account ORDER BY account \
+         ON CONFLICT (account, part) DO UPDATE SET \
+         debit_minor = account_balance_parts.debit_minor + excluded.debit_minor, \
+         credit_minor = account_balance_parts.credit_minor + excluded.credit_minor"
+    ));
     execute(&**tx, sql, values).await?;
     Ok(())
 }

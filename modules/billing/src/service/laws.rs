@@ -132,7 +132,7 @@ pub(crate) const LAWS: &[Law] = &[
         id: "B-10",
         description: "receivables are the open invoices less unapplied payments and credit \
             notes",
-        violations: "SELECT COUNT(*) AS n FROM account_balances WHERE account = '1100' \
+        violations: "SELECT COUNT(*) AS n FROM account_totals WHERE account = '1100' \
             AND debit_minor - credit_minor <> \
             (SELECT COALESCE(SUM(total_minor - applied_minor - credited_minor), 0) \
                 FROM invoices WHERE number IS NOT NULL) \
@@ -143,7 +143,7 @@ pub(crate) const LAWS: &[Law] = &[
     Law {
         id: "B-10",
         description: "payables are the open bills less unapplied payments",
-        violations: "SELECT COUNT(*) AS n FROM account_balances WHERE account = '2000' \
+        violations: "SELECT COUNT(*) AS n FROM account_totals WHERE account = '2000' \
             AND credit_minor - debit_minor <> \
             (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM bills \
                 WHERE status IN ('approved', 'settled')) \
@@ -174,9 +174,9 @@ pub(crate) const LAWS: &[Law] = &[
             SELECT b.account, b.debit_minor, b.credit_minor, \
                 COALESCE(SUM(l.debit_minor), 0) AS debit, \
                 COALESCE(SUM(l.credit_minor), 0) AS credit, \
-                (SELECT SUM(t.debit_minor) - SUM(t.credit_minor) FROM account_balances t) \
+                (SELECT SUM(t.debit_minor) - SUM(t.credit_minor) FROM account_totals t) \
                     AS difference \
-            FROM account_balances b LEFT JOIN journal_lines l ON l.account = b.account \
+            FROM account_totals b LEFT JOIN journal_lines l ON l.account = b.account \
             GROUP BY b.account, b.debit_minor, b.credit_minor) AS b \
             WHERE debit_minor <> debit OR credit_minor <> credit OR difference <> 0",
     },
@@ -210,7 +210,7 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM (\
             SELECT 1 AS broken FROM goods_received \
                 WHERE billed = quantity AND relieved_minor <> value_minor \
-            UNION ALL SELECT 1 FROM account_balances WHERE account = '2100' \
+            UNION ALL SELECT 1 FROM account_totals WHERE account = '2100' \
                 AND credit_minor - debit_minor <> \
                 (SELECT COALESCE(SUM(value_minor - relieved_minor), 0) FROM goods_received)\
             ) AS g",

@@ -3,7 +3,7 @@
 use chrono::Datelike;
 use contracts::events::PaymentCaptured;
 use contracts::ids::PaymentId;
-use kernel::db::{Tx, next_number};
+use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::money::Money;
@@ -65,7 +65,7 @@ impl Service {
         let asked = self.read_allocations(new.direction, &new.allocations)?;
         let mut tx = self.db.begin_once(ctx).await?;
         let received_on = business_date(new.received_on, tx.now(), "/received_on")?;
-        let (number, _) = next_number(&*tx, "PAY", received_on.year()).await?;
+        let number = tx.next_number("PAY", received_on.year()).await?;
         let mut row = payment::Model {
             id: PaymentId::new(),
             number,

@@ -52,7 +52,9 @@ fn read(url: &Secret, sql: &SqlConfig) -> Result<Address, String> {
         let decoded = percent_decode_str(text).decode_utf8();
         decoded.map(|text| text.into_owned()).map_err(|_| format!("{form} ({encode}, in UTF-8)"))
     };
-    let (user, database) = (decode(parsed.username())?, decode(&parsed.path()[1..])?);
+    let path = parsed.path();
+    let database = decode(path.strip_prefix('/').unwrap_or(path))?;
+    let user = decode(parsed.username())?;
     if user.is_empty() || database.is_empty() || parsed.fragment().is_some() {
         return Err(format!("{form} ({encode})"));
     }

@@ -33,7 +33,7 @@ pub use invariants::{Law, LawReport, LawReports, evaluate};
 pub use lease::Fence;
 pub(crate) use lease::{Lease, TTL};
 pub use migrate::{Migrations, Pending, Script, migrate, pending};
-pub use numbers::next_number;
+pub use numbers::next_gapless_number;
 pub use roles::{Reach, create, inspect};
 pub use tx::{Change, Tx};
 pub use values::{Column, Values};
@@ -222,6 +222,18 @@ impl Db {
         // The first may not be in the file yet.
         tx.commit().await?;
         Ok(None)
+    }
+
+    /// Runs one statement that is a whole transaction by itself, and may be lost should the
+    /// database crash.
+    pub(crate) async fn execute(&self, ctx: &Ctx, sql: String, values: Vec<Value>) -> Result<()> {
+        if let Reader::Postgres(pool) = &self.0.read {
+            execute(pool.aside(), sql, values).await?;
+            return Ok(());
+        }
+        let tx = self.begin(ctx).await?;
+        execute(&*tx, sql, values).await?;
+        tx.commit().await
     }
 
     /// Events published and not yet delivered, parked ones included.

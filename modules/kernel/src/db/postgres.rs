@@ -29,6 +29,9 @@ use crate::ctx::{REQUEST_DEADLINE, count_statement};
 /// Nobody waits longer for an answer; the server gives up as well (`statement_timeout`).
 const STATEMENT_DEADLINE: Duration = REQUEST_DEADLINE;
 
+/// Connections for statements beside a transaction.
+const ASIDE: u32 = 3;
+
 /// Opens connections.
 pub(super) struct Manager {
     options: PgConnectOptions,
@@ -52,6 +55,10 @@ pub(super) struct Session {
 #[derive(Clone)]
 pub struct Pool {
     sessions: managed::Pool<Manager>,
+    /// For those who hold a connection and need another: nobody who has one of these waits
+    /// for one of the others. Nor for the disk: what matters of it is on disk with the next
+    /// commit of another, as the log is written in order.
+    aside: Option<Arc<Pool>>,
     options: PgConnectOptions,
 }
 
@@ -156,8 +163,19 @@ fn is_lost(error: &sqlx::Error) -> bool {
 }
 
 impl Pool {
-    /// Of at most `max_connections`, none of which is open yet.
+    /// Of at most `max_connections` and a few for numbers, none of which is open yet.
     pub(super) fn new(
+        options: PgConnectOptions,
+        max_connections: u32,
+        patience: Duration,
+    ) -> Result<Self, DbErr> {
+        let relaxed = options.clone().options([("synchronous_commit", "off")]);
+        let aside = Self::of(relaxed, ASIDE, patience)?;
+        let pool = Self::of(options, max_connections, patience)?;
+        Ok(Pool { aside: Some(Arc::new(aside)), ..pool })
+    }
+
+    fn of(
         options: PgConnectOptions,
         max_connections: u32,
         patience: Duration,
@@ -178,7 +196,12 @@ impl Pool {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|error| DbErr::Custom(error.to_string()))?;
-        Ok(Pool { sessions, options })
+        Ok(Pool { sessions, aside: None, options })
+    }
+
+    /// For a statement beside a transaction.
+    pub(super) fn aside(&self) -> &Pool {
+        self.aside.as_deref().unwrap_or(self)
     }
 
     /// Begins a transaction.
@@ -192,12 +215,12 @@ impl Pool {
         self.ask(Ask::script("SELECT 1")).await.map(drop)
     }
 
-    /// Tells who listens to `channel`. Nothing is lost with it, so it need not be on disk.
+    /// Tells who listens to `channel`.
     pub(super) async fn notify(&self, channel: &str) -> Result<(), DbErr> {
-        let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
         let values = [format!("erp_{channel}").into()];
+        let sql = "SELECT pg_notify($1, '')";
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-        self.ask(Ask::Rows(statement)).await.map(drop)
+        self.aside().ask(Ask::Rows(statement)).await.map(drop)
     }
 
     /// Calls `heard` for what is told on `channel`, and also whenever something may have been
@@ -218,6 +241,7 @@ impl Pool {
 
     pub(super) fn close(&self) {
         self.sessions.close();
+        self.aside.iter().for_each(|aside| aside.close());
     }
 
     /// Asks what can be asked twice: a connection that was lost while it was idle is found

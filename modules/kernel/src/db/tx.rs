@@ -53,6 +53,10 @@ impl Tx {
         Tx { turn, db, ctx, now, changes: Vec::new(), events: Vec::new() }
     }
 
+    pub(super) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// The request this belongs to.
     pub fn ctx(&self) -> &Ctx {
         &self.ctx

@@ -1,17 +1,19 @@
 //! The relay of a module: takes what the outbox holds to those who want it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream;
 use sea_orm::{FromQueryResult, Value};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config::EventsConfig;
 use crate::ctx::Ctx;
-use crate::db::{Db, execute, query_all};
+use crate::db::{Db, query_all};
 use crate::error::{Error, Result};
 use crate::events::{Event, SubscriberMap};
 
@@ -21,6 +23,10 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How long what was delivered may stay in the outbox, so that many go at once. Should the
 /// process end before, it is delivered again, and the subscriber finds it in its inbox.
 const FORGET_AFTER: Duration = Duration::from_millis(50);
+
+/// Aggregates whose events are delivered to one subscriber at the same time: each delivery
+/// ends with a commit there, which many can share.
+const AT_ONCE: usize = 8;
 
 /// Delivers the events of one module.
 pub struct Relay {
@@ -47,6 +53,9 @@ struct Due {
     actor: String,
     data: String,
 }
+
+/// A row of the outbox, how often it has failed by now, and why this time.
+type Failure = (i64, i64, Error);
 
 /// What a subscriber has and the outbox still holds.
 #[derive(Default)]
@@ -137,20 +146,19 @@ impl Relay {
         values.extend(delivered.values());
         let due: Vec<Due> = query_all(self.db.read(), sql, values).await?;
         let is_full = due.len() as u64 == batch;
-        let mut failed = Vec::new();
-        let mut held_back = HashSet::new();
+        let mut queues: BTreeMap<Uuid, Vec<Due>> = BTreeMap::new();
         for row in due {
-            let (seq, attempts, aggregate_id) = (row.seq, row.attempts, row.aggregate_id);
-            if held_back.contains(&aggregate_id) {
-                continue;
-            }
-            match self.deliver(row).await {
-                Ok(()) => delivered.add(seq),
-                Err(error) => {
-                    held_back.insert(aggregate_id);
-                    failed.push((seq, attempts + 1, error));
-                }
-            }
+            queues.entry(row.aggregate_id).or_default().push(row);
+        }
+        let outcomes: Vec<_> = stream::iter(queues.into_values())
+            .map(|queue| self.deliver_queue(queue))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        let mut failed = Vec::new();
+        for (seqs, failure) in outcomes {
+            seqs.into_iter().for_each(|seq| delivered.add(seq));
+            failed.extend(failure);
         }
         if is_full {
             self.forget(delivered).await?;
@@ -159,6 +167,20 @@ impl Relay {
             self.record_failure(*seq, *attempts, error).await?;
         }
         Ok(is_full)
+    }
+
+    /// Delivers what is due of one aggregate, in its order, until a delivery fails. Returns
+    /// what was delivered and what failed.
+    async fn deliver_queue(&self, queue: Vec<Due>) -> (Vec<i64>, Option<Failure>) {
+        let mut delivered = Vec::new();
+        for row in queue {
+            let (seq, attempts) = (row.seq, row.attempts + 1);
+            match self.deliver(row).await {
+                Ok(()) => delivered.push(seq),
+                Err(error) => return (delivered, Some((seq, attempts, error))),
+            }
+        }
+        (delivered, None)
     }
 
     async fn deliver(&self, row: Due) -> Result<()> {
@@ -218,10 +240,7 @@ impl Relay {
         self.execute(sql, values).await
     }
 
-    /// Changes the outbox in a transaction of its own.
     async fn execute(&self, sql: impl Into<String>, values: Vec<Value>) -> Result<()> {
-        let tx = self.db.begin(&self.ctx).await?;
-        execute(&*tx, sql, values).await?;
-        tx.commit().await
+        self.db.execute(&self.ctx, sql.into(), values).await
     }
 }

@@ -5,7 +5,7 @@ use contracts::billing::{RoundingMode, Totals};
 use contracts::events::{OrderCreated, QuotationAccepted};
 use contracts::ids::{OrderId, QuotationId, WarehouseId};
 use contracts::sales::{CustomerInfo, FindCustomer, FindQuotation, QuotationSnapshot};
-use kernel::db::{Tx, next_number};
+use kernel::db::Tx;
 use kernel::events::Event;
 use kernel::http::Reply;
 use kernel::money::Currency;
@@ -185,7 +185,7 @@ async fn insert(tx: &mut Tx, draft: Draft) -> Result<Option<Document>> {
     let totals = &draft.totals;
     let order = order::Model {
         id: OrderId::new(),
-        number: next_number(&**tx, "SO", now.year()).await?.0,
+        number: tx.next_number("SO", now.year()).await?,
         status: OrderStatus::Draft,
         fulfilment_status: FulfilmentStatus::None,
         billing_status: BillingStatus::None,

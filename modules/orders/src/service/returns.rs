@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::Datelike;
 use contracts::events::{ReturnReceived, ReturnedLine};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ReturnId};
-use kernel::db::{Tx, next_number, query_all};
+use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
@@ -70,7 +70,7 @@ impl Service {
 
         let row = goods_return::Model {
             id: ReturnId::new(),
-            number: next_number(&*tx, "RET", tx.now().year()).await?.0,
+            number: tx.next_number("RET", tx.now().year()).await?,
             order_id,
             reason: new.reason.into(),
             received_on,

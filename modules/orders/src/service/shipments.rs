@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::Datelike;
 use contracts::ids::{OrderId, OrderLineId, ProductId, ShipmentId};
-use kernel::db::{Tx, next_number, query_all};
+use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
@@ -163,7 +163,7 @@ async fn insert(
 ) -> Result<shipment::Model> {
     let shipment = shipment::Model {
         id: ShipmentId::new(),
-        number: next_number(&**tx, "SH", tx.now().year()).await?.0,
+        number: tx.next_number("SH", tx.now().year()).await?,
         order_id,
         status: ShipmentStatus::Packed,
         carrier: new.carrier.map(Into::into),

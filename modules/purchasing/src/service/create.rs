@@ -2,7 +2,6 @@
 
 use chrono::{Datelike, Utc};
 use contracts::ids::PurchaseOrderId;
-use kernel::db::next_number;
 use kernel::http::Reply;
 use kernel::{Ctx, Result};
 use sea_orm::{EntityTrait, IntoActiveModel};
@@ -35,7 +34,7 @@ impl Service {
         let totals = &draft.totals;
         let order = purchase_order::Model {
             id: PurchaseOrderId::new(),
-            number: next_number(&*tx, "PO", tx.now().year()).await?.0,
+            number: tx.next_number("PO", tx.now().year()).await?,
             status: PurchaseOrderStatus::Draft,
             receipt_status: ReceiptStatus::None,
             billing_status: BillingStatus::None,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::Datelike;
 use contracts::events::{ReceiptPosted, ReceivedLine};
 use contracts::ids::{ProductId, PurchaseOrderId, PurchaseOrderLineId, ReceiptId};
-use kernel::db::{Tx, next_number, query_all};
+use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::money::UnitPrice;
 use kernel::page::{Page, PageRequest, fetch};
@@ -75,7 +75,7 @@ impl Service {
         };
         let row = receipt::Model {
             id: ReceiptId::new(),
-            number: next_number(&*tx, "GR", tx.now().year()).await?.0,
+            number: tx.next_number("GR", tx.now().year()).await?,
             purchase_order_id: id,
             received_on,
             delivery_note: new.delivery_note.map(Into::into),

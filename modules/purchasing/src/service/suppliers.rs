@@ -2,7 +2,7 @@
 
 use chrono::Datelike;
 use contracts::ids::SupplierId;
-use kernel::db::{Tx, next_number};
+use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
@@ -49,7 +49,7 @@ impl Service {
         }
         check_payment_terms(new.payment_terms_days)?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let (number, _) = next_number(&*tx, "SU", tx.now().year()).await?;
+        let number = tx.next_number("SU", tx.now().year()).await?;
         let external_id = new.external_id.map(String::from);
         let row = supplier::ActiveModel {
             id: Set(SupplierId::new()),

@@ -6,7 +6,7 @@ use chrono::Datelike;
 use contracts::common::Address;
 use contracts::ids::{CustomerId, PriceListId};
 use contracts::sales::CustomerInfo;
-use kernel::db::{Tx, next_number};
+use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::money::{Currency, Money};
@@ -69,7 +69,7 @@ impl Service {
         let limit_minor = new.credit_limit.map(|limit| limit_minor(limit, currency)).transpose()?;
         let mut tx = self.db.begin_once(ctx).await?;
         check_price_list(&*tx, new.price_list_id).await?;
-        let (number, _) = next_number(&*tx, "CU", tx.now().year()).await?;
+        let number = tx.next_number("CU", tx.now().year()).await?;
         let external_id = new.external_id.map(String::from);
         let row = customer::ActiveModel {
             id: Set(CustomerId::new()),

@@ -3,7 +3,6 @@
 use chrono::{Datelike, Utc};
 use contracts::billing::Totals;
 use contracts::ids::QuotationId;
-use kernel::db::next_number;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::{Ctx, Error, Result};
@@ -63,7 +62,7 @@ impl Service {
         let quoted = self.quote(ctx, terms, &new.lines).await?;
 
         let mut tx = self.db.begin_once(ctx).await?;
-        let (number, _) = next_number(&*tx, "QU", tx.now().year()).await?;
+        let number = tx.next_number("QU", tx.now().year()).await?;
         let totals = &quoted.totals;
         let head = quotation::ActiveModel {
             id: Set(QuotationId::new()),
