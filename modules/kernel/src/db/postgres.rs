@@ -53,12 +53,14 @@ pub(super) struct Session {
 
 /// A pool, and what can be asked outside a transaction.
 #[derive(Clone)]
-pub struct Pool {
+pub struct Pool(Arc<Inner>);
+
+struct Inner {
     sessions: managed::Pool<Manager>,
     /// For those who hold a connection and need another: nobody who has one of these waits
     /// for one of the others. Nor for the disk: what matters of it is on disk with the next
     /// commit of another, as the log is written in order.
-    aside: Option<Arc<Pool>>,
+    aside: Option<Pool>,
     options: PgConnectOptions,
 }
 
@@ -170,15 +172,15 @@ impl Pool {
         patience: Duration,
     ) -> Result<Self, DbErr> {
         let relaxed = options.clone().options([("synchronous_commit", "off")]);
-        let aside = Self::of(relaxed, ASIDE, patience)?;
-        let pool = Self::of(options, max_connections, patience)?;
-        Ok(Pool { aside: Some(Arc::new(aside)), ..pool })
+        let aside = Self::of(relaxed, ASIDE, patience, None)?;
+        Self::of(options, max_connections, patience, Some(aside))
     }
 
     fn of(
         options: PgConnectOptions,
         max_connections: u32,
         patience: Duration,
+        aside: Option<Pool>,
     ) -> Result<Self, DbErr> {
         // The same limits on the server's side, so that it does not go on for nobody.
         let timeout = STATEMENT_DEADLINE.as_millis().to_string();
@@ -196,12 +198,12 @@ impl Pool {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|error| DbErr::Custom(error.to_string()))?;
-        Ok(Pool { sessions, aside: None, options })
+        Ok(Pool(Arc::new(Inner { sessions, aside, options })))
     }
 
     /// For a statement beside a transaction.
     pub(super) fn aside(&self) -> &Pool {
-        self.aside.as_deref().unwrap_or(self)
+        self.0.aside.as_ref().unwrap_or(self)
     }
 
     /// Begins a transaction.
@@ -230,7 +232,8 @@ impl Pool {
         channel: &str,
         heard: impl Fn(),
     ) -> Result<Infallible, sqlx::Error> {
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
+        let pool =
+            PgPoolOptions::new().max_connections(1).connect_lazy_with(self.0.options.clone());
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(&format!("erp_{channel}")).await?;
         loop {
@@ -240,8 +243,8 @@ impl Pool {
     }
 
     pub(super) fn close(&self) {
-        self.sessions.close();
-        self.aside.iter().for_each(|aside| aside.close());
+        self.0.sessions.close();
+        self.0.aside.iter().for_each(|aside| aside.close());
     }
 
     /// Asks what can be asked twice: a connection that was lost while it was idle is found
@@ -262,7 +265,7 @@ impl Pool {
     }
 
     async fn session(&self) -> Result<Object<Manager>, DbErr> {
-        self.sessions.get().await.map_err(|error| match error {
+        self.0.sessions.get().await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => {
                 DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
             }
