@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use kernel::config::{CompanyConfig, DataConfig, EventsConfig, Secret, SqlConfig};
+use kernel::config::{
+    CacheConfig, CompanyConfig, DataConfig, EventsConfig, RateLimitConfig, RedisConfig, Secret,
+    SqlConfig,
+};
 use kernel::db::check_connection_string;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +26,9 @@ pub struct Config {
     pub server: ServerConfig,
     pub data: DataConfig,
     pub sql: SqlConfig,
+    pub redis: RedisConfig,
+    pub cache: CacheConfig,
+    pub rate_limit: RateLimitConfig,
     pub company: CompanyConfig,
     pub events: EventsConfig,
     pub telemetry: TelemetryConfig,
@@ -33,8 +39,20 @@ pub struct Config {
 }
 
 /// The sections that are not a module's.
-const SECTIONS: [&str; 9] =
-    ["modules", "server", "data", "sql", "company", "events", "telemetry", "internal", "remote"];
+const SECTIONS: [&str; 12] = [
+    "modules",
+    "server",
+    "data",
+    "sql",
+    "redis",
+    "cache",
+    "rate_limit",
+    "company",
+    "events",
+    "telemetry",
+    "internal",
+    "remote",
+];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,8 +178,14 @@ fn environment(vars: impl Iterator<Item = (String, String)>) -> Figment {
 const CONNECTION_STRINGS: &str = "sql.connection_strings.";
 
 /// `Sql__ConnectionStrings__OrdersDb`, which is `Sql:ConnectionStrings:OrdersDb` of the
-/// platform's configuration as an environment variable.
+/// platform's configuration as an environment variable, and `Redis__Connection` and
+/// `Redis__Password` likewise.
 fn platform_key(lower: &str) -> Option<String> {
+    match lower {
+        "redis__connection" => return Some("redis.url".to_owned()),
+        "redis__password" => return Some("redis.password".to_owned()),
+        _ => {}
+    }
     let name = lower.strip_prefix("sql__connectionstrings__")?;
     let name = name.strip_suffix("db").map_or(name.to_owned(), |module| format!("{module}_db"));
     Some(format!("{CONNECTION_STRINGS}{name}"))
@@ -248,6 +272,25 @@ impl Config {
         let root = &self.sql.tls_root_cert;
         if !root.as_os_str().is_empty() && !root.is_file() {
             return refuse("sql.tls_root_cert", &format!("there is no file {}", root.display()));
+        }
+        if !self.redis.url.expose().is_empty()
+            && let Err(why) = kernel::redis::connection_info(&self.redis)
+        {
+            return refuse("redis.url", &why);
+        }
+        if !(1..=64).contains(&self.redis.connections) {
+            return refuse("redis.connections", "must be 1 to 64");
+        }
+        if !(1..=5000).contains(&self.redis.timeout_ms) {
+            return refuse("redis.timeout_ms", "must be 1 to 5000");
+        }
+        if self.cache.max_entries == 0 {
+            return refuse("cache.max_entries", "must be 1 or more; cache.in_process turns it off");
+        }
+        for proxy in &self.rate_limit.trusted_proxies {
+            if let Err(why) = kernel::rate::check_proxy(proxy) {
+                return refuse("rate_limit.trusted_proxies", &why);
+            }
         }
         if self.events.batch == 0 || self.events.batch > 1000 {
             return refuse("events.batch", "must be 1 to 1000");

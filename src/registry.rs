@@ -8,17 +8,21 @@ use async_trait::async_trait;
 use contracts::auth::Auth;
 use contracts::billing::Billing;
 use contracts::events::SUBSCRIPTIONS;
+use contracts::ids::SessionId;
 use contracts::inventory::Inventory;
 use contracts::sales::Sales;
+use kernel::cache::Cache;
 use kernel::config::Secret;
 use kernel::db::Migrations;
 use kernel::events::{Subscriber, SubscriberMap};
 use kernel::metrics::Metrics;
 use kernel::module::ModuleDeps;
+use kernel::redis::Redis;
 use kernel::remote::Remote;
-use kernel::token::{KeySource, PublicKey};
+use kernel::token::{KeySource, PublicKey, Revocations};
 use kernel::{Ctx, Module, Result};
 use reqwest::Client;
+use uuid::Uuid;
 
 use crate::config::{Config, ConfigError};
 use crate::gateway::MODULES;
@@ -64,6 +68,8 @@ pub struct Registry {
     pub subscribers: SubscriberMap,
     /// Where tokens are checked from.
     pub keys: Arc<dyn KeySource>,
+    /// What this process knows of ended sessions.
+    pub revocations: Arc<Revocations>,
     /// The first administrator's password, if this start made one.
     pub generated_admin_password: Option<Secret>,
 }
@@ -110,6 +116,8 @@ pub async fn build(
     config: &Config,
     client: &Client,
     metrics: &Metrics,
+    cache: Cache,
+    redis: Option<Redis>,
 ) -> Result<Registry, StartError> {
     for module in config.modules.iter().filter(|m| *m != "*") {
         if !COMPILED.contains(&module.as_str()) {
@@ -125,6 +133,7 @@ pub async fn build(
         sql: config.sql.clone(),
         company: config.company,
         subscriptions: SUBSCRIPTIONS,
+        cache,
         metrics: metrics.clone(),
     };
     let mut builder = Builder {
@@ -132,6 +141,8 @@ pub async fn build(
         client,
         modules: Vec::new(),
         subscribers: HashMap::new(),
+        revocations: Arc::default(),
+        redis,
         generated_admin_password: None,
     };
     let auth = builder.auth(&deps).await?;
@@ -144,6 +155,7 @@ pub async fn build(
         modules: builder.modules,
         subscribers: builder.subscribers,
         keys: Arc::new(AuthKeys(auth)),
+        revocations: builder.revocations,
         generated_admin_password: builder.generated_admin_password,
     })
 }
@@ -153,6 +165,8 @@ struct Builder<'a> {
     client: &'a Client,
     modules: Vec<Module>,
     subscribers: SubscriberMap,
+    revocations: Arc<Revocations>,
+    redis: Option<Redis>,
     generated_admin_password: Option<Secret>,
 }
 
@@ -162,8 +176,12 @@ impl Builder<'_> {
         if is_mounted(self.config, auth::NAME) {
             let spec = include_str!("../openapi/erp.json");
             let spec = serde_json::from_str(spec).map_err(kernel::Error::internal)?;
-            let deps =
-                auth::Deps { module: deps.clone(), permissions: crate::spec::permissions(&spec) };
+            let deps = auth::Deps {
+                module: deps.clone(),
+                permissions: crate::spec::permissions(&spec),
+                revocations: self.revocations.clone(),
+                redis: self.redis.clone(),
+            };
             let built = auth::build(self.config.module(auth::NAME)?, deps).await?;
             self.generated_admin_password = built.generated_admin_password;
             self.mount(built.module);
@@ -288,12 +306,17 @@ impl Builder<'_> {
     }
 }
 
-/// The keys of auth, here or elsewhere, for checking tokens.
+/// Auth, here or elsewhere, as the checking of tokens needs it.
 struct AuthKeys(Arc<dyn Auth>);
 
 #[async_trait]
 impl KeySource for AuthKeys {
     async fn verification_keys(&self) -> Result<Vec<PublicKey>> {
         self.0.verification_keys(&Ctx::system("verification_keys")).await
+    }
+
+    async fn ended_sessions(&self) -> Result<Vec<Uuid>> {
+        let ended = self.0.ended_sessions(&Ctx::system("ended_sessions")).await?;
+        Ok(ended.into_iter().map(SessionId::uuid).collect())
     }
 }

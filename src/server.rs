@@ -10,12 +10,15 @@ use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use kernel::background::Background;
+use kernel::cache::Cache;
 use kernel::config::Secret;
 use kernel::db::Db;
 use kernel::events::Relay;
 use kernel::http::{Guard, Operations, Routes, guard, request_scope};
 use kernel::metrics::Metrics;
-use kernel::token::TokenVerifier;
+use kernel::rate::RateLimits;
+use kernel::redis::Redis;
+use kernel::token::{KeySource, Revocations, TokenVerifier};
 use kernel::{Error, Module};
 use reqwest::Client;
 use serde_json::Value;
@@ -82,12 +85,29 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     check_data_dir(&config.data.dir)?;
     let client = http_client()?;
     let metrics = Metrics::default();
-    let registry = registry::build(&config, &client, &metrics).await?;
-    let verifier = Arc::new(TokenVerifier::new(registry.keys));
-    let databases: Vec<Db> = registry.modules.iter().map(|module| module.db.clone()).collect();
-
     let (stop, stopping) = watch::channel(false);
     let mut tasks = Vec::new();
+    let redis = Redis::new(&config.redis, &metrics).map_err(StartError::Other)?;
+    if let Some(redis) = &redis {
+        tasks.push(tokio::spawn(redis.clone().keep_connected(stopping.clone())));
+        redis.tried().await;
+    }
+    let cache = Cache::new(&config.cache, redis.as_ref());
+    let limits = RateLimits::new(&config.rate_limit, redis.clone(), &metrics);
+    let limits = Arc::new(limits.map_err(StartError::Other)?);
+    let registry = registry::build(&config, &client, &metrics, cache, redis).await?;
+    let verifier =
+        Arc::new(TokenVerifier::new(registry.keys.clone(), registry.revocations.clone()));
+    let databases: Vec<Db> = registry.modules.iter().map(|module| module.db.clone()).collect();
+    if !registry.modules.is_empty() {
+        // A start forgets no session that has ended.
+        registry.revocations.renew_from(&*registry.keys).await;
+        tasks.push(tokio::spawn(renew_revocations(
+            registry.revocations,
+            registry.keys,
+            stopping.clone(),
+        )));
+    }
     for module in &registry.modules {
         let relay =
             Relay::new(module.db.clone(), registry.subscribers.clone(), config.events.clone());
@@ -99,11 +119,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let mut servers = Vec::new();
     let address = api.local_addr().map_err(|e| StartError::Other(e.to_string()))?;
+    let checks = Checks { verifier, limits };
     servers.push(serve_api(
         &config,
         api,
         &registry.modules,
-        &verifier,
+        &checks,
         &client,
         &databases,
         &metrics,
@@ -169,6 +190,13 @@ fn http_client() -> Result<Client, StartError> {
         .map_err(|error| StartError::Other(error.to_string()))
 }
 
+/// What the guards of all modules share.
+#[derive(Clone)]
+struct Checks {
+    verifier: Arc<TokenVerifier>,
+    limits: Arc<RateLimits>,
+}
+
 /// A local row of the routing table.
 #[derive(Clone)]
 struct Local {
@@ -180,7 +208,7 @@ fn serve_api(
     config: &Config,
     listener: TcpListener,
     modules: &[Module],
-    verifier: &Arc<TokenVerifier>,
+    checks: &Checks,
     client: &Client,
     databases: &[Db],
     metrics: &Metrics,
@@ -196,7 +224,8 @@ fn serve_api(
             "Requests done anew after the database aborted their transaction.",
             &[("module", module.name)],
         );
-        let guard = Data::new(Guard { operations, verifier: verifier.clone(), db, retried });
+        let Checks { verifier, limits } = checks.clone();
+        let guard = Data::new(Guard { operations, verifier, limits, db, retried });
         locals.push(Local { module: module.clone(), guard });
     }
     let upstreams: Vec<Data<Upstream>> = MODULES
@@ -366,4 +395,12 @@ async fn ring(db: Db, mut stop: watch::Receiver<bool>) {
         () = db.ring() => {}
         _ = stop.changed() => {}
     }
+}
+
+async fn renew_revocations(
+    revocations: Arc<Revocations>,
+    keys: Arc<dyn KeySource>,
+    stop: watch::Receiver<bool>,
+) {
+    revocations.keep_renewed(&*keys, stop).await;
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kernel::cache::Cache;
 use kernel::metrics::Metrics;
 
 use crate::config::{Config, defaults};
@@ -14,9 +15,11 @@ pub async fn documents() -> Result<BTreeMap<String, String>, String> {
     let layers = defaults().merge(figment::providers::Serialized::default("data.dir", &dir));
     let config = Config::load(&layers).map_err(|e| e.to_string())?;
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
-    let registry = crate::registry::build(&config, &reqwest::Client::new(), &Metrics::default())
-        .await
-        .map_err(|e| e.to_string())?;
+    let client = reqwest::Client::new();
+    let registry =
+        crate::registry::build(&config, &client, &Metrics::default(), Cache::default(), None)
+            .await
+            .map_err(|e| e.to_string())?;
     let mut documents = BTreeMap::new();
     for (name, spec) in crate::spec::specs(&registry.modules) {
         let text = serde_json::to_string_pretty(&crate::spec::with_examples(spec))

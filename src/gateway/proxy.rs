@@ -53,9 +53,13 @@ pub async fn forward(
     for (name, value) in request.headers() {
         // Who the caller is, a module learns from the token alone.
         let name = name.as_str();
-        if !HOP_BY_HOP.contains(&name) && name != "content-length" && !name.starts_with("x-erp-") {
+        let is_ours = name == "content-length" || name == "x-forwarded-for";
+        if !HOP_BY_HOP.contains(&name) && !is_ours && !name.starts_with("x-erp-") {
             outgoing = outgoing.header(name, value.as_bytes());
         }
+    }
+    if let Some(way) = way(&request) {
+        outgoing = outgoing.header("x-forwarded-for", way);
     }
     if let Ok(id) = kernel::ctx::REQUEST.try_with(|scope| scope.request_id.to_string()) {
         outgoing = outgoing.header("x-request-id", id);
@@ -79,4 +83,11 @@ pub async fn forward(
     }
     let stream = answer.bytes_stream().map_err(std::io::Error::other);
     Ok(response.streaming(stream))
+}
+
+/// The addresses the request came by, ours to say the last of them.
+fn way(request: &HttpRequest) -> Option<String> {
+    let peer = request.peer_addr()?.ip().to_string();
+    let before = request.headers().get_all("x-forwarded-for").filter_map(|v| v.to_str().ok());
+    Some(before.chain([peer.as_str()]).collect::<Vec<_>>().join(", "))
 }

@@ -19,6 +19,8 @@ use contracts::auth::{Auth, Served};
 use kernel::config::Secret;
 use kernel::db::{Db, Migrations, Script};
 use kernel::module::ModuleDeps;
+use kernel::redis::Redis;
+use kernel::token::Revocations;
 use kernel::{Error, Module, Result};
 use sea_orm::{EntityTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,10 @@ pub struct Deps {
     pub module: ModuleDeps,
     /// Every permission an operation asks for, of all modules.
     pub permissions: Vec<String>,
+    /// Where those who check tokens in this process look.
+    pub revocations: Arc<Revocations>,
+    /// Where wrong passwords are counted for all replicas.
+    pub redis: Option<Redis>,
 }
 
 /// What `build` hands out.
@@ -76,6 +82,11 @@ pub const MIGRATIONS: Migrations = &[
         number: 101,
         name: "auth_triggers",
         sql: include_str!("../../../migrations/auth/0101_triggers.sql"),
+    },
+    Script {
+        number: 102,
+        name: "auth_ended_sessions",
+        sql: include_str!("../../../migrations/auth/0102_ended_sessions.sql"),
     },
 ];
 
@@ -101,8 +112,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
         config,
         permissions,
         passwords,
-        attempts: Attempts::default(),
+        attempts: Attempts::new(deps.redis),
         signer,
+        revocations: deps.revocations,
     });
     let data = web::Data::from(service.clone());
     let module = Module {

@@ -1,4 +1,4 @@
-//! What auth promises: the keys that check its tokens.
+//! What auth promises: the keys that check its tokens, and which sessions are over.
 
 use std::sync::Arc;
 
@@ -8,16 +8,25 @@ use kernel::remote::{Remote, Repeat};
 use kernel::token::PublicKey;
 use kernel::{Ctx, Result};
 
+use crate::ids::SessionId;
+
 #[async_trait]
 pub trait Auth: Send + Sync {
     /// The public keys of tokens that are still valid, the newest first.
     async fn verification_keys(&self, ctx: &Ctx) -> Result<Vec<PublicKey>>;
+
+    /// The sessions that ended within the life of an access token, in no order.
+    async fn ended_sessions(&self, ctx: &Ctx) -> Result<Vec<SessionId>>;
 }
 
 #[async_trait]
 impl Auth for Remote {
     async fn verification_keys(&self, ctx: &Ctx) -> Result<Vec<PublicKey>> {
         self.call("verification_keys", Repeat::Safe, ctx, &()).await
+    }
+
+    async fn ended_sessions(&self, ctx: &Ctx) -> Result<Vec<SessionId>> {
+        self.call("ended_sessions", Repeat::Safe, ctx, &()).await
     }
 }
 
@@ -29,6 +38,7 @@ impl ServeContract for Served {
     async fn serve(&self, method: &str, ctx: &Ctx, _body: &[u8]) -> Result<Vec<u8>> {
         match method {
             "verification_keys" => crate::answer(&self.0.verification_keys(ctx).await?),
+            "ended_sessions" => crate::answer(&self.0.ended_sessions(ctx).await?),
             other => Err(crate::no_such_method("auth", other)),
         }
     }

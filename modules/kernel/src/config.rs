@@ -125,3 +125,58 @@ pub struct EventsConfig {
     /// Events a relay takes at a time.
     pub batch: u64,
 }
+
+/// The Redis that replicas share; without a URL there is none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisConfig {
+    /// `redis://host:6379`, or `rediss://` with TLS; it may contain a password.
+    pub url: Secret,
+    /// Unless the URL has it.
+    pub password: Secret,
+    /// Whether it is a cluster, of which the URL names a node.
+    pub cluster: bool,
+    /// What every key begins with.
+    pub key_prefix: String,
+    /// Connections this process holds.
+    pub connections: usize,
+    /// Longest wait for an answer, after which the work goes on without it.
+    pub timeout_ms: u64,
+}
+
+/// What is kept of answers.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheConfig {
+    /// Whether this process's own memory serves where there is no Redis.
+    pub in_process: InProcess,
+    /// Answers a process keeps in its own memory.
+    pub max_entries: usize,
+}
+
+/// Where the memory of one process may stand in for Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InProcess {
+    /// For modules whose data are in a file: no other process writes there.
+    Auto,
+    /// For every module; right only if one process writes.
+    On,
+    Off,
+}
+
+/// How many requests a caller may make; a rate of 0 sets no limit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitConfig {
+    /// Requests a second without a valid token, for each address.
+    pub anonymous_per_s: u32,
+    /// As many of them may come at once.
+    pub anonymous_burst: u32,
+    /// Requests a second of each user.
+    pub user_per_s: u32,
+    /// As many of them may come at once.
+    pub user_burst: u32,
+    /// Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+}

@@ -3,6 +3,7 @@
 //! idempotency and events, and calls between modules.
 
 pub mod background;
+pub mod cache;
 pub mod config;
 pub mod ctx;
 pub mod db;
@@ -16,6 +17,8 @@ pub mod module;
 pub mod money;
 pub mod page;
 pub mod quantity;
+pub mod rate;
+pub mod redis;
 pub mod remote;
 pub mod text;
 pub mod token;

@@ -55,6 +55,8 @@ pub struct ModuleDeps {
     pub sql: crate::config::SqlConfig,
     pub company: crate::config::CompanyConfig,
     pub subscriptions: crate::events::Subscriptions,
+    /// Where answers to single reads are kept.
+    pub cache: crate::cache::Cache,
     /// Where it counts what an operator watches.
     pub metrics: crate::metrics::Metrics,
 }

@@ -1,5 +1,7 @@
 //! Access tokens: what they say, and how a module checks one without asking anybody.
 
+mod revocations;
+
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
@@ -12,6 +14,8 @@ use tokio::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+
+pub use revocations::Revocations;
 
 /// `iss` of every token.
 pub const ISSUER: &str = "erp";
@@ -86,10 +90,12 @@ pub struct PublicKey {
     pub usage: String,
 }
 
-/// Where the public keys come from: auth, in this process or another.
+/// What is asked of auth, in this process or another.
 #[async_trait]
 pub trait KeySource: Send + Sync {
     async fn verification_keys(&self) -> Result<Vec<PublicKey>>;
+    /// The sessions that ended within the life of an access token.
+    async fn ended_sessions(&self) -> Result<Vec<Uuid>>;
 }
 
 /// Tokens remembered as verified; beyond that all are verified anew.
@@ -98,6 +104,7 @@ const MAX_REMEMBERED: usize = 10_000;
 /// Checks tokens against keys held in memory.
 pub struct TokenVerifier {
     source: Arc<dyn KeySource>,
+    revocations: Arc<Revocations>,
     keys: RwLock<Keys>,
     /// When the keys were last asked for; also makes the asking single-flight.
     refreshed_at: Mutex<Option<Instant>>,
@@ -112,7 +119,7 @@ struct Keys {
 }
 
 impl TokenVerifier {
-    pub fn new(source: Arc<dyn KeySource>) -> Self {
+    pub fn new(source: Arc<dyn KeySource>, revocations: Arc<Revocations>) -> Self {
         // The algorithm is fixed here, not taken from the token: no `none`, no
         // key confusion.
         let mut validation = Validation::new(Algorithm::EdDSA);
@@ -122,14 +129,24 @@ impl TokenVerifier {
         validation.leeway = LEEWAY_S;
         TokenVerifier {
             source,
+            revocations,
             keys: RwLock::default(),
             refreshed_at: Mutex::new(None),
             validation,
         }
     }
 
-    /// The claims of a valid token; otherwise 401 `invalid_token` or `token_expired`.
+    /// The claims of a valid token; otherwise 401 `invalid_token`, `token_expired` or
+    /// `session_ended`.
     pub async fn verify(&self, token: &str) -> Result<Arc<Claims>> {
+        let claims = self.verify_signed(token).await?;
+        if self.revocations.contains(claims.sid) {
+            return Err(Error::unauthenticated("session_ended", "the session has ended"));
+        }
+        Ok(claims)
+    }
+
+    async fn verify_signed(&self, token: &str) -> Result<Arc<Claims>> {
         if let Some(claims) = self.keys().verified.get(token).cloned() {
             // Of all that was checked, only the time goes on.
             return match claims.exp + LEEWAY_S as i64 >= Utc::now().timestamp() {

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 
 pub use needs::available;
 pub use postgres::PostgresServer;
-pub use redis::{REDIS_PASSWORD, Redis};
+pub use redis::{REDIS_PASSWORD, Redis, TlsRedis};
 pub use spelling::{spell, triggers, words};
 
 /// Connections a module of a test opens at most.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::available;
+
 /// Longest start of the server.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -45,12 +47,44 @@ impl Redis {
         Some(redis)
     }
 
+    /// With TLS as well, under a certificate for `localhost`.
+    pub fn start_tls() -> Option<TlsRedis> {
+        if !available("redis") {
+            return None;
+        }
+        // Kept until the server, which has read them, is gone.
+        let certificates = std::env::temp_dir().join(format!("erp-redis-tls-{}", Uuid::now_v7()));
+        std::fs::create_dir(&certificates).expect("a directory");
+        let script = "set -e
+            new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+            openssl req -x509 $new -keyout ca.key -out ca.pem -days 2 -subj /CN=test
+            openssl req $new -keyout key.pem -out request.pem -subj /CN=localhost
+            echo subjectAltName=DNS:localhost >names
+            openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial \
+                -out certificate.pem -days 2 -extfile names";
+        let made = Command::new("sh").current_dir(&certificates).args(["-c", script]).output();
+        let made = made.expect("a shell");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let file = |name: &str| certificates.join(name).display().to_string();
+        let port = free_port();
+        let redis = Redis::start_with(&[
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            &file("certificate.pem"),
+            "--tls-key-file",
+            &file("key.pem"),
+            "--tls-ca-cert-file",
+            &file("ca.pem"),
+            "--tls-auth-clients",
+            "no",
+        ])?;
+        Some(TlsRedis { _redis: redis, port, certificates })
+    }
+
     /// With these options of the command line on top.
     pub fn start_with(options: &[&str]) -> Option<Redis> {
-        if Command::new("redis-server").arg("--version").output().is_err() {
-            let required = std::env::var("ERP_TEST_REQUIRE").unwrap_or_default();
-            assert!(!required.split(',').any(|lane| lane == "redis"), "redis-server is required");
-            println!("skipped: redis-server is not installed");
+        if !available("redis") {
             return None;
         }
         let dir = std::env::temp_dir().join(format!("erp-redis-{}", Uuid::now_v7()));
@@ -125,6 +159,31 @@ impl Redis {
             }
         }
         None
+    }
+}
+
+/// A server that speaks TLS.
+pub struct TlsRedis {
+    _redis: Redis,
+    port: u16,
+    certificates: PathBuf,
+}
+
+impl TlsRedis {
+    /// Where it is, without the password.
+    pub fn url(&self) -> String {
+        format!("rediss://localhost:{}", self.port)
+    }
+
+    /// The certificate of who signed the server's.
+    pub fn authority(&self) -> PathBuf {
+        self.certificates.join("ca.pem")
+    }
+}
+
+impl Drop for TlsRedis {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.certificates);
     }
 }
 

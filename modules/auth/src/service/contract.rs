@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use contracts::auth::Auth;
+use contracts::ids::SessionId;
 use kernel::token::PublicKey;
 use kernel::{Ctx, Result};
 
@@ -11,5 +12,9 @@ use crate::service::Service;
 impl Auth for Service {
     async fn verification_keys(&self, _: &Ctx) -> Result<Vec<PublicKey>> {
         Ok(self.signer.public_keys().to_vec())
+    }
+
+    async fn ended_sessions(&self, _: &Ctx) -> Result<Vec<SessionId>> {
+        self.ended_lately().await
     }
 }

@@ -60,6 +60,7 @@ impl Service {
         let id = after.id.uuid();
         tx.audit("user", id, Some(&view(before, roles.clone())), Some(&view(after, roles)))?;
         tx.commit().await?;
+        self.tell_ended().await;
         Ok(Reply::no_content())
     }
 }

@@ -17,7 +17,10 @@ mod sessions;
 pub(crate) mod signing;
 mod users;
 
+use std::sync::Arc;
+
 use kernel::db::Db;
+use kernel::token::Revocations;
 
 use crate::Config;
 use crate::service::passwords::Passwords;
@@ -34,4 +37,6 @@ pub(crate) struct Service {
     pub passwords: Passwords,
     pub attempts: Attempts,
     pub signer: Signer,
+    /// What this process knows of ended sessions.
+    pub revocations: Arc<Revocations>,
 }

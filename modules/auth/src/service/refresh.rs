@@ -102,6 +102,7 @@ impl Service {
         );
         end_session(&mut tx, session, EndReason::RefreshTokenReused).await?;
         tx.commit().await?;
+        self.tell_ended().await;
         Err(Error::RefreshTokenReused.into())
     }
 }

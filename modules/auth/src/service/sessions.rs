@@ -1,7 +1,5 @@
 //! Signing in and out.
 
-use std::time::Instant;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::ids::{SessionId, UserId};
 use kernel::config::Secret;
@@ -12,6 +10,7 @@ use kernel::{Actor, Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect,
 };
 
 use crate::entities::session::EndReason;
@@ -23,6 +22,9 @@ use crate::service::lookup::grants_of;
 use crate::service::refresh::NewToken;
 use crate::service::signing::Holder;
 use crate::service::users::name_key;
+
+/// How far the clocks of two machines may be apart.
+const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(1);
 
 impl Service {
     /// Checks name and password and begins a session.
@@ -53,18 +55,18 @@ impl Service {
         password: &Secret,
         user: Option<&user::Model>,
     ) -> Result<Option<Hidden>> {
-        self.attempts.check(name_key, Instant::now())?;
+        self.attempts.check(name_key).await?;
         let turn = self.passwords.turn(ctx).await?;
         // Others may have failed while this one waited.
-        self.attempts.check(name_key, Instant::now())?;
+        self.attempts.check(name_key).await?;
         let stored = user.map(|user| &user.password_hash);
         let verdict = self.passwords.verify(turn, password.expose(), stored).await?;
         if !verdict.matches || !user.is_some_and(|user| user.is_active) {
-            self.attempts.failed(name_key, Instant::now());
+            self.attempts.failed(name_key).await;
             tracing::warn!(user.id = ?user.map(|user| user.id), "refused a password");
             return Err(Error::InvalidCredentials.into());
         }
-        self.attempts.succeeded(name_key);
+        self.attempts.succeeded(name_key).await;
         Ok(verdict.rehashed)
     }
 
@@ -75,7 +77,8 @@ impl Service {
         rehashed: Option<Hidden>,
     ) -> Result<TokenSet> {
         let mut tx = self.db.begin(&as_user(ctx, checked.id, &checked.username)).await?;
-        let user = user::Entity::find_by_id(checked.id).one(&*tx).await?;
+        // Locked, so that disabling the user ends this session too.
+        let user = user::Entity::find_by_id(checked.id).lock_exclusive().one(&*tx).await?;
         // Disabled while the password was being checked.
         let user = user.filter(|user| user.is_active).ok_or(Error::InvalidCredentials)?;
         if let Some(password_hash) = rehashed {
@@ -110,7 +113,32 @@ impl Service {
         {
             end_session(&mut tx, before, EndReason::SignedOut).await?;
         }
-        tx.reply(Reply::no_content()).await
+        let reply = tx.reply(Reply::no_content()).await?;
+        self.tell_ended().await;
+        Ok(reply)
+    }
+
+    /// Has this process refuse the tokens of sessions that have just ended; the others learn
+    /// of it within seconds.
+    pub(super) async fn tell_ended(&self) {
+        let read = async {
+            let ended = self.ended_lately().await?;
+            Ok(ended.into_iter().map(SessionId::uuid).collect())
+        };
+        if let Err(error) = self.revocations.renew(read).await {
+            // It is tried again every few seconds.
+            tracing::warn!(error = ?error, "cannot tell which sessions have ended");
+        }
+    }
+
+    /// Sessions whose tokens may not have expired yet.
+    pub(crate) async fn ended_lately(&self) -> Result<Vec<SessionId>> {
+        let life = TimeDelta::seconds(self.config.access_token_ttl_s as i64) + CLOCK_DIFFERENCE;
+        let select = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::EndedAt.gt(Utc::now() - life));
+        Ok(select.into_tuple().all(self.db.read()).await?)
     }
 
     /// Access token and refresh token of a session, with the permissions as they are now.

@@ -110,8 +110,13 @@ impl Service {
         }
         let roles = roles_of(&*tx, vec![id]).await?.remove(&id).unwrap_or_default();
         let after = view(after, roles.clone());
+        let is_disabled = before.is_active && !after.is_active;
         tx.audit("user", id.uuid(), Some(&view(before, roles)), Some(&after))?;
-        tx.reply(Reply::ok(&after)).await
+        let reply = tx.reply(Reply::ok(&after)).await?;
+        if is_disabled {
+            self.tell_ended().await;
+        }
+        Ok(reply)
     }
 
     pub(crate) async fn set_user_roles(

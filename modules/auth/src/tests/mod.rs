@@ -63,9 +63,12 @@ async fn deps(dir: &std::path::Path) -> Deps {
             },
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: &[],
+            cache: Default::default(),
             metrics: Default::default(),
         },
         permissions: KNOWN.map(str::to_owned).into(),
+        revocations: Default::default(),
+        redis: None,
     }
 }
 
@@ -95,6 +98,7 @@ async fn fixture() -> Fixture {
         permissions: deps.permissions,
         passwords,
         attempts: Attempts::default(),
+        revocations: Default::default(),
         signer,
     };
     Fixture { service: Arc::new(service), dir }

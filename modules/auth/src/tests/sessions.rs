@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{TimeDelta, Utc};
+use contracts::ids::SessionId;
 use kernel::Ctx;
 use kernel::db::execute;
 use kernel::token::{KeySource, PublicKey, TokenVerifier};
+use uuid::Uuid;
 
 use super::{Fixture, PASSWORD, everything, fixture, lines};
 use crate::routes::users::UserPatch;
@@ -19,6 +21,15 @@ impl KeySource for Keys {
     async fn verification_keys(&self) -> kernel::Result<Vec<PublicKey>> {
         Ok(self.0.signer.public_keys().to_vec())
     }
+
+    async fn ended_sessions(&self) -> kernel::Result<Vec<Uuid>> {
+        Ok(self.0.ended_lately().await?.into_iter().map(SessionId::uuid).collect())
+    }
+}
+
+fn verifier(fixture: &Fixture) -> TokenVerifier {
+    let source = Arc::new(Keys(fixture.service.clone()));
+    TokenVerifier::new(source, fixture.service.revocations.clone())
 }
 
 async fn error_code(fixture: &Fixture, token: &str) -> String {
@@ -28,7 +39,7 @@ async fn error_code(fixture: &Fixture, token: &str) -> String {
 #[tokio::test]
 async fn an_access_token_says_who_it_is_and_what_they_may() {
     let fixture = fixture().await;
-    let verifier = TokenVerifier::new(Arc::new(Keys(fixture.service.clone())));
+    let verifier = verifier(&fixture);
     let sales = fixture.role_id("sales").await;
     let ada = fixture.create_user("Ada", vec![sales]).await.expect("created");
     let tokens = fixture.sign_in("ADA", PASSWORD).await.expect("signed in");
@@ -38,8 +49,32 @@ async fn an_access_token_says_who_it_is_and_what_they_may() {
     assert!(claims.permissions.contains(&"sales.*".to_owned()));
     assert!(!claims.permissions.contains(&"*".to_owned()));
     let other = super::fixture().await;
-    let foreign = TokenVerifier::new(Arc::new(Keys(other.service.clone())));
+    let source = Arc::new(Keys(other.service.clone()));
+    let foreign = TokenVerifier::new(source, Arc::default());
     assert!(foreign.verify(&tokens.access_token).await.is_err());
+}
+
+#[tokio::test]
+async fn what_has_ended_is_known_as_long_as_a_token_of_it_could_be_good() {
+    let fixture = fixture().await;
+    let tokens = fixture.sign_in("admin", PASSWORD).await.expect("signed in");
+    let verifier = verifier(&fixture);
+    verifier.verify(&tokens.access_token).await.expect("valid");
+    let ended_ago = async |seconds: i64| {
+        // A session that began like the first and ended then.
+        let db = &fixture.service.db;
+        let tx = db.begin(&Ctx::system("test")).await.expect("begun");
+        let insert = "INSERT INTO sessions (id, user_id, expires_at, ended_at, end_reason, created_at) \
+                     SELECT $1, user_id, expires_at, $2, 'signed_out', created_at FROM sessions LIMIT 1";
+        let id = SessionId::new();
+        let at = Utc::now() - TimeDelta::seconds(seconds);
+        execute(&*tx, insert, vec![id.into(), at.into()]).await.expect("inserted");
+        tx.commit().await.expect("committed");
+        fixture.service.ended_lately().await.expect("read").contains(&id)
+    };
+    assert!(ended_ago(0).await);
+    assert!(ended_ago(900).await);
+    assert!(!ended_ago(1000).await);
 }
 
 #[tokio::test]

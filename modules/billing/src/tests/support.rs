@@ -65,6 +65,7 @@ impl Books {
             sql: sql.clone(),
             company,
             subscriptions: SUBSCRIPTIONS,
+            cache: Default::default(),
             metrics: Default::default(),
         };
         let config = Config {

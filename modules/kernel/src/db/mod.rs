@@ -38,6 +38,7 @@ pub use roles::{Reach, create, inspect};
 pub use tx::{Change, Tx};
 pub use values::{Column, Values};
 
+use crate::cache::ModuleCache;
 use crate::config::{DataConfig, Secret, Synchronous};
 use crate::ctx::{Ctx, count_statement};
 use crate::db::address::Address;
@@ -62,6 +63,7 @@ struct Inner {
     module: &'static str,
     writer: Writer,
     read: Reader,
+    cache: ModuleCache,
     subscriptions: Subscriptions,
     /// For each subscriber a count of the commits that published something for it.
     published: HashMap<&'static str, watch::Sender<u64>>,
@@ -79,6 +81,7 @@ impl Db {
         migrations: Migrations,
         deps: &ModuleDeps,
     ) -> Result<Self> {
+        let is_file = deps.sql.connection_string(module).is_none();
         let (writer, read) = match deps.sql.connection_string(module) {
             Some(url) => open_postgres(module, migrations, deps, url).await?,
             None => open_sqlite(module, migrations, deps).await?,
@@ -88,6 +91,7 @@ impl Db {
             module,
             writer,
             read,
+            cache: deps.cache.of_module(module, is_file, &deps.metrics),
             subscriptions: deps.subscriptions,
             published: subscribers.map(|name| (*name, watch::Sender::new(0))).collect(),
             is_relaying: AtomicBool::new(false),
@@ -108,6 +112,10 @@ impl Db {
     /// For reading outside a transaction.
     pub fn read(&self) -> &Reader {
         &self.0.read
+    }
+
+    pub(crate) fn cache(&self) -> &ModuleCache {
+        &self.0.cache
     }
 
     pub(crate) fn subscriptions(&self) -> Subscriptions {

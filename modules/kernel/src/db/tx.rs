@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use futures_util::future::join;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, SqlErr, Value};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -36,6 +37,8 @@ pub struct Tx {
     ctx: Ctx,
     now: DateTime<Utc>,
     changes: Vec<Change>,
+    /// What shows something else from now on, beside what changed.
+    touched: Vec<(&'static str, Uuid)>,
     events: Vec<Event>,
 }
 
@@ -50,7 +53,7 @@ impl Tx {
     pub(super) fn new(turn: Turn, db: Db, ctx: Ctx) -> Self {
         // As exact as every database keeps it.
         let now = Utc::now().trunc_subsecs(6);
-        Tx { turn, db, ctx, now, changes: Vec::new(), events: Vec::new() }
+        Tx { turn, db, ctx, now, changes: Vec::new(), touched: Vec::new(), events: Vec::new() }
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -89,6 +92,12 @@ impl Tx {
         after: &impl Serialize,
     ) -> Result<()> {
         self.audit(resource_type, resource_id, None::<&()>, Some(after))
+    }
+
+    /// Notes that the answer to a read of this changes with this transaction, though no audit
+    /// row of it does ([`Db::cached`]).
+    pub fn touch(&mut self, resource_type: &'static str, resource_id: Uuid) {
+        self.touched.push((resource_type, resource_id));
     }
 
     /// Publishes an event: it is delivered if, and only if, this commits. Events of
@@ -145,8 +154,16 @@ impl Tx {
     async fn finish(self, mut batch: Batch) -> Result<()> {
         let head = self.add_audit(&mut batch).await?;
         let woken = self.add_events(&mut batch)?;
-        batch.run(self.turn.txn()).await?;
-        self.turn.finish(head).await?;
+        let changed = self.changes.iter().map(|change| (change.resource_type, change.resource_id));
+        let changed = changed.chain(self.touched.iter().copied());
+        let (written, stale) =
+            join(batch.run(self.turn.txn()), self.db.cache().begin_change(changed)).await;
+        let committed = match written {
+            Ok(()) => self.turn.finish(head).await,
+            Err(error) => Err(error),
+        };
+        stale.end().await;
+        committed?;
         woken.into_iter().for_each(|subscriber| self.db.wake(subscriber));
         Ok(())
     }

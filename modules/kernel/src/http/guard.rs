@@ -16,6 +16,7 @@ use crate::error::{Error, Result, TRANSACTION_ABORTED};
 use crate::http::extract::ReadBody;
 use crate::http::operations::{Access, Operation, Operations};
 use crate::metrics::Counter;
+use crate::rate::{self, RateLimits, Verdict};
 use crate::token::{Permissions, TokenVerifier};
 
 /// Tries of a request whose transaction the database aborts, the first one included.
@@ -30,6 +31,7 @@ pub struct Guard {
     pub db: Db,
     /// Requests done anew after the database aborted their transaction.
     pub retried: Counter,
+    pub limits: Arc<RateLimits>,
 }
 
 /// Middleware: finds the operation, checks the token, the permission and the headers,
@@ -38,12 +40,51 @@ pub async fn guard<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
-    match admit(&request).await {
-        Ok(ctx) => answer(request, ctx, &next).await,
+    let Some(guard) = request.app_data::<web::Data<Guard>>().cloned() else {
+        return Err(Error::internal("a module is mounted without its guard").into());
+    };
+    let found = identify(&guard, &request).await;
+    let verdict = guard.limits.count(counted_as(&guard, &request, &found)).await;
+    let limit = verdict.as_ref().map_or(Ok(()), Verdict::check);
+    let admitted =
+        limit.and(found).and_then(|(operation, caller)| admit(&request, operation, caller));
+    let mut response = match admitted {
+        Ok(ctx) => answer(request, ctx, &next).await?,
         Err(error) => {
             let response = error.error_response();
-            Ok(request.into_response(response).map_into_right_body())
+            request.into_response(response).map_into_right_body()
         }
+    };
+    if let Some(verdict) = verdict {
+        verdict.write(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// What is asked for, and by whom.
+async fn identify<'a>(
+    guard: &'a Guard,
+    request: &ServiceRequest,
+) -> Result<(&'a Operation, Caller)> {
+    let operation = guard.operations.find(request.method(), request.path())?;
+    let caller = match &operation.access {
+        Access::Public => Caller::anonymous(),
+        Access::SignedIn | Access::Permission(_) => {
+            signed_in(request.headers(), &guard.verifier).await?
+        }
+    };
+    Ok((operation, caller))
+}
+
+/// A user is one caller wherever they are; all others are their address.
+fn counted_as(
+    guard: &Guard,
+    request: &ServiceRequest,
+    found: &Result<(&Operation, Caller)>,
+) -> rate::Caller {
+    match found {
+        Ok((_, Caller { actor: Actor { id: Some(id), .. }, .. })) => rate::Caller::User(*id),
+        _ => guard.limits.address(request),
     }
 }
 
@@ -97,23 +138,13 @@ fn anew<B>(response: ServiceResponse<B>, matched: &actix_web::dev::Path<Url>) ->
     request
 }
 
-async fn admit(request: &ServiceRequest) -> Result<Ctx> {
-    let guard = request
-        .app_data::<web::Data<Guard>>()
-        .ok_or_else(|| Error::internal("a module is mounted without its guard"))?;
-    let operation = guard.operations.find(request.method(), request.path())?;
+fn admit(request: &ServiceRequest, operation: &Operation, caller: Caller) -> Result<Ctx> {
+    if let Access::Permission(permission) = &operation.access
+        && !caller.permissions.allow(permission)
+    {
+        return Err(Error::forbidden(permission));
+    }
     let headers = request.headers();
-    let caller = match &operation.access {
-        Access::Public => Caller::anonymous(),
-        Access::SignedIn => signed_in(headers, &guard.verifier).await?,
-        Access::Permission(permission) => {
-            let caller = signed_in(headers, &guard.verifier).await?;
-            if !caller.permissions.allow(permission) {
-                return Err(Error::forbidden(permission));
-            }
-            caller
-        }
-    };
     check_query(request, operation)?;
     let request_id = REQUEST
         .try_with(|scope| scope.request_id.clone())

@@ -26,6 +26,7 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("415", "UnsupportedMediaType", "The body is not JSON."),
     ("422", "Unprocessable", "The body breaks a rule; `errors` points at the fields."),
     ("428", "PreconditionRequired", "The If-Match header is missing."),
+    ("429", "TooManyRequests", "The caller made too many requests: wait Retry-After seconds."),
     ("500", "InternalError", "Something failed on our side; nothing was changed."),
     ("503", "Unavailable", "Try again after Retry-After seconds."),
 ];
@@ -139,17 +140,24 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         }
     }
 
-    let mut statuses = vec!["400", "500", "503"];
+    let mut statuses = vec!["400", "429", "500", "503"];
     let mut codes = vec![
         "internal_error",
         "database_busy",
         "database_unavailable",
         "transaction_aborted",
         "invalid_query",
+        "rate_limited",
     ];
     if !is_public {
         statuses.extend(["401", "403"]);
-        codes.extend(["token_required", "invalid_token", "token_expired", "permission_denied"]);
+        codes.extend([
+            "token_required",
+            "invalid_token",
+            "token_expired",
+            "session_ended",
+            "permission_denied",
+        ]);
     }
     if path.contains('{') {
         statuses.push("404");

@@ -47,6 +47,7 @@ pub async fn reopen(Dir(dir, sql): &Dir, subscriptions: Subscriptions) -> Db {
         },
         company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
         subscriptions,
+        cache: Default::default(),
         metrics: Default::default(),
     };
     Db::open("test", NONE, &deps).await.expect("the database opens")

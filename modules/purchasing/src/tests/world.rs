@@ -149,6 +149,7 @@ impl World {
             },
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: contracts::events::SUBSCRIPTIONS,
+            cache: Default::default(),
             metrics: Default::default(),
         };
         let shelf = Arc::new(Shelf::default());

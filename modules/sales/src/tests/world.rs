@@ -164,6 +164,7 @@ impl World {
             },
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: &[],
+            cache: Default::default(),
             metrics: Default::default(),
         };
         let config = Config { expiry_interval_s: 10, quotation_validity_days: 30 };

@@ -104,6 +104,7 @@ impl Bench {
             },
             company: CompanyConfig { currency: Currency::EUR, rounding: Rounding::HalfUp },
             subscriptions: SUBSCRIPTIONS,
+            cache: Default::default(),
             metrics: Default::default(),
         };
         let opened = open(Config { expiry_interval_s }, Deps { module }).await;

@@ -66,6 +66,7 @@ impl World {
                 sql: test_support::sql(&["orders"]).await,
                 company,
                 subscriptions: SUBSCRIPTIONS,
+                cache: Default::default(),
                 metrics: Default::default(),
             },
             sales: others.clone(),
