@@ -166,7 +166,8 @@ async fn list_bills(service: Data<Service>, query: Query<ListBills>) -> Result<R
 )]
 #[get("/bills/{id}")]
 async fn get_bill(service: Data<Service>, id: Path<BillId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.bill(*id).await?))
+    let read = async || Ok(Reply::ok(&service.bill(*id).await?));
+    service.db.cached("bill", id.uuid(), read).await
 }
 
 /// Enter bill

@@ -176,5 +176,6 @@ async fn list_credit_notes(service: Data<Service>, query: Query<ListCreditNotes>
 )]
 #[get("/credit-notes/{id}")]
 async fn get_credit_note(service: Data<Service>, id: Path<CreditNoteId>) -> Result<Reply> {
-    Ok(Reply::plain(&service.credit_note(*id).await?))
+    let read = async || Ok(Reply::plain(&service.credit_note(*id).await?));
+    service.db.cached("credit_note", id.uuid(), read).await
 }

@@ -158,7 +158,8 @@ async fn list_invoices(service: Data<Service>, query: Query<ListInvoices>) -> Re
 )]
 #[get("/invoices/{id}")]
 async fn get_invoice(service: Data<Service>, id: Path<InvoiceId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.invoice(*id).await?))
+    let read = async || Ok(Reply::ok(&service.invoice(*id).await?));
+    service.db.cached("invoice", id.uuid(), read).await
 }
 
 /// Issue invoice

@@ -96,5 +96,6 @@ async fn list_journal_entries(
 )]
 #[get("/journal-entries/{id}")]
 async fn get_journal_entry(service: Data<Service>, id: Path<JournalEntryId>) -> Result<Reply> {
-    Ok(Reply::plain(&service.journal_entry(*id).await?))
+    let read = async || Ok(Reply::plain(&service.journal_entry(*id).await?));
+    service.db.cached("journal_entry", id.uuid(), read).await
 }

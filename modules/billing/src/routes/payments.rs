@@ -159,7 +159,8 @@ async fn list_payments(service: Data<Service>, query: Query<ListPayments>) -> Re
 )]
 #[get("/payments/{id}")]
 async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.payment(*id).await?))
+    let read = async || Ok(Reply::ok(&service.payment(*id).await?));
+    service.db.cached("payment", id.uuid(), read).await
 }
 
 /// Record payment

@@ -106,7 +106,8 @@ async fn list_tax_rates(service: Data<Service>, query: Query<ListTaxRates>) -> R
 )]
 #[get("/tax-rates/{id}")]
 async fn get_tax_rate(service: Data<Service>, id: Path<TaxRateId>) -> Result<Reply> {
-    Ok(Reply::ok(&TaxRate::from(service.tax_rate(*id).await?)))
+    let read = async || Ok(Reply::ok(&TaxRate::from(service.tax_rate(*id).await?)));
+    service.db.cached("tax_rate", id.uuid(), read).await
 }
 
 /// Create tax rate

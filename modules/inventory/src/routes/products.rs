@@ -125,8 +125,11 @@ async fn list_products(service: Data<Service>, query: Query<ListProducts>) -> Re
 )]
 #[get("/products/{id}")]
 async fn get_product(service: Data<Service>, id: Path<ProductId>) -> Result<Reply> {
-    let product = service.product(*id).await?;
-    Ok(Reply::ok(&Product::from(product)))
+    let read = async || {
+        let product = service.product(*id).await?;
+        Ok(Reply::ok(&Product::from(product)))
+    };
+    service.db.cached("product", id.uuid(), read).await
 }
 
 /// Create product

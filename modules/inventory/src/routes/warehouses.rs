@@ -99,8 +99,11 @@ async fn list_warehouses(service: Data<Service>, query: Query<ListWarehouses>) -
 )]
 #[get("/warehouses/{id}")]
 async fn get_warehouse(service: Data<Service>, id: Path<WarehouseId>) -> Result<Reply> {
-    let warehouse = service.warehouse(*id).await?;
-    Ok(Reply::ok(&Warehouse::from(warehouse)))
+    let read = async || {
+        let warehouse = service.warehouse(*id).await?;
+        Ok(Reply::ok(&Warehouse::from(warehouse)))
+    };
+    service.db.cached("warehouse", id.uuid(), read).await
 }
 
 /// Create warehouse

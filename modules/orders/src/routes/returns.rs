@@ -138,5 +138,6 @@ async fn list_returns(service: Data<Service>, query: Query<ListReturns>) -> Resu
 )]
 #[get("/returns/{id}")]
 async fn get_return(service: Data<Service>, id: Path<ReturnId>) -> Result<Reply> {
-    Ok(Reply::plain(&service.goods_return(*id).await?))
+    let read = async || Ok(Reply::plain(&service.goods_return(*id).await?));
+    service.db.cached("return", id.uuid(), read).await
 }

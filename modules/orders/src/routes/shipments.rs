@@ -211,7 +211,8 @@ async fn list_shipments(service: Data<Service>, query: Query<ListShipments>) -> 
 )]
 #[get("/shipments/{id}")]
 async fn get_shipment(service: Data<Service>, id: Path<ShipmentId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.shipment(*id).await?))
+    let read = async || Ok(Reply::ok(&service.shipment(*id).await?));
+    service.db.cached("shipment", id.uuid(), read).await
 }
 
 /// Update shipment

@@ -114,7 +114,8 @@ async fn list_receipts(service: Data<Service>, query: Query<ListReceipts>) -> Re
 )]
 #[get("/receipts/{id}")]
 async fn get_receipt(service: Data<Service>, id: Path<ReceiptId>) -> Result<Reply> {
-    Ok(Reply::plain(&service.receipt(*id).await?))
+    let read = async || Ok(Reply::plain(&service.receipt(*id).await?));
+    service.db.cached("receipt", id.uuid(), read).await
 }
 
 /// Create receipt

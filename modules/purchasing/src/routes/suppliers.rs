@@ -135,7 +135,8 @@ async fn list_suppliers(service: Data<Service>, query: Query<ListSuppliers>) -> 
 )]
 #[get("/suppliers/{id}")]
 async fn get_supplier(service: Data<Service>, id: Path<SupplierId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.supplier(*id).await?))
+    let read = async || Ok(Reply::ok(&service.supplier(*id).await?));
+    service.db.cached("supplier", id.uuid(), read).await
 }
 
 /// Create supplier

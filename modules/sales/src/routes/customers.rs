@@ -173,7 +173,8 @@ async fn list_customers(service: Data<Service>, query: Query<ListCustomers>) -> 
 )]
 #[get("/customers/{id}")]
 async fn get_customer(service: Data<Service>, id: Path<CustomerId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.customer_with_credit(*id).await?))
+    let read = async || Ok(Reply::ok(&service.customer_with_credit(*id).await?));
+    service.db.cached("customer", id.uuid(), read).await
 }
 
 /// Create customer

@@ -120,7 +120,8 @@ async fn list_price_lists(service: Data<Service>, query: Query<ListPriceLists>) 
 )]
 #[get("/price-lists/{id}")]
 async fn get_price_list(service: Data<Service>, id: Path<PriceListId>) -> Result<Reply> {
-    Ok(Reply::ok(&PriceList::from(service.price_list(*id).await?)))
+    let read = async || Ok(Reply::ok(&PriceList::from(service.price_list(*id).await?)));
+    service.db.cached("price_list", id.uuid(), read).await
 }
 
 /// Create price list

@@ -220,7 +220,10 @@ async fn list_quotations(service: Data<Service>, query: Query<ListQuotations>) -
 )]
 #[get("/quotations/{id}")]
 async fn get_quotation(service: Data<Service>, id: Path<QuotationId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.quotation(*id).await?))
+    // On the day after its last, what is kept shows the actions of the day before until the
+    // job that expires it has been there: seconds, in which they are refused.
+    let read = async || Ok(Reply::ok(&service.quotation(*id).await?));
+    service.db.cached("quotation", id.uuid(), read).await
 }
 
 /// Draft quotation

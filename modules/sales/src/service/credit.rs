@@ -180,6 +180,7 @@ impl Service {
             *freed.entry(after.customer_id).or_default() += share(&before).held;
             tx.audit("credit_exposure", after.order_id.uuid(), Some(&before), Some(after))?;
         }
+        freed.keys().for_each(|customer| tx.touch("customer", customer.uuid()));
         if !freed.is_empty() {
             free_holds(&tx, freed).await?;
         }

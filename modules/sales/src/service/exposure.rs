@@ -120,6 +120,7 @@ pub(crate) async fn put_exposure(
         } else {
             let given_back = Share::default().minus(share(before));
             move_credit(tx, before.customer_id, given_back, Limit::Passed).await?;
+            tx.touch("customer", before.customer_id.uuid());
         }
     }
     if !move_credit(tx, after.customer_id, taken, limit).await? {
@@ -132,6 +133,7 @@ pub(crate) async fn put_exposure(
     let replace = OnConflict::column(Column::OrderId).update_columns(columns).to_owned();
     Entity::insert(row).on_conflict(replace).exec_without_returning(&**tx).await?;
     tx.audit("credit_exposure", after.order_id.uuid(), before, Some(after))?;
+    tx.touch("customer", after.customer_id.uuid());
     Ok(true)
 }
 

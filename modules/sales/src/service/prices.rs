@@ -81,6 +81,7 @@ impl Service {
         let list = PriceList::from(row.update(&*tx).await?);
         let after: Vec<_> = request.prices.iter().map(Price::from).collect();
         tx.audit("price_list_prices", id.uuid(), Some(&before), Some(&after))?;
+        tx.touch("price_list", id.uuid());
         tx.reply(Reply::ok(&list)).await
     }
 

@@ -121,6 +121,7 @@ async fn post(tx: &mut Tx, event: &Event, entry: Entry) -> Result<()> {
     let sql = "UPDATE customer_credit SET open_receivables_minor = open_receivables_minor + $2 \
                WHERE customer_id = $1";
     execute(&**tx, sql, vec![entry.customer_id.into(), entry.amount_minor.into()]).await?;
+    tx.touch("customer", entry.customer_id.uuid());
     tx.audit_new("receivable_entry", entry.document_id, &row)
 }
 

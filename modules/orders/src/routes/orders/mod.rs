@@ -141,7 +141,8 @@ async fn list_orders(service: Data<Service>, query: Query<ListOrders>) -> Result
 )]
 #[get("/orders/{id}")]
 async fn get_order(service: Data<Service>, id: Path<OrderId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.order(*id).await?))
+    let read = async || Ok(Reply::ok(&service.order(*id).await?));
+    service.db.cached("order", id.uuid(), read).await
 }
 
 /// Create order

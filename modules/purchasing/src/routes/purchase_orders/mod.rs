@@ -111,7 +111,8 @@ async fn list_purchase_orders(
 )]
 #[get("/purchase-orders/{id}")]
 async fn get_purchase_order(service: Data<Service>, id: Path<PurchaseOrderId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.purchase_order(*id).await?))
+    let read = async || Ok(Reply::ok(&service.purchase_order(*id).await?));
+    service.db.cached("purchase_order", id.uuid(), read).await
 }
 
 /// Create purchase order
