@@ -27,11 +27,17 @@ pub struct Process {
 
 impl Process {
     pub fn start(data_dir: &Path) -> Process {
+        Process::start_with(data_dir, &[])
+    }
+
+    /// With these variables in its environment.
+    pub fn start_with(data_dir: &Path, variables: &[(&str, &str)]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_erp"))
             .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .env("ERP__AUTH__ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env("ERP__TELEMETRY__LEVEL", "error")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the executable starts");

@@ -11,6 +11,7 @@ use erp::gateway::MODULES;
 use erp::{Running, start};
 use figment::Figment;
 use figment::providers::Serialized;
+use futures_util::future::BoxFuture;
 use kernel::config::SqlConfig;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -35,6 +36,7 @@ pub struct Server {
     pub api: Api,
     pub data_dir: PathBuf,
     sql: SqlConfig,
+    layers: Figment,
     running: Vec<Running>,
 }
 
@@ -51,9 +53,9 @@ impl Server {
     }
 
     /// The same, with the data in PostgreSQL whatever the other tests run on.
-    pub async fn start_on_postgres() -> Server {
+    pub async fn start_on_postgres(settings: &[(&str, Value)]) -> Server {
         let sql = test_support::postgres_sql(&MODULES, fill).await;
-        Server::start_on(sql, Topology::OneProcess, &[]).await
+        Server::start_on(sql, Topology::OneProcess, settings).await
     }
 
     /// The same, with the data there.
@@ -79,7 +81,27 @@ impl Server {
             .await
             .ok();
         api.token = Some(text(&answer["access_token"]));
-        Server { api, data_dir, sql, running }
+        Server { api, data_dir, sql, layers, running }
+    }
+
+    /// Another process on the same database, with the same settings. Files can have only one.
+    pub async fn start_replica(&mut self) -> Api {
+        assert!(self.database().is_some());
+        let replica = run(&self.layers).await;
+        let api = Api { base: format!("http://{}", replica.address), ..self.api.clone() };
+        self.running.push(replica);
+        api
+    }
+
+    /// A figure of `/metrics` of the gateway, or the only process: all its labels together.
+    pub async fn figure(&self, name: &str) -> u64 {
+        let request = self.api.request(Method::GET, "/metrics");
+        let text = request.send().await.expect("an answer").text().await.expect("text");
+        let lines = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
+        });
+        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        values.sum()
     }
 
     /// The way to the database, if the data are not in files.
@@ -151,6 +173,10 @@ fn layers(data_dir: &Path, sql: &SqlConfig) -> Figment {
         .merge(Serialized::default("data.dir", data_dir))
         .merge(Serialized::default("data.synchronous", "normal"))
         .merge(Serialized::default("telemetry.level", "error"))
+        .merge(Serialized::default("telemetry.metrics", true))
+        // They all come from one address, as fast as they can.
+        .merge(Serialized::default("rate_limit.anonymous_per_s", 0))
+        .merge(Serialized::default("rate_limit.user_per_s", 0))
         .merge(Serialized::default("auth.admin_password", ADMIN_PASSWORD))
         .merge(Serialized::default("sql.max_connections", sql.max_connections));
     for (module, url) in &sql.connection_strings {
@@ -225,7 +251,12 @@ pub struct Api {
     client: Client,
     /// Where every exchange is written down, if anywhere.
     record: Option<Arc<Mutex<Vec<Exchange>>>>,
+    /// What happens after every change, if anything.
+    after: Option<After>,
 }
+
+/// Runs after a request.
+pub type After = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A request and its answer.
 #[derive(Clone, Debug)]
@@ -240,12 +271,17 @@ pub struct Exchange {
 impl Api {
     /// Nobody in particular, at this address.
     pub fn new(base: &str) -> Api {
-        Api { base: base.to_owned(), token: None, client: Client::new(), record: None }
+        Api { base: base.to_owned(), token: None, client: Client::new(), record: None, after: None }
     }
 
     /// The same caller, with every exchange written down.
     pub fn recording(&self, record: Arc<Mutex<Vec<Exchange>>>) -> Api {
         Api { record: Some(record), ..self.clone() }
+    }
+
+    /// The same caller, with `after` run after each change they made.
+    pub fn followed_by(&self, after: After) -> Api {
+        Api { after: Some(after), ..self.clone() }
     }
 
     /// The same server, as somebody with this token (or nobody).
@@ -281,6 +317,11 @@ impl Api {
         } else {
             serde_json::from_slice(&bytes).map_err(|e| e.to_string())?
         };
+        if let Some(after) = &self.after
+            && method != "GET"
+        {
+            after().await;
+        }
         if let Some(record) = &self.record {
             let exchange = Exchange { method, path, sent, status, received: body.clone() };
             record.lock().expect("whole").push(exchange);

@@ -18,16 +18,7 @@ async fn every_operation_works_as_its_example_says() {
     let server = Server::start().await;
     let recorded = Arc::new(Mutex::new(Vec::new()));
     let api = server.api.recording(recorded.clone());
-
-    people(&api).await;
-    let goods = goods(&api).await;
-    let customer = customer(&api, &goods).await;
-    server.settle().await;
-    selling(&server, &api, &goods, &customer).await;
-    server.settle().await;
-    buying(&server, &api, &goods).await;
-    server.settle().await;
-    looking_around(&api).await;
+    first_day(&server, &api).await;
     server.assert_invariants().await;
 
     let spec = server.api.get("/openapi.json").await.ok();
@@ -42,6 +33,19 @@ async fn every_operation_works_as_its_example_says() {
     let examples = serde_json::to_string_pretty(&examples).expect("JSON") + "\n";
     assert_file("openapi/examples.json", &examples);
     server.stop().await;
+}
+
+/// All of it, one request after the other.
+pub async fn first_day(server: &Server, api: &Api) {
+    people(api).await;
+    let goods = goods(api).await;
+    let customer = customer(api, &goods).await;
+    server.settle().await;
+    selling(server, api, &goods, &customer).await;
+    server.settle().await;
+    buying(server, api, &goods).await;
+    server.settle().await;
+    looking_around(api).await;
 }
 
 async fn people(api: &Api) {
