@@ -25,11 +25,15 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster below `dir` and starts it.
+    /// Starts the cluster below `dir`, made if it is not there.
     pub fn start(dir: &Path) -> Result<Postgres, String> {
         let bin =
             binaries().ok_or("PostgreSQL is not installed (Debian: apt install postgresql)")?;
         std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+        let ready = dir.join("ready");
+        if ready.exists() {
+            std::fs::remove_file(&ready).map_err(|e| format!("{}: {e}", ready.display()))?;
+        }
         let port = free_port()?;
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
@@ -38,7 +42,8 @@ impl Postgres {
         );
         let script = format!(
             "trap '' INT; set -e; cd {dir}; \
-             {bin}/initdb -D data -U erp -A trust -E UTF8 --no-locale >initdb.log 2>&1; \
+             test -d data || {bin}/initdb -D data -U erp -A trust -E UTF8 --no-locale \
+             >initdb.log 2>&1; \
              {bin}/pg_ctl -D data -o '{options}' -l postgres.log -w start >/dev/null; \
              touch ready; cat >/dev/null || true; \
              {bin}/pg_ctl -D data -m fast stop >/dev/null",
@@ -49,7 +54,7 @@ impl Postgres {
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut watch = command.spawn().map_err(|e| format!("a shell: {e}"))?;
         let begun = Instant::now();
-        while !dir.join("ready").exists() {
+        while !ready.exists() {
             let ended = watch.try_wait().map_err(|e| e.to_string())?.is_some();
             if ended || begun.elapsed() > START_LIMIT {
                 return Err(format!("PostgreSQL did not start: see {}", dir.display()));

@@ -268,6 +268,47 @@ async fn the_books_tell_what_was_paid() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn ageing_tells_who_owes_what_for_how_long() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let company = company(api).await;
+    let draft = drafted(api, &company, "1").await;
+    let path = format!("/api/v1/billing/invoices/{}/issue", text(&draft["id"]));
+    let invoice = api.act(&path, &draft).await.ok();
+    let ageing = "/api/v1/billing/receivables-ageing";
+    let report = api.get(ageing).await.ok();
+    assert_eq!(report["totals"]["buckets"][0], json!({"up_to": 0, "amount": invoice["open"]}));
+    assert_eq!(report["data"][0]["customer_id"], invoice["customer_id"]);
+    assert_eq!(report["data"][0]["customer_name"], invoice["customer"]["name"]);
+
+    // 365 days on all of it is overdue.
+    let due_on: chrono::NaiveDate = text(&invoice["due_on"]).parse().expect("a day");
+    let later = due_on + chrono::Days::new(365);
+    let report = api.get(&format!("{ageing}?as_of={later}&buckets=364,365")).await.ok();
+    let overdue = json!({"over": 364, "up_to": 365, "amount": invoice["open"]});
+    assert_eq!(report["totals"]["buckets"][2], overdue);
+    assert_eq!(report["totals"]["balance"], invoice["open"]);
+    let yesterday = due_on - chrono::Days::new(400);
+    let report = api.get(&format!("{ageing}?as_of={yesterday}")).await.ok();
+    assert_eq!((&report["data"], &report["totals"]["balance"]), (&json!([]), &eur("0.00")));
+
+    let payables = "/api/v1/billing/payables-ageing";
+    assert_eq!(api.get(payables).await.ok()["totals"]["balance"], eur("0.00"));
+    for path in [ageing, payables] {
+        for buckets in ["", "30,30", "0", "30;60", "9999"] {
+            let answer = api.get(&format!("{path}?buckets={buckets}")).await;
+            answer.points_at(400, "invalid_query", "?buckets");
+        }
+        let answer = api.get(&format!("{path}?as_of=1066-10-14")).await;
+        answer.points_at(400, "invalid_query", "?as_of");
+        let answer = api.get(&format!("{path}?cursor=AAAA")).await;
+        answer.points_at(400, "invalid_cursor", "?cursor");
+    }
+    server.assert_invariants().await;
+    server.stop().await;
+}
+
 /// Orders and ships `quantity` of the first product; the draft of its invoice.
 async fn drafted(api: &Api, company: &Company, quantity: &str) -> Value {
     let order = json!({

@@ -54,6 +54,11 @@ pub const MIGRATIONS: Migrations = &[
         sql: include_str!("../../../migrations/billing/0101_triggers.sql"),
     },
     Script {
+        number: 102,
+        name: "billing_list_indexes",
+        sql: include_str!("../../../migrations/billing/0102_list_indexes.sql"),
+    },
+    Script {
         number: 103,
         name: "account_balance_parts",
         sql: include_str!("../../../migrations/billing/0103_account_balance_parts.sql"),

@@ -47,6 +47,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_triggers",
         sql: include_str!("../../../migrations/inventory/0101_triggers.sql"),
     },
+    Script {
+        number: 102,
+        name: "inventory_list_indexes",
+        sql: include_str!("../../../migrations/inventory/0102_list_indexes.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

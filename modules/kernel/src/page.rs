@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,6 +22,11 @@ pub struct Limit(u16);
 impl Limit {
     const DEFAULT: u16 = 50;
     const MAX: u16 = 200;
+
+    /// As a number of rows.
+    pub fn rows(self) -> usize {
+        self.0.into()
+    }
 }
 
 impl Default for Limit {
@@ -85,14 +90,7 @@ impl Cursor {
             .and_then(|bytes| Some((Uuid::from_slice(&bytes[..16]).ok()?, bytes)))
             .filter(|(id, bytes)| bytes[16..] == Self::checksum(*id, list))
             .map(|(id, _)| id)
-            .ok_or_else(|| {
-                let detail = "the cursor is not one this list gave";
-                Error::bad_request("invalid_cursor", detail).with_field(
-                    "?cursor",
-                    "invalid_cursor",
-                    detail,
-                )
-            })
+            .ok_or_else(invalid_cursor)
     }
 
     /// Not a secret, only a guard against cursors of other lists and typing errors:
@@ -101,6 +99,12 @@ impl Cursor {
         let digest = Sha256::new().chain_update(list).chain_update(id).finalize();
         [digest[0], digest[1], digest[2], digest[3]]
     }
+}
+
+/// The refusal of a cursor that is not one of the list.
+pub fn invalid_cursor() -> Error {
+    let detail = "the cursor is not one this list gave";
+    Error::bad_request("invalid_cursor", detail).with_field("?cursor", "invalid_cursor", detail)
 }
 
 /// One page of a list.
@@ -120,6 +124,21 @@ pub struct PageInfo {
 }
 
 impl<T> Page<T> {
+    /// A page of rows that were read by hand: those after [`PageRequest::after`] in the order
+    /// of their ids, one more than [`Limit::rows`] if there are.
+    pub fn cut(
+        mut data: Vec<T>,
+        id_of: impl Fn(&T) -> Uuid,
+        list: &str,
+        request: &PageRequest,
+    ) -> Self {
+        let has_more = data.len() > request.limit.rows();
+        data.truncate(request.limit.rows());
+        let last = data.last().filter(|_| has_more);
+        let next_cursor = last.map(|row| Cursor::after(id_of(row), list));
+        Page { data, page: PageInfo { next_cursor, has_more } }
+    }
+
     /// The same page with every row converted.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page { data: self.data.into_iter().map(f).collect(), page: self.page }
@@ -132,6 +151,13 @@ pub struct PageRequest {
     pub limit: Limit,
     pub cursor: Option<Cursor>,
     pub sort: Sort,
+}
+
+impl PageRequest {
+    /// The id that the page begins after, if it is not the first.
+    pub fn after(&self, list: &str) -> Result<Option<Uuid>> {
+        self.cursor.as_ref().map(|cursor| cursor.read(list)).transpose()
+    }
 }
 
 /// Fetches one page of `select`, keyed by `key` (a UUIDv7 column). `list` names the
@@ -149,24 +175,25 @@ where
     M: FromQueryResult + Sized + Send + Sync,
     C: ConnectionTrait,
 {
-    let limit = usize::from(request.limit.0);
-    let mut select = match request.sort {
-        Sort::NewestFirst => select.order_by_desc(key),
-        Sort::OldestFirst => select.order_by_asc(key),
+    let order = match request.sort {
+        Sort::NewestFirst => Order::Desc,
+        Sort::OldestFirst => Order::Asc,
     };
-    if let Some(cursor) = &request.cursor {
-        let after = cursor.read(list)?;
-        select = match request.sort {
-            Sort::NewestFirst => select.filter(key.lt(after)),
-            Sort::OldestFirst => select.filter(key.gt(after)),
+    let mut keys = select.select_only().column(key).order_by(key, order.clone());
+    if let Some(after) = request.after(list)? {
+        keys = match request.sort {
+            Sort::NewestFirst => keys.filter(key.lt(after)),
+            Sort::OldestFirst => keys.filter(key.gt(after)),
         };
     }
     // One row more than asked for tells whether there is another page.
-    let mut data = select.limit(limit as u64 + 1).all(conn).await?;
-    let has_more = data.len() > limit;
-    data.truncate(limit);
-    let next_cursor = data.last().filter(|_| has_more).map(|row| Cursor::after(id_of(row), list));
-    Ok(Page { data, page: PageInfo { next_cursor, has_more } })
+    let keys = keys.limit(request.limit.rows() as u64 + 1).into_query();
+    // First the keys, then their rows. An index that begins with what the list is filtered by
+    // and ends with the key answers the inner part by itself, which makes it cheaper than going
+    // through the table by its key until enough rows match: what PostgreSQL would do
+    // otherwise, and without end where what matches is rare or long past.
+    let rows = E::find().filter(key.in_subquery(keys)).order_by(key, order);
+    Ok(Page::cut(rows.all(conn).await?, id_of, list, request))
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "sales_triggers",
         sql: include_str!("../../../migrations/sales/0101_triggers.sql"),
     },
+    Script {
+        number: 102,
+        name: "sales_list_indexes",
+        sql: include_str!("../../../migrations/sales/0102_list_indexes.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -109,7 +109,7 @@ pub(crate) struct NewBill {
     pub billed_on: Option<NaiveDate>,
     /// By the supplier's terms where not given; not before `billed_on`.
     pub due_on: Option<NaiveDate>,
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1, max_items = 5000)]
     pub lines: Vec<NewBillLine>,
 }
 

@@ -84,7 +84,7 @@ pub(crate) struct CreditNoteLine {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCreditNote {
     /// All that is left of the invoice where not given.
-    #[schema(min_items = 1, max_items = 1000, nullable = false)]
+    #[schema(min_items = 1, max_items = 5000, nullable = false)]
     pub lines: Option<Vec<NewCreditNoteLine>>,
     pub reason: Note,
     /// Today (UTC) where not given; not before the last credit note of the year's series.

@@ -72,7 +72,8 @@ impl ListJournalEntries {
 
 /// List journal entries
 ///
-/// With their lines. Newest first unless `sort` says otherwise.
+/// With their lines. Newest first unless `sort` says otherwise; between days (`from`, `to`) in
+/// the order of the days they are dated.
 #[utoipa::path(
     tag = "Journal entries",
     params(ListJournalEntries),

@@ -1,6 +1,7 @@
 //! The module's endpoints, relative to `/api/v1/billing`.
 
 pub(crate) mod accounts;
+pub(crate) mod ageing;
 pub(crate) mod bills;
 pub(crate) mod credit_notes;
 pub(crate) mod documents;
@@ -22,6 +23,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     payments::configure(routes);
     bills::configure(routes);
     accounts::configure(routes);
+    ageing::configure(routes);
     journal_entries::configure(routes);
     invariants::configure(routes);
 }

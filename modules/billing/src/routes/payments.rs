@@ -93,7 +93,7 @@ pub(crate) struct NewPayment {
     pub external_key: Option<Text<1, 100>>,
     /// What it settles at once; the rest can be allocated later.
     #[serde(default)]
-    #[schema(max_items = 1000)]
+    #[schema(max_items = 5000)]
     pub allocations: Vec<NewAllocation>,
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct NewAllocation {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AllocatePayment {
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1, max_items = 5000)]
     pub allocations: Vec<NewAllocation>,
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct TotalsRequest {
     pub prices_include_tax: bool,
     /// The company's where not given.
     pub rounding_mode: Option<RoundingMode>,
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1, max_items = 5000)]
     pub lines: Vec<TotalsLine>,
 }
 

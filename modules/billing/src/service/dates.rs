@@ -1,6 +1,7 @@
 //! Business dates.
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
+use uuid::Uuid;
 
 use crate::error::Error;
 
@@ -33,6 +34,13 @@ pub(crate) fn days_after(date: NaiveDate, days: i64) -> NaiveDate {
     chrono::TimeDelta::try_days(days).and_then(|d| date.checked_add_signed(d)).unwrap_or(date)
 }
 
+/// An id before all that are made on `date` (UTC) or later: they begin with the time. What is
+/// dated later than `date` has none before it, even if clocks differ by a day.
+pub(crate) fn first_id_of(date: NaiveDate) -> Uuid {
+    let millis = date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+    Uuid::from_u128((millis.max(0) as u128) << 80)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +61,14 @@ mod tests {
         assert_eq!(code("2026-03-02"), "date_in_future");
         assert_eq!(code("1899-12-31"), "date_out_of_range");
         assert_eq!(code("+10000-01-01"), "date_out_of_range");
+    }
+
+    #[test]
+    fn ids_made_on_a_day_follow_its_first() {
+        let today = Utc::now().date_naive();
+        assert!(first_id_of(today) < Uuid::now_v7());
+        assert!(first_id_of(days_after(today, 1)) > Uuid::now_v7());
+        assert_eq!(first_id_of(day("1900-01-01")), Uuid::nil());
     }
 
     #[test]

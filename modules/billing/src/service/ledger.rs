@@ -7,17 +7,23 @@ use contracts::ids::JournalEntryId;
 use kernel::Result;
 use kernel::db::query_all;
 use kernel::money::{Currency, Money};
-use kernel::page::{Page, fetch};
-use sea_orm::sea_query::Query;
+use kernel::page::{Page, PageRequest, Sort, fetch, invalid_cursor};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, JoinType, Order,
+    QueryFilter, QueryOrder, QuerySelect, Select,
 };
+use uuid::Uuid;
 
+use crate::entities::journal_entry::SourceType;
 use crate::entities::{account, account_balance, journal_entry, journal_line};
 use crate::routes::accounts::{Account, AccountBalance, Chart, TrialBalance};
 use crate::routes::journal_entries::{JournalEntry, JournalLine, ListJournalEntries};
 use crate::service::Service;
-use crate::service::dates::check_range;
+use crate::service::dates::{check_range, first_id_of};
+
+/// The name of the list of entries in its cursors.
+const LIST: &str = "journal-entries";
 
 /// Both sides of an account.
 #[derive(Clone, Copy, Debug, Default, FromQueryResult)]
@@ -51,8 +57,7 @@ impl Service {
         Ok(Chart { data: rows.collect() })
     }
 
-    /// As of a day, from the lines of the entries until then; of now, from the balances that
-    /// are kept up.
+    /// From the balances that are kept up; as of a day, less what is dated later.
     pub(crate) async fn trial_balance(&self, as_of: Option<NaiveDate>) -> Result<TrialBalance> {
         if let Some(as_of) = as_of {
             check_day(as_of, "?as_of")?;
@@ -89,12 +94,19 @@ impl Service {
         &self,
         query: ListJournalEntries,
     ) -> Result<Page<JournalEntry>> {
+        let request = query.page();
+        let by_day = query.from.is_some() || query.to.is_some();
         let mut select = journal_entry::Entity::find();
         if let Some(source_type) = query.source_type {
             select = select.filter(journal_entry::Column::SourceType.eq(source_type));
         }
         if let Some(source_id) = query.source_id {
             select = select.filter(journal_entry::Column::SourceId.eq(source_id));
+            if query.source_type.is_none() {
+                // The index on sources begins with their type: so it serves all of them.
+                let any = SourceType::iter();
+                select = select.filter(journal_entry::Column::SourceType.is_in(any));
+            }
         }
         if let Some(from) = query.from {
             check_day(from, "?from")?;
@@ -105,17 +117,35 @@ impl Service {
             select = select.filter(journal_entry::Column::EntryOn.lte(to));
         }
         if let Some(account) = &query.account {
-            let of_account = Query::select()
-                .column(journal_line::Column::EntryId)
-                .from(journal_line::Entity)
-                .and_where(journal_line::Column::Account.eq(&**account))
-                .to_owned();
-            select = select.filter(journal_entry::Column::Id.in_subquery(of_account));
+            // Joined, not looked for: the lines of an account are read in the order of their
+            // entries, however rare or frequent the account is. An entry may have two.
+            let lines = journal_entry::Entity::belongs_to(journal_line::Entity)
+                .from(journal_entry::Column::Id)
+                .to(journal_line::Column::EntryId);
+            select = select
+                .join(JoinType::InnerJoin, lines.into())
+                .filter(journal_line::Column::Account.eq(&**account))
+                .filter(Expr::cust(
+                    "journal_lines.position = (SELECT MIN(b.position) FROM journal_lines AS b \
+                     WHERE b.entry_id = journal_lines.entry_id \
+                     AND b.account = journal_lines.account)",
+                ));
+            if let Some(after) = request.after(LIST)?.filter(|_| !by_day) {
+                // As of the entries' ids, which no database concludes by itself.
+                let entry_id = journal_line::Column::EntryId;
+                select = select.filter(match request.sort {
+                    Sort::NewestFirst => entry_id.lt(after),
+                    Sort::OldestFirst => entry_id.gt(after),
+                });
+            }
         }
-        let id_of = |row: &journal_entry::Model| row.id.uuid();
-        let request = query.page();
-        let key = journal_entry::Column::Id;
-        let page = fetch(self.db.read(), select, key, id_of, "journal-entries", &request).await?;
+        let page = match by_day {
+            true => page_by_day(self.db.read(), select, &request).await?,
+            false => {
+                let key = journal_entry::Column::Id;
+                fetch(self.db.read(), select, key, id_of, LIST, &request).await?
+            }
+        };
         let ids = page.data.iter().map(|row| row.id).collect();
         let mut lines = lines_of(self.db.read(), ids).await?;
         Ok(page.map(|row| {
@@ -144,12 +174,19 @@ impl Service {
         Ok(sides.collect())
     }
 
+    /// The balances less what is dated later: the nearer the day, the less there is to read.
+    /// An entry is never dated after it was made, so ids tell where later ones begin.
     async fn sides_as_of(&self, as_of: NaiveDate) -> Result<HashMap<String, Sides>> {
-        let sql = "SELECT l.account, CAST(SUM(l.debit_minor) AS BIGINT) AS debit, \
-            CAST(SUM(l.credit_minor) AS BIGINT) AS credit \
-            FROM journal_lines l JOIN journal_entries e ON e.id = l.entry_id \
-            WHERE e.entry_on <= $1 GROUP BY l.account";
-        let rows: Vec<AccountSides> = query_all(self.db.read(), sql, vec![as_of.into()]).await?;
+        let sql = "SELECT b.account, \
+            CAST(b.debit_minor - COALESCE(later.debit, 0) AS BIGINT) AS debit, \
+            CAST(b.credit_minor - COALESCE(later.credit, 0) AS BIGINT) AS credit \
+            FROM account_totals b LEFT JOIN (\
+                SELECT l.account, SUM(l.debit_minor) AS debit, SUM(l.credit_minor) AS credit \
+                FROM journal_lines l JOIN journal_entries e ON e.id = l.entry_id \
+                WHERE e.entry_on > $1 AND e.id >= $2 AND l.entry_id >= $2 GROUP BY l.account\
+            ) later ON later.account = b.account";
+        let values = vec![as_of.into(), first_id_of(as_of).into()];
+        let rows: Vec<AccountSides> = query_all(self.db.read(), sql, values).await?;
         let sides = rows
             .into_iter()
             .map(|row| (row.account, Sides { debit: row.debit, credit: row.credit }));
@@ -157,9 +194,40 @@ impl Service {
     }
 }
 
+fn id_of(row: &journal_entry::Model) -> Uuid {
+    row.id.uuid()
+}
+
+/// A page in the order of days and, within one, of ids: what lies between two days is
+/// together then, and no page has to pass over what does not.
+async fn page_by_day(
+    conn: &impl ConnectionTrait,
+    select: Select<journal_entry::Entity>,
+    request: &PageRequest,
+) -> Result<Page<journal_entry::Model>> {
+    use journal_entry::Column::{EntryOn, Id};
+    let order = match request.sort {
+        Sort::NewestFirst => Order::Desc,
+        Sort::OldestFirst => Order::Asc,
+    };
+    let mut select = select.order_by(EntryOn, order.clone()).order_by(Id, order);
+    if let Some(after) = request.after(LIST)? {
+        let last = journal_entry::Entity::find_by_id(JournalEntryId::from_uuid(after));
+        let last = last.one(conn).await?.ok_or_else(invalid_cursor)?;
+        let place = Expr::tuple([EntryOn.into_expr(), Id.into_expr()]);
+        let place_of_last = Expr::tuple([last.entry_on.into(), last.id.into()]);
+        select = select.filter(match request.sort {
+            Sort::NewestFirst => place.lt(place_of_last),
+            Sort::OldestFirst => place.gt(place_of_last),
+        });
+    }
+    let rows = select.limit(request.limit.rows() as u64 + 1).all(conn).await?;
+    Ok(Page::cut(rows, id_of, LIST, request))
+}
+
 /// A day the books can have, as a query asks for it. Others do not even compare: in SQLite
 /// a date is text, of four digits for the year.
-fn check_day(day: NaiveDate, pointer: &'static str) -> Result<()> {
+pub(crate) fn check_day(day: NaiveDate, pointer: &'static str) -> Result<()> {
     check_range(day, pointer).map_err(|error| {
         let detail = error.to_string();
         kernel::Error::bad_request("invalid_query", &detail).with_field(

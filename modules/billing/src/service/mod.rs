@@ -1,5 +1,6 @@
 //! The module's rules and transactions, by resource.
 
+mod ageing;
 mod allocations;
 mod bills;
 mod contract;
@@ -31,8 +32,8 @@ use sea_orm::{DbErr, EntityTrait, IntoActiveModel, ModelTrait};
 use crate::Config;
 use crate::error::Error;
 
-/// The most lines a document has.
-pub(crate) const MAX_LINES: usize = 1000;
+/// The most lines a document has: those of the largest purchase order.
+pub(crate) const MAX_LINES: usize = 5000;
 
 /// What every rule works with.
 pub(crate) struct Service {
@@ -71,6 +72,5 @@ where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
 {
     let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
-    M::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
-    Ok(())
+    kernel::db::insert_all(&**tx, rows).await
 }

@@ -78,6 +78,51 @@ async fn entries_are_found_by_account_source_and_day() {
 }
 
 #[tokio::test]
+async fn an_entry_with_two_lines_on_an_account_is_listed_once() {
+    let books = Books::open().await;
+    let tx = books.service.db.begin(&user()).await.expect("a transaction");
+    let twice = entry(&[(account::BANK, 5), (account::BANK, 5), (account::REVENUE, -10)]);
+    post(&tx, twice).await.expect("posted");
+    tx.commit().await.expect("committed");
+    for code in ["1000", "4000"] {
+        let query = serde_json::from_value(json!({ "account": code })).expect("a query");
+        let page = books.service.list_journal_entries(query).await.expect("a page");
+        assert_eq!(page.data.len(), 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn between_days_entries_come_in_the_order_of_their_days() {
+    let books = Books::open().await;
+    let mut expected = Vec::new();
+    for days_ago in [3, 1, 2, 1, 9] {
+        let mut body = incoming(&customer(), "1.00", json!([]));
+        let on = today() - Days::new(days_ago);
+        body["received_on"] = json!(on);
+        let payment = books.pay(body).await.expect("paid");
+        expected.push((on, id::<()>(&payment).uuid()));
+    }
+    let from = today() - Days::new(5);
+    expected.retain(|(on, _)| *on >= from);
+    expected.sort();
+    for sort in ["created_at", "-created_at"] {
+        let mut found = Vec::new();
+        let mut query = json!({ "from": from, "sort": sort, "limit": 1 });
+        loop {
+            let asked = serde_json::from_value(query.clone()).expect("a query");
+            let page = books.service.list_journal_entries(asked).await.expect("a page");
+            found.extend(page.data.iter().map(|entry| (entry.entry_on, entry.source_id)));
+            match page.page.next_cursor {
+                Some(cursor) => query["cursor"] = json!(cursor),
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{sort}");
+        expected.reverse();
+    }
+}
+
+#[tokio::test]
 async fn the_trial_balance_is_known_for_every_day() {
     let books = Books::open().await;
     let customer = customer();

@@ -1,5 +1,6 @@
 //! Tests of the module as a whole, on a database of their own.
 
+mod ageing;
 mod bills;
 mod crediting;
 mod grni;

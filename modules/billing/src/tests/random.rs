@@ -22,9 +22,9 @@ enum Step {
     Ship { lines: Vec<(u32, u32, u8)>, includes_tax: bool, per_line: bool },
     Issue { which: u16, days_ago: u8 },
     Discard { which: u16 },
-    Pay { which: u16, share: u8, extra: u16 },
+    Pay { which: u16, share: u8, extra: u16, days_ago: u8 },
     Allocate { which: u16, to: u16, cents: u16 },
-    Credit { which: u16, line: u16, share: u8 },
+    Credit { which: u16, line: u16, share: u8, days_ago: u8 },
     CreditAll { which: u16 },
     Order { lines: Vec<(u8, u32)> },
     Receive { which: u16, share: u8, line: u16 },
@@ -57,12 +57,14 @@ fn step() -> impl Strategy<Value = Step> {
             }),
         3 => (which(), 0_u8..4).prop_map(|(which, days_ago)| Step::Issue { which, days_ago }),
         1 => which().prop_map(|which| Step::Discard { which }),
-        2 => (which(), share(), 0_u16..500)
-            .prop_map(|(which, share, extra)| Step::Pay { which, share, extra }),
+        2 => (which(), share(), 0_u16..500, 0_u8..4).prop_map(|(which, share, extra, days_ago)| {
+            Step::Pay { which, share, extra, days_ago }
+        }),
         2 => (which(), which(), 1_u16..2000)
             .prop_map(|(which, to, cents)| Step::Allocate { which, to, cents }),
-        3 => (which(), which(), share())
-            .prop_map(|(which, line, share)| Step::Credit { which, line, share }),
+        3 => (which(), which(), share(), 0_u8..4).prop_map(|(which, line, share, days_ago)| {
+            Step::Credit { which, line, share, days_ago }
+        }),
         1 => which().prop_map(|which| Step::CreditAll { which }),
         1 => prop::collection::vec((1_u8..50, price()), 1..4)
             .prop_map(|lines| Step::Order { lines }),
@@ -185,7 +187,9 @@ impl World {
                 let outcome = self.books.service.discard_invoice(&user(), id(&invoice)).await;
                 self.note(outcome.map(|_| Value::Null));
             }
-            Step::Pay { which, share, extra } => self.pay(which, share, extra).await,
+            Step::Pay { which, share, extra, days_ago } => {
+                self.pay((which, share, extra), days_ago).await;
+            }
             Step::Allocate { which, to, cents } => {
                 let (Some(payment), Some(invoice)) =
                     (pick(&self.payments, which), pick(&self.invoices, to))
@@ -198,7 +202,9 @@ impl World {
                 let outcome = self.books.allocate(id(&payment), body).await;
                 self.note(outcome);
             }
-            Step::Credit { which, line, share } => self.credit(which, line, share).await,
+            Step::Credit { which, line, share, days_ago } => {
+                self.credit((which, line, share), days_ago).await;
+            }
             Step::CreditAll { which } => {
                 let Some(invoice) = pick(&self.invoices, which) else { return };
                 let body = json!({ "reason": "all that is left" });
@@ -225,7 +231,7 @@ impl World {
         }
     }
 
-    async fn pay(&mut self, which: u16, share: u8, extra: u16) {
+    async fn pay(&mut self, (which, share, extra): (u16, u8, u16), days_ago: u8) {
         let Some(invoice) = pick(&self.invoices, which) else { return };
         let invoice = self.books.invoice(id(&invoice)).await;
         let amount = cents(&invoice["open"]) * i64::from(share) / 100;
@@ -235,20 +241,22 @@ impl World {
             0 => json!([]),
             _ => json!([{"invoice_id": invoice["id"], "amount": eur(&money(amount))}]),
         };
-        let body = incoming(&customer, &money(amount + i64::from(extra)), allocations);
+        let mut body = incoming(&customer, &money(amount + i64::from(extra)), allocations);
+        body["received_on"] = json!(today() - Days::new(days_ago.into()));
         let outcome = self.books.pay(body).await;
         if let Some(payment) = self.note(outcome) {
             self.payments.push(payment);
         }
     }
 
-    async fn credit(&mut self, which: u16, line: u16, share: u8) {
+    async fn credit(&mut self, (which, line, share): (u16, u16, u8), days_ago: u8) {
         let Some(invoice) = pick(&self.invoices, which) else { return };
         let line = pick(invoice["lines"].as_array().expect("lines"), line).expect("a line");
         let quantity: Quantity =
             serde_json::from_value(line["quantity"].clone()).expect("a quantity");
         let body = json!({
             "lines": [{"invoice_line_id": line["id"], "quantity": part(quantity, share)}],
+            "issued_on": today() - Days::new(days_ago.into()),
             "reason": "some of it"
         });
         let outcome = self.books.credit(id(&invoice), body).await;
@@ -387,9 +395,9 @@ fn opening() -> Vec<Step> {
         Step::Issue { which: 0, days_ago: 3 },
         Step::Discard { which: 1 },
         Step::Issue { which: 2, days_ago: 3 },
-        Step::Pay { which: 0, share: 50, extra: 500 },
+        Step::Pay { which: 0, share: 50, extra: 500, days_ago: 1 },
         Step::Allocate { which: 0, to: 0, cents: 100 },
-        Step::Credit { which: 0, line: 0, share: 30 },
+        Step::Credit { which: 0, line: 0, share: 30, days_ago: 2 },
         Step::CreditAll { which: 2 },
         Step::Order { lines: vec![(10, 335_000)] },
         Step::Receive { which: 0, share: 50, line: 0 },

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use actix_web::Responder;
 use actix_web::body::to_bytes;
 use actix_web::test::TestRequest;
-use chrono::{NaiveDate, Utc};
+use chrono::{Days, NaiveDate, Utc};
 use contracts::billing::RoundingMode;
 use contracts::events::{
     ApprovedLine, PurchaseOrderApproved, ReceiptPosted, ReceivedLine, ReceivedStockLine,
@@ -32,6 +32,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::routes::ageing::Ageing;
 use crate::service::Service;
 use crate::{Config, Deps, open};
 
@@ -110,6 +111,29 @@ impl Books {
             balance.accounts.iter().map(|a| (a.code.clone(), a.debit, a.credit)).collect()
         };
         assert_eq!(balances(&now), balances(&today));
+        for days in [0, 1, 2, 3, 5] {
+            self.assert_ageing(Utc::now().date_naive() - Days::new(days)).await;
+        }
+    }
+
+    /// Law B-10 at any day: ageing comes to the account of receivables, or of payables, and
+    /// is the sum of its rows.
+    async fn assert_ageing(&self, as_of: NaiveDate) {
+        let books = self.service.trial_balance(Some(as_of)).await.expect("a trial balance");
+        let balance = |code: &str| {
+            let account = books.accounts.iter().find(|account| account.code == code);
+            account.expect("the account").balance.minor()
+        };
+        let query = || {
+            let query = json!({ "as_of": as_of, "limit": 200, "buckets": "1,2,3" });
+            serde_json::from_value(query).expect("a query")
+        };
+        let owed = self.service.receivables_ageing(query()).await.expect("ageing");
+        let rows: Vec<_> = owed.data.iter().map(|row| &row.ageing).collect();
+        assert_sums(&rows, &owed.totals, balance("1100"), as_of);
+        let due = self.service.payables_ageing(query()).await.expect("ageing");
+        let rows: Vec<_> = due.data.iter().map(|row| &row.ageing).collect();
+        assert_sums(&rows, &due.totals, -balance("2000"), as_of);
     }
 
     /// Debit less credit of an account.
@@ -191,6 +215,22 @@ impl Books {
 
     pub async fn reject(&self, id: BillId) -> Result<Value> {
         body_of(self.service.reject_bill(&user(), id).await?).await
+    }
+}
+
+fn assert_sums(rows: &[&Ageing], totals: &Ageing, account: i64, as_of: NaiveDate) {
+    assert_eq!(totals.balance.minor(), account, "{as_of}: {totals:?}");
+    for (place, bucket) in totals.buckets.iter().enumerate() {
+        let amounts = rows.iter().map(|row| row.buckets[place].amount.minor());
+        assert_eq!(bucket.amount.minor(), amounts.sum::<i64>(), "{as_of}: {bucket:?}");
+    }
+    let credit: i64 = rows.iter().map(|row| row.credit.minor()).sum();
+    assert_eq!(totals.credit.minor(), credit, "{as_of}");
+    for row in rows {
+        let open: i64 = row.buckets.iter().map(|bucket| bucket.amount.minor()).sum();
+        assert_eq!(row.balance.minor(), open - row.credit.minor(), "{as_of}: {row:?}");
+        assert!(row.credit.minor() >= 0, "{as_of}: {row:?}");
+        assert!(row.buckets.iter().all(|bucket| bucket.amount.minor() >= 0), "{as_of}: {row:?}");
     }
 }
 

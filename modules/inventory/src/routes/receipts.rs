@@ -26,7 +26,7 @@ pub(super) fn configure(routes: &mut Routes) {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewStockReceipt {
     pub warehouse_id: WarehouseId,
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1, max_items = 5000)]
     pub lines: Vec<NewStockReceiptLine>,
     #[schema(example = "Opening stock")]
     pub reason: Note,

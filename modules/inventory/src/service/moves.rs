@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use contracts::ids::{ProductId, StockMoveId, WarehouseId};
 use kernel::Result;
-use kernel::db::Tx;
+use kernel::db::{Tx, insert_all};
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
@@ -38,7 +38,7 @@ pub(crate) struct NewMove {
     pub reverses_id: Option<StockMoveId>,
 }
 
-/// Writes the moves of a posting, in one statement, and notes the posting for the audit
+/// Writes the moves of a posting, and notes the posting for the audit
 /// log: once, because the moves themselves are a record that never changes.
 pub(crate) async fn post(
     tx: &mut Tx,
@@ -71,7 +71,7 @@ pub(crate) async fn post(
         })
         .collect();
     let active = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-    stock_move::Entity::insert_many(active).exec_without_returning(&**tx).await?;
+    insert_all(&**tx, active).await?;
     let posted: Vec<_> = rows.into_iter().map(StockMove::from).collect();
     tx.audit_new("stock_posting", posting.source_id, &posted)?;
     Ok(posted)

@@ -16,7 +16,7 @@ use crate::error::{Error, Shortage};
 use crate::service::backorders::fill_backorders;
 use crate::service::holds::{self, Hold, NewHold, Table};
 use crate::service::levels::{Key, Levels};
-use crate::service::{Service, check_line_count};
+use crate::service::{MAX_LINES, Service, check_line_count};
 
 impl Service {
     pub(crate) async fn reserve_for_order(&self, ctx: &Ctx, request: Reserve) -> Result<Reserved> {
@@ -129,7 +129,7 @@ fn key(line: &ReserveLine) -> Key {
 }
 
 fn check_lines(lines: &[ReserveLine]) -> Result<(), Error> {
-    check_line_count(lines.len())?;
+    check_line_count(lines.len(), MAX_LINES)?;
     let mut seen = BTreeSet::new();
     for (i, line) in lines.iter().enumerate() {
         if !line.quantity.is_positive() {

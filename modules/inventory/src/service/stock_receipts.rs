@@ -13,11 +13,11 @@ use crate::service::backorders::fill_backorders;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::{check_fineness, find_products, find_warehouse};
-use crate::service::{Service, business_date, check_line_count};
+use crate::service::{MAX_RECEIPT_LINES, Service, business_date, check_line_count};
 
 impl Service {
     pub(crate) async fn receive_stock(&self, ctx: &Ctx, new: NewStockReceipt) -> Result<Reply> {
-        check_line_count(new.lines.len())?;
+        check_line_count(new.lines.len(), MAX_RECEIPT_LINES)?;
         let mut tx = self.db.begin_once(ctx).await?;
         let received_on = business_date(&tx, new.received_on, "/received_on")?;
         let warehouse = find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?;

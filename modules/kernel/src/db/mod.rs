@@ -4,6 +4,7 @@
 mod address;
 mod conn;
 mod dialect;
+mod insert;
 mod invariants;
 mod lease;
 mod migrate;
@@ -29,6 +30,7 @@ use tokio::sync::{Notify, watch};
 
 pub use address::check_connection_string;
 pub use conn::{Reader, Txn};
+pub use insert::insert_all;
 pub use invariants::{Law, LawReport, LawReports, evaluate};
 pub use lease::Fence;
 pub(crate) use lease::{Lease, TTL};

@@ -285,7 +285,7 @@ impl Tx {
 }
 
 /// Parameters of one statement: SQLite takes 32766, PostgreSQL 65535.
-const MAX_PARAMETERS: usize = 30_000;
+pub(super) const MAX_PARAMETERS: usize = 30_000;
 
 /// Rows for one `INSERT` of several.
 struct Rows {

@@ -129,17 +129,20 @@ impl Relay {
             self.forget(delivered).await?;
         }
         // Each aggregate has a queue of its own: what failed or is parked holds back what
-        // came after it there, and nothing else.
+        // came after it there, and nothing else. What is held is found once, not for each row:
+        // PostgreSQL may believe an outbox to be empty that was a moment ago, and then compares
+        // all of it with all of it.
         let batch = self.config.batch;
         let mut values = vec![subscriber.into(), Utc::now().into(), (batch as i64).into()];
         let sql = format!(
-            "SELECT o.seq, o.subscriber, o.attempts, e.id, e.type, e.version, e.occurred_at, \
+            "WITH held AS MATERIALIZED (\
+                 SELECT aggregate_id, MIN(seq) AS seq FROM outbox WHERE subscriber = $1 \
+                 AND (parked_at IS NOT NULL OR next_attempt_at > $2) GROUP BY aggregate_id) \
+             SELECT o.seq, o.subscriber, o.attempts, e.id, e.type, e.version, e.occurred_at, \
              e.aggregate_id, e.aggregate_version, e.correlation_id, e.causation_id, e.actor, \
              e.data FROM outbox o JOIN events e ON e.id = o.event_id \
              WHERE o.subscriber = $1 AND o.seq NOT IN ({}) AND NOT EXISTS (\
-                 SELECT 1 FROM outbox p WHERE p.subscriber = o.subscriber \
-                 AND p.aggregate_id = o.aggregate_id AND p.seq <= o.seq \
-                 AND (p.parked_at IS NOT NULL OR p.next_attempt_at > $2)) \
+                 SELECT 1 FROM held h WHERE h.aggregate_id = o.aggregate_id AND h.seq <= o.seq) \
              ORDER BY o.seq LIMIT $3",
             delivered.placeholders(values.len())
         );

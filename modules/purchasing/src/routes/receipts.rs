@@ -63,7 +63,7 @@ pub(crate) struct ReceiptLine {
 pub(crate) struct NewReceipt {
     pub purchase_order_id: PurchaseOrderId,
     /// Everything that is open where absent.
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1, max_items = 5000)]
     pub lines: Option<Vec<NewReceiptLine>>,
     /// Today (UTC) where absent.
     pub received_on: Option<NaiveDate>,

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use contracts::billing::{CalculateTotals, LineToTotal, RoundingMode, Totals};
 use contracts::ids::{ProductId, PurchaseOrderId, PurchaseOrderLineId, WarehouseId};
 use contracts::inventory::{FindProducts, FindWarehouses, ProductInfo};
-use kernel::db::Tx;
+use kernel::db::{Tx, insert_all};
 use kernel::money::{Currency, Percent};
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::NotSet;
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::IntoActiveModel;
 
 use crate::entities::purchase_order_line;
 use crate::error::{Error, LineFault};
@@ -150,6 +150,6 @@ pub(crate) async fn insert_lines(
         billed: NotSet,
         ..line.into_active_model()
     });
-    purchase_order_line::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    insert_all(&**tx, rows).await?;
     Ok(lines)
 }

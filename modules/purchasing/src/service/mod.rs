@@ -27,8 +27,8 @@ use kernel::{Ctx, Result};
 use crate::error::Error;
 use crate::service::document::Document;
 
-/// Most lines a request may have.
-const MAX_LINES: usize = 1000;
+/// Most lines a request may have: a wholesaler's whole assortment in one order.
+const MAX_LINES: usize = 5000;
 
 /// Longest payment terms, as for customers.
 const MAX_PAYMENT_TERMS_DAYS: u16 = 120;
@@ -95,10 +95,10 @@ mod unit_tests {
     }
 
     #[test]
-    fn a_list_has_one_to_a_thousand_lines() {
+    fn a_list_has_one_to_five_thousand_lines() {
         let code = |count| check_line_count(count).map_err(kernel::Error::from);
         assert_eq!(code(0).expect_err("none").code(), "no_lines");
-        assert_eq!(code(1001).expect_err("many").code(), "too_many_lines");
-        assert!(code(1).is_ok() && code(1000).is_ok());
+        assert_eq!(code(5001).expect_err("many").code(), "too_many_lines");
+        assert!(code(1).is_ok() && code(5000).is_ok());
     }
 }

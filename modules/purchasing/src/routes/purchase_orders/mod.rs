@@ -40,7 +40,7 @@ pub(crate) struct NewPurchaseOrder {
     pub ordered_on: Option<NaiveDate>,
     /// When the goods should be there.
     pub expected_on: Option<NaiveDate>,
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1, max_items = 5000)]
     pub lines: Vec<NewPurchaseOrderLine>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct PurchaseOrderPatch {
     pub ordered_on: Option<NaiveDate>,
     #[serde(default, deserialize_with = "nullable")]
     pub expected_on: Option<Option<NaiveDate>>,
-    #[schema(nullable = false, min_items = 1, max_items = 1000)]
+    #[schema(nullable = false, min_items = 1, max_items = 5000)]
     pub lines: Option<Vec<NewPurchaseOrderLine>>,
 }
 
