@@ -339,7 +339,8 @@ pub fn check_data_dir(dir: &Path) -> Result<(), ConfigError> {
         ConfigError(format!("data.dir: {} cannot be written: {error}", dir.display()))
     };
     std::fs::create_dir_all(dir).map_err(refuse)?;
-    let probe = dir.join(".writable");
+    // Others may look at the same time.
+    let probe = dir.join(format!(".writable-{}", std::process::id()));
     std::fs::write(&probe, b"").map_err(refuse)?;
     std::fs::remove_file(&probe).map_err(refuse)
 }
