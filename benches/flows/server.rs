@@ -25,6 +25,8 @@ const MODULES: [&str; 6] = ["auth", "billing", "inventory", "orders", "purchasin
 /// server if it has one.
 pub struct DataDir {
     pub postgres: Option<Postgres>,
+    /// Beside PostgreSQL, where it is installed.
+    redis: Option<Redis>,
     path: PathBuf,
 }
 
@@ -32,9 +34,10 @@ impl DataDir {
     pub fn new(with_postgres: bool) -> Result<DataDir, String> {
         let path = std::env::temp_dir().join(format!("erp-flows-{}", Uuid::now_v7()));
         std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let mut dir = DataDir { postgres: None, path };
+        let mut dir = DataDir { postgres: None, redis: None, path };
         if with_postgres {
             dir.postgres = Some(Postgres::start(&dir.path.join("postgres"))?);
+            dir.redis = Redis::start(&dir.path)?;
         }
         Ok(dir)
     }
@@ -58,6 +61,37 @@ impl Drop for DataDir {
         drop(self.postgres.take());
         // Nothing is left to do about a directory that cannot be removed.
         let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// A Redis of its own, ended when dropped.
+struct Redis {
+    url: String,
+    child: Child,
+}
+
+impl Redis {
+    /// None where it is not installed.
+    fn start(dir: &Path) -> Result<Option<Redis>, String> {
+        let port = free_port()?;
+        let mut command = Command::new("redis-server");
+        command
+            .current_dir(dir)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        match command.spawn() {
+            Ok(child) => Ok(Some(Redis { url: format!("redis://127.0.0.1:{port}"), child })),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("redis-server: {error}")),
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -177,7 +211,8 @@ fn command(data_dir: &DataDir) -> Command {
 /// What a commit survives, as the server is set.
 pub fn durability(data_dir: &DataDir) -> Result<String, String> {
     if let Some(postgres) = &data_dir.postgres {
-        return Ok(postgres.conditions());
+        let redis = if data_dir.redis.is_some() { "with" } else { "without" };
+        return Ok(format!("{}; {redis} Redis", postgres.conditions()));
     }
     let output = command(data_dir).arg("check-config").output().map_err(|e| e.to_string())?;
     if !output.status.success() {

@@ -1,6 +1,7 @@
 //! What a company's operator does with PostgreSQL: roles, TLS, pools, migrations of several
 //! processes.
 
+mod aborted;
 mod doctor;
 mod migrations;
 mod pools;
