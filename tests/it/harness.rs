@@ -73,6 +73,13 @@ impl Server {
     ) -> Server {
         let data_dir = std::env::temp_dir().join(format!("erp-test-{}", Uuid::now_v7()));
         let mut layers = layers(&data_dir, &sql);
+        // Who has PostgreSQL has Redis as well, unless the test says which, or none.
+        let is_given = settings.iter().any(|(key, _)| *key == "redis.url");
+        if let Some(url) = sql.connection_strings.values().next().filter(|_| !is_given) {
+            for (key, value) in test_support::redis_settings(url.expose()) {
+                layers = layers.merge(Serialized::default(key, value));
+            }
+        }
         for (key, value) in settings {
             layers = layers.merge(Serialized::default(key, value));
         }

@@ -25,7 +25,7 @@ async fn a_hundred_clients_reserve_what_there_is_and_not_one_more() {
     if !test_support::available("postgres") {
         return;
     }
-    let server = Server::start_on_postgres().await;
+    let server = Server::start_on_postgres(&[]).await;
     let api = &server.api;
     let code = json!({"code": "MAIN", "name": "Main"});
     let warehouse = api.post("/api/v1/inventory/warehouses", code).await.ok();

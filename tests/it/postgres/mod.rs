@@ -7,6 +7,8 @@ mod doctor;
 mod migrations;
 mod pools;
 mod random;
+mod replicas;
+mod restart;
 mod roles;
 mod tls;
 

@@ -141,7 +141,7 @@ async fn each_check_finds_a_fault_and_nothing_before_it() {
     if !test_support::available("postgres") {
         return;
     }
-    let server = Server::start_on_postgres().await;
+    let server = Server::start_on_postgres(&[]).await;
     busy(&server).await;
     server.assert_invariants().await;
     let url = server.database().expect("on PostgreSQL");

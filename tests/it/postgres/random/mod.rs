@@ -11,7 +11,6 @@ mod command;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use erp::gateway::MODULES;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -19,7 +18,7 @@ use uuid::Uuid;
 use self::actor::{Actor, Documented, Told};
 use self::command::commands;
 use crate::flows::{address, company};
-use crate::harness::{Api, Server, Topology, fill, seconds, text};
+use crate::harness::{Api, Server, seconds, text};
 use crate::postgres::checks;
 
 const ACTORS: usize = 8;
@@ -60,8 +59,7 @@ async fn whatever_several_do_at_once_no_law_is_broken() {
 
 async fn round(seed: u64) -> Told {
     let settings = [("inventory.expiry_interval_s", json!(1))];
-    let sql = test_support::postgres_sql(&MODULES, fill).await;
-    let server = Server::start_on(sql, Topology::OneProcess, &settings).await;
+    let server = Server::start_on_postgres(&settings).await;
     let api = &server.api;
     let company = Arc::new(company(api).await);
     // Little enough that not everybody gets what they want.
