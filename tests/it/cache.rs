@@ -92,7 +92,7 @@ async fn a_kept_answer_costs_no_statement_and_is_gone_when_it_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_kept_where_the_settings_say_so() {
-    let settings = [("cache.in_process", json!("off"))];
+    let settings = [("cache.in_process", json!("off")), ("redis.url", json!(""))];
     let server = Server::start_as(Topology::OneProcess, &settings).await;
     let product = product(&server.api, "CHAIR").await;
     let path = format!("/api/v1/inventory/products/{}", text(&product["id"]));

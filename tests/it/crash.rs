@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use contracts::events::SUBSCRIPTIONS;
 use erp::gateway::MODULES;
-use sea_orm::{Database, DatabaseConnection, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, FromQueryResult, Statement};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::flows::{Company, company, purchase_to_stock, quotation_to_cash};
 use crate::harness::{ADMIN_PASSWORD, Api, text};
+use crate::postgres::checks;
 
 const KILLS: u32 = 20;
 const CLIENTS: usize = 4;
@@ -26,8 +27,23 @@ pub struct Process {
 }
 
 impl Process {
+    /// With its data in files there.
     pub fn start(data_dir: &Path) -> Process {
         Process::start_with(data_dir, &[])
+    }
+
+    /// With its data in the database at `url`, and what those share who have them there.
+    pub fn start_on(url: &str, data_dir: &Path) -> Process {
+        let strings = MODULES.map(|module| {
+            (format!("ERP__SQL__CONNECTION_STRINGS__{}_DB", module.to_uppercase()), url.to_owned())
+        });
+        let redis = test_support::redis_settings(url)
+            .into_iter()
+            .map(|(key, value)| (format!("ERP__{}", key.replace('.', "__").to_uppercase()), value));
+        let variables: Vec<_> = strings.into_iter().chain(redis).collect();
+        let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let connections = ("ERP__SQL__MAX_CONNECTIONS", "5");
+        Process::start_with(data_dir, &variables.chain([connections]).collect::<Vec<_>>())
     }
 
     /// With these variables in its environment.
@@ -55,7 +71,7 @@ impl Process {
     }
 
     /// SIGKILL: no goodbye of any kind.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
     }
@@ -68,7 +84,7 @@ impl Drop for Process {
     }
 }
 
-async fn sign_in(base: &str) -> Api {
+pub async fn sign_in(base: &str) -> Api {
     let api = Api::new(base);
     let credentials = json!({"username": "admin", "password": ADMIN_PASSWORD});
     let answer = api.post("/api/v1/auth/token", credentials).await.ok();
@@ -150,7 +166,7 @@ async fn assert_every_event_applied_once(data_dir: &Path) -> usize {
     expected.len()
 }
 
-async fn assert_laws(api: &Api) {
+pub async fn assert_laws(api: &Api) {
     for module in MODULES {
         let report = api.get(&format!("/api/v1/{module}/invariants")).await.ok();
         for law in report["laws"].as_array().expect("laws") {
@@ -161,16 +177,58 @@ async fn assert_laws(api: &Api) {
     assert_eq!(balance["difference"]["amount"], "0.00");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_twenty_times_at_random_nothing_is_lost_or_doubled() {
-    let data_dir: PathBuf = std::env::temp_dir().join(format!("erp-crash-{}", Uuid::now_v7()));
-    let first = Process::start(&data_dir);
-    let company = company(&sign_in(&first.base).await).await;
-    first.kill();
+/// Where the server that is killed keeps its data.
+enum Place {
+    Files(PathBuf),
+    /// In a database, and a directory with nothing of importance in it.
+    Postgres(String, PathBuf),
+}
 
+impl Place {
+    fn start(&self) -> Process {
+        match self {
+            Place::Files(dir) => Process::start(dir),
+            Place::Postgres(url, dir) => Process::start_on(url, dir),
+        }
+    }
+
+    /// Lets what the killed one held go at once, as if the time of its leases had passed.
+    async fn bury(&self) {
+        if let Place::Postgres(url, _) = self {
+            let db = Database::connect(url).await.expect("the database answers");
+            for module in MODULES {
+                let sql = format!("UPDATE {module}.leases SET expires_at = '-infinity'");
+                db.execute_unprepared(&sql).await.expect("let go");
+            }
+            db.close().await.expect("closed");
+        }
+    }
+
+    /// Waits until every event is delivered; how many deliveries there were, each once.
+    async fn settle(&self) -> usize {
+        match self {
+            Place::Files(dir) => {
+                settle(dir).await;
+                assert_every_event_applied_once(dir).await
+            }
+            Place::Postgres(url, _) => {
+                let deadline = Instant::now() + Duration::from_secs(30);
+                while checks::undelivered(url).await > 0 {
+                    assert!(Instant::now() < deadline, "some events are never delivered");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                assert_eq!(checks::broken(url).await, [""; 0]);
+                checks::deliveries(url).await as usize
+            }
+        }
+    }
+}
+
+async fn kill_at_random(place: Place) {
+    let mut process = place.start();
+    let company = company(&sign_in(&process.base).await).await;
     let mut flows = 0;
     for kill in 0..KILLS {
-        let process = Process::start(&data_dir);
         let api = sign_in(&process.base).await;
         let clients: Vec<_> =
             (0..CLIENTS).map(|i| tokio::spawn(load(api.clone(), company.clone(), i))).collect();
@@ -178,17 +236,35 @@ async fn killed_twenty_times_at_random_nothing_is_lost_or_doubled() {
         let moment = 50 + Uuid::now_v7().as_u128() as u64 % 800;
         tokio::time::sleep(Duration::from_millis(moment)).await;
         process.kill();
+        place.bury().await;
         for client in clients {
             flows += client.await.expect("no panic").expect("no step fails while it lives");
         }
 
-        let process = Process::start(&data_dir);
-        settle(&data_dir).await;
+        process = place.start();
+        let events = place.settle().await;
         assert_laws(&sign_in(&process.base).await).await;
-        let events = assert_every_event_applied_once(&data_dir).await;
         println!("kill {}: after {moment} ms, {flows} flows, {events} deliveries", kill + 1);
-        process.kill();
     }
+    process.kill();
     assert!(flows > 0, "the load never completed a flow");
-    std::fs::remove_dir_all(&data_dir).expect("removed");
+    let (Place::Files(dir) | Place::Postgres(_, dir)) = place;
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+fn new_dir() -> PathBuf {
+    std::env::temp_dir().join(format!("erp-crash-{}", Uuid::now_v7()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_twenty_times_at_random_nothing_is_lost_or_doubled() {
+    kill_at_random(Place::Files(new_dir())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_twenty_times_on_postgres_nothing_is_lost_or_doubled() {
+    if test_support::available("postgres") {
+        let url = test_support::shared().create_database(None).await;
+        kill_at_random(Place::Postgres(url, new_dir())).await;
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,11 +14,17 @@ use figment::Figment;
 use figment::providers::Serialized;
 use futures_util::future::BoxFuture;
 use kernel::config::SqlConfig;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, Request, RequestBuilder, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
+/// How long a request may take whatever has failed, for those who insist on an answer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(15);
+
+/// Sooner than the server asks for: it has to stand that.
+const REPEAT_AFTER: Duration = Duration::from_millis(100);
+
 const INTERNAL_SECRET: &str = "a secret of the tests alone";
 
 /// How the modules are spread over processes (here: listeners of one test).
@@ -66,6 +73,13 @@ impl Server {
     ) -> Server {
         let data_dir = std::env::temp_dir().join(format!("erp-test-{}", Uuid::now_v7()));
         let mut layers = layers(&data_dir, &sql);
+        // Who has PostgreSQL has Redis as well, unless the test says which, or none.
+        let is_given = settings.iter().any(|(key, _)| *key == "redis.url");
+        if let Some(url) = sql.connection_strings.values().next().filter(|_| !is_given) {
+            for (key, value) in test_support::redis_settings(url.expose()) {
+                layers = layers.merge(Serialized::default(key, value));
+            }
+        }
         for (key, value) in settings {
             layers = layers.merge(Serialized::default(key, value));
         }
@@ -253,6 +267,21 @@ pub struct Api {
     record: Option<Arc<Mutex<Vec<Exchange>>>>,
     /// What happens after every change, if anything.
     after: Option<After>,
+    /// Another server of the same system, and whether it is its turn.
+    other: Option<(String, Arc<AtomicBool>)>,
+    /// What became of each attempt, if this caller repeats what could not be answered.
+    attempts: Option<Attempts>,
+}
+
+/// How requests went that were repeated until they were answered.
+pub type Attempts = Arc<Mutex<Vec<Attempt>>>;
+
+/// A request, or a repetition of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    pub begun: Instant,
+    pub took: Duration,
+    pub status: u16,
 }
 
 /// Runs after a request.
@@ -271,7 +300,26 @@ pub struct Exchange {
 impl Api {
     /// Nobody in particular, at this address.
     pub fn new(base: &str) -> Api {
-        Api { base: base.to_owned(), token: None, client: Client::new(), record: None, after: None }
+        Api {
+            base: base.to_owned(),
+            token: None,
+            client: Client::new(),
+            record: None,
+            after: None,
+            other: None,
+            attempts: None,
+        }
+    }
+
+    /// The same caller, who asks this server and the other by turns.
+    pub fn in_turn_with(&self, other: &Api) -> Api {
+        Api { other: Some((other.base.clone(), Arc::default())), ..self.clone() }
+    }
+
+    /// The same caller, who repeats every request with the same key for as long as the
+    /// answer is 503.
+    pub fn insisting(&self, attempts: Attempts) -> Api {
+        Api { attempts: Some(attempts), ..self.clone() }
     }
 
     /// The same caller, with every exchange written down.
@@ -291,7 +339,11 @@ impl Api {
 
     /// A request with the caller's token; send it with [`Api::send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}{path}", self.base));
+        let base = match &self.other {
+            Some((other, is_next)) if is_next.fetch_not(Ordering::Relaxed) => other,
+            _ => &self.base,
+        };
+        let request = self.client.request(method, format!("{base}{path}"));
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -308,7 +360,7 @@ impl Api {
         let (method, path) = (request.method().to_string(), request.url().path().to_owned());
         let sent = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
         let sent = serde_json::from_slice(sent).unwrap_or_default();
-        let response = self.client.execute(request).await.map_err(|e| e.to_string())?;
+        let response = self.execute(request).await.map_err(|e| e.to_string())?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let bytes = response.bytes().await.map_err(|e| e.to_string())?;
@@ -327,6 +379,25 @@ impl Api {
             record.lock().expect("whole").push(exchange);
         }
         Ok(Answer { status, headers, body })
+    }
+
+    async fn execute(&self, mut request: Request) -> reqwest::Result<Response> {
+        let Some(attempts) = &self.attempts else { return self.client.execute(request).await };
+        loop {
+            *request.timeout_mut() = Some(LONGEST_ANSWER);
+            let again = request.try_clone().expect("no stream");
+            let begun = Instant::now();
+            let response = self.client.execute(request).await?;
+            let status = response.status().as_u16();
+            let attempt = Attempt { begun, took: begun.elapsed(), status };
+            attempts.lock().expect("whole").push(attempt);
+            if status != 503 {
+                return Ok(response);
+            }
+            assert!(response.headers().contains_key("retry-after"), "{response:?}");
+            tokio::time::sleep(REPEAT_AFTER).await;
+            request = again;
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

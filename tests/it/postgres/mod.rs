@@ -1,10 +1,15 @@
-//! What a company's operator does with PostgreSQL: roles, TLS, pools, migrations of several
-//! processes.
+//! What PostgreSQL alone has to show: to an operator roles, TLS, pools and migrations of
+//! several processes; to a company that many at once, crashes and replicas break nothing.
 
 mod aborted;
+pub mod checks;
+mod contention;
 mod doctor;
 mod migrations;
 mod pools;
+mod random;
+mod replicas;
+mod restart;
 mod roles;
 mod tls;
 

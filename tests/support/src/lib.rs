@@ -2,7 +2,7 @@
 //!
 //! Without more ado it is SQLite. With `ERP_TEST_DATABASE=postgres` each test gets a
 //! database of its own on a PostgreSQL server that the test process starts from the
-//! installed binaries, and that ends with it. Tests of what only PostgreSQL does ask for
+//! installed binaries, and that ends with it, and a Redis beside it. Tests of what only PostgreSQL does ask for
 //! one whatever the variable says, and are skipped where it is not installed.
 
 #![allow(clippy::expect_used, reason = "in a test a panic is the finding")]
@@ -53,6 +53,19 @@ pub async fn postgres_sql(modules: &[&str], fill: impl AsyncFnOnce(SqlConfig)) -
         url.rsplit('/').next().expect("its name is the last part").to_owned()
     });
     config(modules, &shared().create_database(Some(template.await)).await)
+}
+
+/// Settings that whoever has their data in the database at `url` shares a Redis by; none where
+/// it is not installed.
+pub fn redis_settings(url: &str) -> Vec<(&'static str, String)> {
+    static SERVER: OnceLock<Option<Redis>> = OnceLock::new();
+    let Some(redis) = SERVER.get_or_init(Redis::start) else { return Vec::new() };
+    let database = url.rsplit('/').next().unwrap_or_default();
+    vec![
+        ("redis.url", redis.url()),
+        ("redis.password", REDIS_PASSWORD.to_owned()),
+        ("redis.key_prefix", format!("{database}:")),
+    ]
 }
 
 /// The settings that keep these modules' data in the database at `url`.
