@@ -76,7 +76,7 @@ impl Service {
         patch: RolePatch,
     ) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let found = role::Entity::find_by_id(id).one(&*tx).await?;
+        let found = tx.lock::<role::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("role", id))?;
         ctx.check_version(before.version)?;
         let held = permissions_of(&*tx, [id]).await?.remove(&id).unwrap_or_default();

@@ -108,7 +108,7 @@ impl Service {
     pub(crate) async fn sign_out(&self, ctx: &Ctx) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
         let id = session_id(ctx)?;
-        if let Some(before) = session::Entity::find_by_id(id).one(&*tx).await?
+        if let Some(before) = tx.lock::<session::Entity>(id).await?
             && before.ended_at.is_none()
         {
             end_session(&mut tx, before, EndReason::SignedOut).await?;

@@ -171,7 +171,7 @@ impl Service {
 
 /// The user to be changed, if the caller means this version of it.
 async fn load(tx: &Tx, ctx: &Ctx, id: UserId) -> Result<user::Model> {
-    let found = user::Entity::find_by_id(id).one(&**tx).await?;
+    let found = tx.lock::<user::Entity>(id).await?;
     let user = found.ok_or_else(|| kernel::Error::not_found("user", id))?;
     ctx.check_version(user.version)?;
     Ok(user)

@@ -104,7 +104,7 @@ impl Service {
         patch: TaxRatePatch,
     ) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let found = tax_rate::Entity::find_by_id(id).one(&*tx).await?;
+        let found = tx.lock::<tax_rate::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("tax rate", id))?;
         ctx.check_version(before.version)?;
         let mut model = before.clone().into_active_model();

@@ -67,7 +67,7 @@ impl Service {
         patch: ProductPatch,
     ) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let found = product::Entity::find_by_id(id).one(&*tx).await?;
+        let found = tx.lock::<product::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("product", id))?;
         ctx.check_version(before.version)?;
         if let Some(Some(barcode)) = &patch.barcode {

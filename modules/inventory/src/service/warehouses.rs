@@ -61,7 +61,7 @@ impl Service {
         patch: WarehousePatch,
     ) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let found = warehouse::Entity::find_by_id(id).one(&*tx).await?;
+        let found = tx.lock::<warehouse::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("warehouse", id))?;
         ctx.check_version(before.version)?;
         let mut model = before.clone().into_active_model();

@@ -6,7 +6,10 @@ use std::ops::Deref;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::future::join;
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, SqlErr, Value};
+use sea_orm::{
+    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PrimaryKeyTrait, QuerySelect, SqlErr,
+    Value,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -68,6 +71,14 @@ impl Tx {
     /// The one moment at which all of this happens.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// A row by its key, to be changed: others who lock it wait until this ends.
+    pub async fn lock<E: EntityTrait>(
+        &self,
+        id: impl Into<<E::PrimaryKey as PrimaryKeyTrait>::ValueType> + Send,
+    ) -> Result<Option<E::Model>> {
+        Ok(E::find_by_id(id).lock_exclusive().one(self.turn.txn()).await?)
     }
 
     /// Notes a change for the audit log.

@@ -83,7 +83,7 @@ impl Service {
             check_payment_terms(days)?;
         }
         let mut tx = self.db.begin_once(ctx).await?;
-        let found = supplier::Entity::find_by_id(id).one(&*tx).await?;
+        let found = tx.lock::<supplier::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("supplier", id))?;
         ctx.check_version(before.version)?;
         let mut row = before.clone().into_active_model();

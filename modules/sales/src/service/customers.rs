@@ -113,6 +113,8 @@ impl Service {
             check_payment_terms(days)?;
         }
         let mut tx = self.db.begin_once(ctx).await?;
+        // Whoever else changes it waits here, and is then told of this version.
+        tx.lock::<customer::Entity>(id).await?;
         let (before, credit_before) = load(&*tx, id).await?;
         ctx.check_version(before.version)?;
         check_price_list(&*tx, patch.price_list_id.flatten()).await?;

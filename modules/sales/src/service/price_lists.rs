@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use contracts::ids::PriceListId;
+use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::money::Currency;
@@ -74,7 +75,7 @@ impl Service {
         patch: PriceListPatch,
     ) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let before = find(&*tx, id).await?;
+        let before = lock(&tx, id).await?;
         ctx.check_version(before.version)?;
         let valid_from = patch.valid_from.unwrap_or(before.valid_from);
         let valid_until = patch.valid_until.unwrap_or(before.valid_until);
@@ -103,6 +104,12 @@ pub(crate) async fn find(
     id: PriceListId,
 ) -> Result<price_list::Model> {
     let found = price_list::Entity::find_by_id(id).one(conn).await?;
+    found.ok_or_else(|| kernel::Error::not_found("price list", id))
+}
+
+/// The list, to be changed.
+pub(crate) async fn lock(tx: &Tx, id: PriceListId) -> Result<price_list::Model> {
+    let found = tx.lock::<price_list::Entity>(id).await?;
     found.ok_or_else(|| kernel::Error::not_found("price list", id))
 }
 

@@ -66,7 +66,7 @@ impl Service {
             self.products_of(ctx, &asked, at).await?;
         }
         let mut tx = self.db.begin_once(ctx).await?;
-        let list = price_lists::find(&*tx, id).await?;
+        let list = price_lists::lock(&tx, id).await?;
         ctx.check_version(list.version)?;
         let products: BTreeSet<_> = asked
             .iter()

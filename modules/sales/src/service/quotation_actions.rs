@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::service::Service;
 use crate::service::customers::{active_customer, customer_info};
 use crate::service::quotation_machine::{BY_ITSELF, MACHINE, is_over};
-use crate::service::quotation_rows::{Rows, load_head, load_rest};
+use crate::service::quotation_rows::{Rows, load_rest, lock_head};
 
 /// Quotations expired in one transaction.
 const EXPIRY_BATCH: i64 = 500;
@@ -86,7 +86,7 @@ impl Service {
         let Some(id) = order.quotation_id else {
             return tx.commit().await;
         };
-        let head = quotation::Entity::find_by_id(id).one(&*tx).await?;
+        let head = tx.lock::<quotation::Entity>(id).await?;
         match head {
             Some(head) if BY_ITSELF.apply(head.status, "convert").is_ok() => {
                 let mut row = head.clone().into_active_model();
@@ -151,7 +151,7 @@ impl Service {
 
 /// Loads a quotation to do `action` on it, and refuses what its state forbids.
 async fn begin_action(tx: &Tx, ctx: &Ctx, id: QuotationId, action: &str) -> Result<Rows> {
-    let head = load_head(&**tx, id).await?;
+    let head = lock_head(tx, id).await?;
     ctx.check_version(head.version)?;
     // Only what could have been done in time is told to be late.
     let late = match action {

@@ -37,6 +37,12 @@ pub(crate) async fn load_head(
     found.ok_or_else(|| Error::not_found("quotation", id))
 }
 
+/// The same, to be changed.
+pub(crate) async fn lock_head(tx: &Tx, id: QuotationId) -> Result<quotation::Model> {
+    let found = tx.lock::<quotation::Entity>(id).await?;
+    found.ok_or_else(|| Error::not_found("quotation", id))
+}
+
 /// The lines and taxes of a quotation.
 pub(crate) async fn load_rest(conn: &impl ConnectionTrait, head: quotation::Model) -> Result<Rows> {
     let lines = quotation_line::Entity::find()

@@ -16,7 +16,7 @@ use crate::service::customers::{active_customer, customer_info};
 use crate::service::dates::{quoted_on, valid_until};
 use crate::service::quotation_machine::MACHINE;
 use crate::service::quotation_rows::{
-    Rows, delete_lines, insert_lines, load_head, load_rest, rounding_mode, rounding_text,
+    Rows, delete_lines, insert_lines, load_head, load_rest, lock_head, rounding_mode, rounding_text,
 };
 use crate::service::quoting::{Quoted, Terms, check_line_count};
 
@@ -113,7 +113,7 @@ impl Service {
         let quoted = self.quote_again(ctx, &before, &patch).await?;
 
         let mut tx = self.db.begin_once(ctx).await?;
-        let current = load_head(&*tx, id).await?;
+        let current = lock_head(&tx, id).await?;
         if current.version != before.head.version {
             // Changed while the other modules were asked.
             return Err(Error::stale(current.version));
