@@ -146,7 +146,7 @@ async fn totals_refuse_what_no_document_can_hold() {
     api.post(path, with(body.clone(), "lines", json!([])))
         .await
         .points_at(422, "no_lines", "/lines");
-    api.post(path, with(body.clone(), "lines", json!(vec![line.clone(); 1001]))).await.points_at(
+    api.post(path, with(body.clone(), "lines", json!(vec![line.clone(); 5001]))).await.points_at(
         422,
         "too_many_lines",
         "/lines",
