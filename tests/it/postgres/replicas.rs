@@ -2,6 +2,8 @@
 //! what only one may do, and when it dies the other goes on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use erp::gateway::MODULES;
@@ -185,30 +187,32 @@ async fn when_the_replica_that_relays_is_killed_the_other_takes_over() {
         return;
     }
     let mut replicas = Replicas::start().await;
+    let third = Process::start_on(&replicas.url, &replicas.dir);
     let held = holders(&replicas.url).await;
     let api = sign_in(&replicas.second.base).await;
-    let until = Instant::now() + Duration::from_secs(2);
+    let stop = Arc::new(AtomicBool::new(false));
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
-        let (api, company) = (api.clone(), replicas.company.clone());
+        let (api, company, stop) = (api.clone(), replicas.company.clone(), stop.clone());
         clients.spawn(async move {
-            while Instant::now() < until {
+            while !stop.load(Ordering::Relaxed) {
                 until_drafted(&api, &company).await;
             }
         });
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let third = Process::start_on(&replicas.url, &replicas.dir);
-    std::mem::replace(&mut replicas.first, third).kill();
     let killed = Instant::now();
-    // Those who wait for an invoice now wait for the other one to take over.
+    std::mem::replace(&mut replicas.first, third).kill();
+    stop.store(true, Ordering::Relaxed);
+    // Those who wait for an invoice now wait for another one to take over.
     clients.join_all().await;
     println!("events flow again {:.1?} after the holder was killed", killed.elapsed());
-    assert!(killed.elapsed() < TAKEOVER + Duration::from_secs(2));
 
+    let dead: Vec<_> = held.iter().map(|line| lease(line).0[2]).collect();
     let now = loop {
         let now = holders(&replicas.url).await;
-        if now.len() == held.len() {
+        let is_dead = |line: &String| dead.iter().any(|holder| line.contains(holder));
+        if now.len() == held.len() && !now.iter().any(is_dead) {
             break now;
         }
         assert!(killed.elapsed() < TAKEOVER, "{now:?}");
@@ -217,7 +221,6 @@ async fn when_the_replica_that_relays_is_killed_the_other_takes_over() {
     for (was, is) in held.iter().zip(&now) {
         let ((was, old), (is, new)) = (lease(was), lease(is));
         assert_eq!(was[..2], is[..2]);
-        assert_ne!(was[2], is[2], "it is dead");
         assert_eq!(new, old + 1, "one change of hands, and one step of the fence");
     }
     replicas.assert_sound(&api).await;
