@@ -362,6 +362,8 @@ async fn looking_around(api: &Api) {
     api.post("/api/v1/billing/totals", totals).await.ok();
     // Of one kind: what an order and what inventory says of a shipment may come in any order.
     api.get("/api/v1/sales/facts?kind=cost").await.ok();
+    // And so may what is posted for two lines of a receipt.
+    api.get("/api/v1/billing/journal-entries?source_type=invoice").await.ok();
     let spec = api.get("/openapi.json").await.ok();
     for (method, path, _) in operations(&spec) {
         if method == "GET" && !path.contains('{') {
