@@ -199,6 +199,9 @@ fn command(data_dir: &DataDir) -> Command {
         // All clients are one user.
         .env("ERP__RATE_LIMIT__USER_PER_S", "0")
         .env("ERP__TELEMETRY__LEVEL", "warn");
+    if let Some(redis) = &data_dir.redis {
+        command.env("ERP__REDIS__URL", &redis.url);
+    }
     if let Some(postgres) = &data_dir.postgres {
         for module in MODULES {
             let name = format!("ERP__SQL__CONNECTION_STRINGS__{}_DB", module.to_uppercase());

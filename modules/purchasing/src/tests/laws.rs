@@ -18,6 +18,7 @@ async fn unguarded() -> World {
     let line = order.lines[0].id;
     world.receive(order.id, &[(line, "3")]).await.expect("received");
     world.tell(&bill(order.id, &[(line, "1")])).await.expect("heard");
+    world.draft(&["1"]).await;
     let sql = test_support::triggers(world.service.db.read());
     let triggers: Vec<Named> = query_all(world.service.db.read(), sql, vec![]).await.expect("read");
     for trigger in triggers {
@@ -25,7 +26,6 @@ async fn unguarded() -> World {
         world.sql(&drop, vec![]).await.expect("dropped");
     }
     world.sql("PRAGMA ignore_check_constraints = ON", vec![]).await.expect("off");
-    world.draft(&["1"]).await;
     assert_eq!(world.broken_laws().await, Vec::<&str>::new());
     world
 }

@@ -278,7 +278,7 @@ impl Actor {
 
     /// One of those in the list, as it was a moment ago.
     async fn find(&self, list: &str, meant: &str, pick: Pick) -> Option<Value> {
-        let filter = if pick % 4 == 0 { "" } else { meant };
+        let filter = if pick.is_multiple_of(4) { "" } else { meant };
         let page = self.api.get(&format!("{list}?limit={IN_SIGHT}&{filter}")).await.ok();
         let found = page["data"].as_array().expect("a page");
         (!found.is_empty()).then(|| found[usize::from(pick / 4) % found.len()].clone())
