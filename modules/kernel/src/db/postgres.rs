@@ -26,8 +26,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use crate::ctx::{REQUEST_DEADLINE, count_statement};
 
-/// Nobody waits longer for an answer; the server gives up as well (`statement_timeout`).
+/// Nobody waits longer for a statement: the server gives it up (`statement_timeout`).
 const STATEMENT_DEADLINE: Duration = REQUEST_DEADLINE;
+/// A server that has not said so by then is not there.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(REQUEST_DEADLINE.as_secs() + 2);
 
 /// Connections for statements beside a transaction.
 const ASIDE: u32 = 3;
@@ -139,7 +141,7 @@ fn query(statement: Statement) -> sqlx::query::Query<'static, sqlx::Postgres, Sq
 impl Session {
     async fn ask(&mut self, ask: Ask) -> Result<Answer, sqlx::Error> {
         self.usable = false;
-        let answer = tokio::time::timeout(STATEMENT_DEADLINE, ask.run(&mut self.conn)).await;
+        let answer = tokio::time::timeout(ANSWER_DEADLINE, ask.run(&mut self.conn)).await;
         let answer = answer.unwrap_or_else(|_| {
             Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)))
         });
