@@ -40,6 +40,10 @@ impl Background {
                 Ok(None) => {}
                 Err(error) => warn(&self.db, &error),
             }
+            // Whoever worked has heard it already.
+            if *stop.borrow() {
+                return;
+            }
             tokio::select! {
                 () = tokio::time::sleep(ASK_EVERY) => {}
                 _ = stop.changed() => {}

@@ -302,6 +302,8 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let Some(mut session) = self.0.get_mut().take() else { return };
         if !session.usable {
+            // Closed at once: in the pool it would keep its locks until somebody takes it out.
+            drop(Object::take(session));
             return;
         }
         // Without a runtime the process is ending, and the server undoes what is open.
