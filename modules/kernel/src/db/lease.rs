@@ -9,7 +9,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use uuid::Uuid;
 
-use crate::db::{Db, execute, query_one};
+use crate::db::{Db, Reader, execute, query_one};
 use crate::error::{Error, Result};
 
 /// How long a lease lasts that is not renewed.
@@ -44,9 +44,7 @@ impl<'a> Lease<'a> {
     /// replicas need not agree on it. A SQLite file has one process, which holds everything.
     pub(crate) async fn take(&self) -> Result<Option<Fence>> {
         let fence = |number| Fence { module: self.db.module(), name: self.name, number };
-        if self.db.read().get_database_backend() == DbBackend::Sqlite {
-            return Ok(Some(fence(1)));
-        }
+        let Reader::Postgres(pool) = self.db.read() else { return Ok(Some(fence(1))) };
         let sql = format!(
             "INSERT INTO leases (name, holder, fence, expires_at) \
              VALUES ($1, $2, 1, clock_timestamp() + INTERVAL '{ttl} milliseconds') \
@@ -57,17 +55,16 @@ impl<'a> Lease<'a> {
             ttl = TTL.as_millis()
         );
         let values = vec![self.name.into(), self.holder.into()];
-        let taken: Option<Number> = query_one(self.db.read(), sql, values).await?;
+        // Beside the pool: however busy that is, the lease is kept.
+        let taken: Option<Number> = query_one(pool.aside(), sql, values).await?;
         Ok(taken.map(|taken| fence(taken.fence)))
     }
 
     /// Lets another have it at once.
     pub(crate) async fn give_back(&self) -> Result<()> {
-        if self.db.read().get_database_backend() == DbBackend::Sqlite {
-            return Ok(());
-        }
+        let Reader::Postgres(pool) = self.db.read() else { return Ok(()) };
         let sql = "UPDATE leases SET expires_at = '-infinity' WHERE name = $1 AND holder = $2";
-        execute(self.db.read(), sql, vec![self.name.into(), self.holder.into()]).await?;
+        execute(pool.aside(), sql, vec![self.name.into(), self.holder.into()]).await?;
         Ok(())
     }
 }

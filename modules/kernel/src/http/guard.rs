@@ -49,7 +49,7 @@ pub async fn guard<B: MessageBody>(
     let admitted =
         limit.and(found).and_then(|(operation, caller)| admit(&request, operation, caller));
     let mut response = match admitted {
-        Ok(ctx) => answer(request, ctx, &next).await?,
+        Ok(ctx) => answer(&guard, request, ctx, &next).await?,
         Err(error) => {
             let response = error.error_response();
             request.into_response(response).map_into_right_body()
@@ -92,11 +92,11 @@ fn counted_as(
 /// transaction the database aborted: nothing of it remains, and whatever it asked of other
 /// modules is theirs to recognise.
 async fn answer<B: MessageBody>(
+    guard: &Guard,
     mut request: ServiceRequest,
     ctx: Ctx,
     next: &Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
-    let guard = request.app_data::<web::Data<Guard>>().cloned();
     let matched = request.match_info().clone();
     let mut attempt = 1;
     loop {
@@ -110,15 +110,16 @@ async fn answer<B: MessageBody>(
             let wait = FIRST_WAIT * 2u32.pow(attempt - 1);
             tokio::time::sleep(wait.mul_f32(rand::random())).await;
             attempt += 1;
-            guard.iter().for_each(|guard| guard.retried.add(1));
+            guard.retried.add(1);
             request = anew(response, &matched);
             continue;
         }
         // Somebody sent the same request at the same time, and what stands in the way may
         // be what that one did: then it is the answer to this one as well.
         if (400..500).contains(&status)
-            && let Some(guard) = guard.filter(|guard| guard.db.has_many_writers())
+            && guard.db.has_many_writers()
             && let Err(error) = guard.db.answer_repeat(&ctx).await
+            && error.status() < 500
         {
             let (request, _) = response.into_parts();
             let response = ServiceResponse::new(request, error.error_response());
