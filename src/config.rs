@@ -11,6 +11,7 @@ use kernel::config::{
     SqlConfig,
 };
 use kernel::db::check_connection_string;
+use kernel::service::{Callers, Identity};
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::MODULES;
@@ -33,13 +34,14 @@ pub struct Config {
     pub events: EventsConfig,
     pub telemetry: TelemetryConfig,
     pub internal: InternalConfig,
+    pub dapr: DaprConfig,
     pub remote: BTreeMap<String, RemoteConfig>,
     #[serde(skip)]
     layers: Figment,
 }
 
 /// The sections that are not a module's.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "modules",
     "server",
     "data",
@@ -51,6 +53,7 @@ const SECTIONS: [&str; 12] = [
     "events",
     "telemetry",
     "internal",
+    "dapr",
     "remote",
 ];
 
@@ -83,7 +86,28 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub struct InternalConfig {
     pub bind: String,
-    pub secret: Secret,
+    pub key: Secret,
+    pub callers: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaprConfig {
+    pub url: String,
+    pub calls: bool,
+    pub events: bool,
+    pub bind: String,
+    pub pubsub: String,
+    pub api_token: Secret,
+    pub app_token: Secret,
+    pub app_ids: BTreeMap<String, String>,
+}
+
+impl DaprConfig {
+    /// The name under which sidecars know a module.
+    pub fn app_id(&self, module: &str) -> String {
+        self.app_ids.get(module).cloned().unwrap_or_else(|| module.to_owned())
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -167,7 +191,9 @@ fn environment(vars: impl Iterator<Item = (String, String)>) -> Figment {
     settings.into_iter().fold(Figment::new(), |layers, (_, name, key, text)| {
         let is_text = match defaults.find_value(&key) {
             Ok(default) => default.as_str().is_some(),
-            Err(_) => key.starts_with("remote.") || key.starts_with(CONNECTION_STRINGS),
+            Err(_) => ["remote.", "internal.callers.", "dapr.app_ids.", CONNECTION_STRINGS]
+                .iter()
+                .any(|section| key.starts_with(section)),
         };
         // Parsing a figment value never fails: what is nothing else is text.
         let value = if is_text { text.into() } else { text.parse().unwrap_or_else(|e| match e {}) };
@@ -179,11 +205,13 @@ const CONNECTION_STRINGS: &str = "sql.connection_strings.";
 
 /// `Sql__ConnectionStrings__OrdersDb`, which is `Sql:ConnectionStrings:OrdersDb` of the
 /// platform's configuration as an environment variable, and `Redis__Connection` and
-/// `Redis__Password` likewise.
+/// `Redis__Password` likewise; and the two tokens that Dapr puts there itself.
 fn platform_key(lower: &str) -> Option<String> {
     match lower {
         "redis__connection" => return Some("redis.url".to_owned()),
         "redis__password" => return Some("redis.password".to_owned()),
+        "dapr_api_token" => return Some("dapr.api_token".to_owned()),
+        "app_api_token" => return Some("dapr.app_token".to_owned()),
         _ => {}
     }
     let name = lower.strip_prefix("sql__connectionstrings__")?;
@@ -231,14 +259,20 @@ impl Config {
         if self.server.bind.parse::<std::net::SocketAddr>().is_err() {
             return refuse("server.bind", "must be an address and a port, as 127.0.0.1:8080");
         }
-        if !self.internal.bind.is_empty() {
-            if self.internal.bind.parse::<std::net::SocketAddr>().is_err() {
-                return refuse("internal.bind", "must be an address and a port, or empty");
-            }
-            if self.internal.secret.expose().len() < 16 {
-                return refuse("internal.secret", "must have 16 characters or more");
-            }
+        let is_address = |bind: &str| bind.parse::<std::net::SocketAddr>().is_ok();
+        if !self.internal.bind.is_empty() && !is_address(&self.internal.bind) {
+            return refuse("internal.bind", "must be an address and a port, or empty");
         }
+        let key = &self.internal.key;
+        if !key.expose().is_empty()
+            && let Err(why) = Identity::new(key)
+        {
+            return refuse("internal.key", &why);
+        }
+        if let Err((name, why)) = Callers::new(&self.internal.callers) {
+            return refuse(&format!("internal.callers.{name}"), why);
+        }
+        self.check_dapr()?;
         if self.data.read_connections == 0 {
             return refuse("data.read_connections", "must be 1 or more");
         }
@@ -309,6 +343,30 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+impl Config {
+    fn check_dapr(&self) -> Result<(), ConfigError> {
+        let refuse = |key: &str, why: &str| Err(ConfigError(format!("dapr.{key}: {why}")));
+        let dapr = &self.dapr;
+        let bind = dapr.bind.parse::<std::net::SocketAddr>();
+        match bind {
+            _ if dapr.bind.is_empty() => {}
+            // Whoever reaches it needs no more than a name to be believed to be the sidecar.
+            Ok(bind) if bind.ip().is_loopback() || !dapr.app_token.expose().is_empty() => {}
+            Ok(_) => {
+                return refuse("bind", "must be a loopback address, unless dapr.app_token is set");
+            }
+            Err(_) => return refuse("bind", "must be an address and a port, or empty"),
+        }
+        if !dapr.url.is_empty() && reqwest::Url::parse(&dapr.url).is_err() {
+            return refuse("url", "must be an address such as http://127.0.0.1:3500, or empty");
+        }
+        match dapr.app_ids.keys().find(|module| !MODULES.contains(&module.as_str())) {
+            Some(module) => refuse(&format!("app_ids.{module}"), "is no module"),
+            None => Ok(()),
+        }
     }
 }
 

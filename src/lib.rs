@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 pub mod gateway;
+mod internal;
 pub mod registry;
 mod server;
 pub mod spec;

@@ -14,11 +14,13 @@ use contracts::sales::Sales;
 use kernel::cache::Cache;
 use kernel::config::Secret;
 use kernel::db::Migrations;
+use kernel::events::dapr::{Sidecar, Topic};
 use kernel::events::{Subscriber, SubscriberMap};
 use kernel::metrics::Metrics;
 use kernel::module::ModuleDeps;
 use kernel::redis::Redis;
-use kernel::remote::Remote;
+use kernel::remote::{Address, Remote};
+use kernel::service::Identity;
 use kernel::token::{KeySource, PublicKey, Revocations};
 use kernel::{Ctx, Module, Result};
 use reqwest::Client;
@@ -138,7 +140,9 @@ pub async fn build(
     };
     let mut builder = Builder {
         config,
+        identity: identity(config)?,
         client,
+        sidecar: sidecar(config, client),
         modules: Vec::new(),
         subscribers: HashMap::new(),
         revocations: Arc::default(),
@@ -151,18 +155,25 @@ pub async fn build(
     let sales = builder.sales(&deps, &inventory, &billing).await?;
     builder.purchasing(&deps, &inventory, &billing).await?;
     builder.orders(&deps, &sales, &inventory, &billing).await?;
+    // Whoever is here asks it for all.
+    let caller = builder.modules.first().map_or("gateway", |module| module.name);
     Ok(Registry {
+        keys: Arc::new(AuthKeys(auth(caller))),
         modules: builder.modules,
         subscribers: builder.subscribers,
-        keys: Arc::new(AuthKeys(auth)),
         revocations: builder.revocations,
         generated_admin_password: builder.generated_admin_password,
     })
 }
 
+/// The way to a module, for each of its callers.
+type To<T> = Box<dyn Fn(&'static str) -> Arc<T> + Send + Sync>;
+
 struct Builder<'a> {
     config: &'a Config,
+    identity: Option<Arc<Identity>>,
     client: &'a Client,
+    sidecar: Option<Sidecar>,
     modules: Vec<Module>,
     subscribers: SubscriberMap,
     revocations: Arc<Revocations>,
@@ -171,7 +182,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    async fn auth(&mut self, deps: &ModuleDeps) -> Result<Arc<dyn Auth>, StartError> {
+    async fn auth(&mut self, deps: &ModuleDeps) -> Result<To<dyn Auth>, StartError> {
         #[cfg(feature = "auth")]
         if is_mounted(self.config, auth::NAME) {
             let spec = include_str!("../openapi/erp.json");
@@ -185,71 +196,75 @@ impl Builder<'_> {
             let built = auth::build(self.config.module(auth::NAME)?, deps).await?;
             self.generated_admin_password = built.generated_admin_password;
             self.mount(built.module);
-            return Ok(built.auth);
+            return Ok(Box::new(move |_| built.auth.clone()));
         }
         let _ = deps;
-        Ok(Arc::new(self.remote("auth")?))
+        let remote = self.remote("auth")?;
+        Ok(Box::new(move |caller| Arc::new(remote.of(caller))))
     }
 
-    async fn billing(&mut self, deps: &ModuleDeps) -> Result<Arc<dyn Billing>, StartError> {
+    async fn billing(&mut self, deps: &ModuleDeps) -> Result<To<dyn Billing>, StartError> {
         #[cfg(feature = "billing")]
         if is_mounted(self.config, billing::NAME) {
             let deps = billing::Deps { module: deps.clone() };
             let (module, billing) =
                 billing::build(self.config.module(billing::NAME)?, deps).await?;
             self.mount(module);
-            return Ok(billing);
+            return Ok(Box::new(move |_| billing.clone()));
         }
         let _ = deps;
-        Ok(Arc::new(self.remote("billing")?))
+        let remote = self.remote("billing")?;
+        Ok(Box::new(move |caller| Arc::new(remote.of(caller))))
     }
 
-    async fn inventory(&mut self, deps: &ModuleDeps) -> Result<Arc<dyn Inventory>, StartError> {
+    async fn inventory(&mut self, deps: &ModuleDeps) -> Result<To<dyn Inventory>, StartError> {
         #[cfg(feature = "inventory")]
         if is_mounted(self.config, inventory::NAME) {
             let deps = inventory::Deps { module: deps.clone() };
             let (module, inventory) =
                 inventory::build(self.config.module(inventory::NAME)?, deps).await?;
             self.mount(module);
-            return Ok(inventory);
+            return Ok(Box::new(move |_| inventory.clone()));
         }
         let _ = deps;
-        Ok(Arc::new(self.remote("inventory")?))
+        let remote = self.remote("inventory")?;
+        Ok(Box::new(move |caller| Arc::new(remote.of(caller))))
     }
 
     async fn sales(
         &mut self,
         deps: &ModuleDeps,
-        inventory: &Arc<dyn Inventory>,
-        billing: &Arc<dyn Billing>,
-    ) -> Result<Arc<dyn Sales>, StartError> {
+        inventory: &To<dyn Inventory>,
+        billing: &To<dyn Billing>,
+    ) -> Result<To<dyn Sales>, StartError> {
         #[cfg(feature = "sales")]
         if is_mounted(self.config, sales::NAME) {
             let deps = sales::Deps {
                 module: deps.clone(),
-                inventory: inventory.clone(),
-                billing: billing.clone(),
+                inventory: inventory(sales::NAME),
+                billing: billing(sales::NAME),
             };
             let (module, sales) = sales::build(self.config.module(sales::NAME)?, deps).await?;
             self.mount(module);
-            return Ok(sales);
+            return Ok(Box::new(move |_| sales.clone()));
         }
         let _ = (deps, inventory, billing);
-        Ok(Arc::new(self.remote("sales")?))
+        let remote = self.remote("sales")?;
+        Ok(Box::new(move |caller| Arc::new(remote.of(caller))))
     }
 
     async fn purchasing(
         &mut self,
         deps: &ModuleDeps,
-        inventory: &Arc<dyn Inventory>,
-        billing: &Arc<dyn Billing>,
+        inventory: &To<dyn Inventory>,
+        billing: &To<dyn Billing>,
     ) -> Result<(), StartError> {
         #[cfg(feature = "purchasing")]
         if is_mounted(self.config, purchasing::NAME) {
             let deps = purchasing::Deps {
                 module: deps.clone(),
-                inventory: inventory.clone(),
-                billing: billing.clone(),
+                inventory: inventory(purchasing::NAME),
+                billing: billing(purchasing::NAME),
             };
             let module = purchasing::build(self.config.module(purchasing::NAME)?, deps).await?;
             self.mount(module);
@@ -262,17 +277,17 @@ impl Builder<'_> {
     async fn orders(
         &mut self,
         deps: &ModuleDeps,
-        sales: &Arc<dyn Sales>,
-        inventory: &Arc<dyn Inventory>,
-        billing: &Arc<dyn Billing>,
+        sales: &To<dyn Sales>,
+        inventory: &To<dyn Inventory>,
+        billing: &To<dyn Billing>,
     ) -> Result<(), StartError> {
         #[cfg(feature = "orders")]
         if is_mounted(self.config, orders::NAME) {
             let deps = orders::Deps {
                 module: deps.clone(),
-                sales: sales.clone(),
-                inventory: inventory.clone(),
-                billing: billing.clone(),
+                sales: sales(orders::NAME),
+                inventory: inventory(orders::NAME),
+                billing: billing(orders::NAME),
             };
             let module = orders::build(self.config.module(orders::NAME)?, deps).await?;
             self.mount(module);
@@ -292,18 +307,55 @@ impl Builder<'_> {
     /// if it were down: a process that needs few of the others may leave the rest out.
     fn remote(&mut self, module: &'static str) -> Result<Remote, StartError> {
         debug_assert!(MODULES.contains(&module));
-        let url = self.config.remote.get(module).map_or("", |remote| &remote.internal_url);
-        if !url.is_empty() && self.config.internal.secret.expose().is_empty() {
+        let config = self.config;
+        let url = config.remote.get(module).map_or("", |remote| &remote.internal_url);
+        let address = match &self.sidecar {
+            Some(Sidecar { url, api_token, .. }) if config.dapr.calls => Address::Dapr {
+                sidecar: url.clone(),
+                app_id: config.dapr.app_id(module),
+                api_token: api_token.clone(),
+            },
+            _ if url.is_empty() => Address::Unknown,
+            _ => Address::Direct(url.to_owned()),
+        };
+        if self.identity.is_none() && !matches!(address, Address::Unknown) {
             return Err(ConfigError::new(
-                "internal.secret: must be set when a module is remote".to_owned(),
+                "internal.key: must be set when a module is remote (`erp service-keys`)".to_owned(),
             )
             .into());
         }
-        let secret = self.config.internal.secret.clone();
-        let remote = Remote::new(module, url, secret, self.client.clone());
-        self.subscribers.insert(module, Arc::new(remote.clone()) as Arc<dyn Subscriber>);
+        let remote = Remote::new(module, address, self.identity.clone(), self.client.clone());
+        let subscriber: Arc<dyn Subscriber> = match (&self.sidecar, &self.identity) {
+            (Some(sidecar), Some(identity)) if config.dapr.events => Arc::new(Topic {
+                subscriber: module,
+                sidecar: sidecar.clone(),
+                identity: identity.clone(),
+            }),
+            _ => Arc::new(remote.clone()),
+        };
+        self.subscribers.insert(module, subscriber);
         Ok(remote)
     }
+}
+
+/// Whom this process calls as, if it calls anybody.
+fn identity(config: &Config) -> Result<Option<Arc<Identity>>, StartError> {
+    if config.internal.key.expose().is_empty() {
+        return Ok(None);
+    }
+    let identity = Identity::new(&config.internal.key)
+        .map_err(|why| ConfigError::new(format!("internal.key: {why}")))?;
+    Ok(Some(Arc::new(identity)))
+}
+
+fn sidecar(config: &Config, client: &Client) -> Option<Sidecar> {
+    let dapr = &config.dapr;
+    (!dapr.url.is_empty()).then(|| Sidecar {
+        url: dapr.url.clone(),
+        api_token: dapr.api_token.clone(),
+        pubsub: dapr.pubsub.clone(),
+        client: client.clone(),
+    })
 }
 
 /// Auth, here or elsewhere, as the checking of tokens needs it.

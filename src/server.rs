@@ -18,6 +18,7 @@ use kernel::http::{Guard, Operations, Routes, guard, request_scope};
 use kernel::metrics::Metrics;
 use kernel::rate::RateLimits;
 use kernel::redis::Redis;
+use kernel::service::Callers;
 use kernel::token::{KeySource, Revocations, TokenVerifier};
 use kernel::{Error, Module};
 use reqwest::Client;
@@ -31,6 +32,7 @@ use crate::gateway::docs::{self, Specs};
 use crate::gateway::health::{self, Health};
 use crate::gateway::metrics::figures;
 use crate::gateway::{MODULES, Upstream, forward};
+use crate::internal::Internal;
 use crate::registry;
 use crate::telemetry::RequestSpan;
 
@@ -67,6 +69,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where calls from other processes are answered, if anywhere.
     pub internal_address: Option<SocketAddr>,
+    /// Where a Dapr sidecar is answered, if anywhere.
+    pub sidecar_address: Option<SocketAddr>,
     /// The first administrator's password, if this start made one.
     pub generated_admin_password: Option<Secret>,
     databases: Vec<Db>,
@@ -81,6 +85,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let internal = match config.internal.bind.as_str() {
         "" => None,
         bind => Some(listen("internal.bind", bind)?),
+    };
+    let sidecar = match config.dapr.bind.as_str() {
+        "" => None,
+        bind => Some(listen("dapr.bind", bind)?),
     };
     check_data_dir(&config.data.dir)?;
     let client = http_client()?;
@@ -130,12 +138,20 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         &metrics,
     )?);
     let internal_address = internal.as_ref().and_then(|listener| listener.local_addr().ok());
+    let callers = Callers::new(&config.internal.callers)
+        .map_err(|(name, why)| StartError::Other(format!("internal.callers.{name}: {why}")))?;
+    let internals = Internal::new(&config, &registry.modules, callers);
+    let sidecar_address = sidecar.as_ref().and_then(|listener| listener.local_addr().ok());
     if let Some(listener) = internal {
-        servers.push(serve_internal(&config, listener, &registry.modules)?);
+        servers.push(internals.clone().serve(&config, listener)?);
+    }
+    if let Some(listener) = sidecar {
+        servers.push(internals.serve_sidecar(&config, listener)?);
     }
     Ok(Running {
         address,
         internal_address,
+        sidecar_address,
         generated_admin_password: registry.generated_admin_password,
         databases,
         servers,
@@ -162,6 +178,11 @@ impl Running {
         }
     }
 
+    /// The data of the modules here.
+    pub fn databases(&self) -> &[Db] {
+        &self.databases
+    }
+
     /// Events that are published and not yet delivered, over all modules here.
     pub async fn undelivered(&self) -> kernel::Result<i64> {
         let mut count = 0;
@@ -180,12 +201,16 @@ fn listen(key: &'static str, address: &str) -> Result<TcpListener, StartError> {
     })
 }
 
+/// The client for other processes of ours. HTTP/1.1, though they know HTTP/2 as well: a
+/// listener that stops lets idle connections of the former go at once, and those of the latter
+/// never, so that a replacement would wait for its whole limit.
 fn http_client() -> Result<Client, StartError> {
     Client::builder()
         .connect_timeout(Duration::from_secs(2))
         .pool_idle_timeout(Duration::from_secs(60))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .http1_only()
         .build()
         .map_err(|error| StartError::Other(error.to_string()))
 }
@@ -309,71 +334,8 @@ fn security_headers() -> DefaultHeaders {
         .add(("Referrer-Policy", "no-referrer"))
 }
 
-async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Error> {
+pub(crate) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Error> {
     Err(Error::new(404, "no_such_path", format!("nothing is at {}", request.path())))
-}
-
-fn serve_internal(
-    config: &Config,
-    listener: TcpListener,
-    modules: &[Module],
-) -> Result<ServerHandle, StartError> {
-    let served: BTreeMap<&'static str, Module> =
-        modules.iter().map(|module| (module.name, module.clone())).collect();
-    let state = Data::new(Internal { modules: served, secret: config.internal.secret.clone() });
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(state.clone())
-            .app_data(web::PayloadConfig::new(16 * 1024 * 1024))
-            .wrap(from_fn(request_scope))
-            .wrap(TracingLogger::<RequestSpan>::new())
-            .route("/internal/{module}/{method}", web::post().to(internal_call))
-            .default_service(web::to(nothing_here))
-    })
-    .workers(1)
-    .shutdown_timeout(config.server.shutdown_timeout_s)
-    .disable_signals()
-    .listen(listener)
-    .map_err(|error| StartError::Other(error.to_string()))?
-    .run();
-    let handle = server.handle();
-    tokio::spawn(server);
-    Ok(handle)
-}
-
-struct Internal {
-    modules: BTreeMap<&'static str, Module>,
-    secret: Secret,
-}
-
-/// A call of a contract, or an event, from another process.
-async fn internal_call(
-    request: HttpRequest,
-    path: web::Path<(String, String)>,
-    state: Data<Internal>,
-    body: web::Bytes,
-) -> Result<HttpResponse, Error> {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let token = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    if !token.is_some_and(|token| same(token.as_bytes(), state.secret.expose().as_bytes())) {
-        return Err(Error::unauthenticated("invalid_token", "the internal secret is wrong"));
-    }
-    let (module, method) = path.into_inner();
-    let module =
-        state.modules.get(module.as_str()).ok_or_else(|| Error::not_found("module", &module))?;
-    let ctx = kernel::remote::ctx_from_headers(header);
-    let answer = if method == "events" {
-        module.subscriber.handle(&kernel::http::read_json(&body)?).await?;
-        b"null".to_vec()
-    } else {
-        module.contract.serve(&method, &ctx, &body).await?
-    };
-    Ok(HttpResponse::Ok().content_type("application/json").body(answer))
-}
-
-/// Compares in a time that tells nothing of where the two differ.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
 }
 
 /// Keeps the write-ahead log of a module short.

@@ -2,13 +2,18 @@
 
 mod demo;
 mod doctor;
+mod events;
+mod keys;
 mod migrate;
 mod serve;
 mod specs;
 
 pub use specs::documents;
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -63,8 +68,12 @@ enum Command {
     CheckConfig,
     /// Say what is configured, reachable and missing
     Doctor,
+    /// Make the keys by which processes of a split system know each other
+    ServiceKeys(keys::KeysArgs),
     /// Fill a running server with a trading company and walk through its work
-    Demo(demo::DemoArgs),
+    Demo(demo::SignIn),
+    /// Parked events of a running server: list, replay, drop
+    Events(events::EventsArgs),
     /// Print a completion script
     Completions { shell: clap_complete::Shell },
 }
@@ -93,12 +102,21 @@ pub async fn run(cli: Cli) -> Result<(), String> {
         Command::Routes { format } => routes(&load()?, format),
         Command::CheckConfig => check_config(&load()?),
         Command::Doctor => doctor::doctor(load()?).await,
+        Command::ServiceKeys(args) => keys::service_keys(args),
         Command::Demo(args) => demo::demo(args, || Ok(load()?.data.dir)).await,
+        Command::Events(args) => events::events(args, || Ok(load()?.data.dir)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "erp", &mut std::io::stdout());
             Ok(())
         }
     }
+}
+
+/// Writes a file that its owner alone can read.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 fn routes(config: &Config, format: Format) -> Result<(), String> {

@@ -1,8 +1,6 @@
 //! `erp serve`.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use kernel::config::Secret;
@@ -39,11 +37,5 @@ pub async fn serve(config: Config) -> Result<(), String> {
 pub const PASSWORD_FILE: &str = "admin-password";
 
 fn keep_password(dir: &Path, password: &Secret) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(dir.join(PASSWORD_FILE))?;
-    file.write_all(password.expose().as_bytes())
+    super::write_secret(&dir.join(PASSWORD_FILE), password.expose())
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use test_support::{REDIS_PASSWORD, Redis, available};
 
 use crate::flows::{company, purchase_to_stock, quotation_to_cash};
-use crate::harness::{Answer, Api, Server, Topology, text};
+use crate::harness::{Answer, Api, Server, text};
+use crate::topology::Topology;
 use crate::tour::first_day;
 
 /// Lists of what is kept by its id.

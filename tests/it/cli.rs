@@ -1,10 +1,12 @@
 //! The command line: what it prints, and one clear line when something is wrong.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::crash::Process;
@@ -103,10 +105,39 @@ fn the_routing_table_has_a_row_a_module() {
 #[test]
 fn secrets_are_not_printed_with_the_settings() {
     let dir = Dir::new();
-    let output = erp(&dir, &["check-config"], &[("ERP__INTERNAL__SECRET", "do not tell anyone")]);
+    let output = erp(&dir, &["check-config"], &[("ERP__REDIS__PASSWORD", "do not tell anyone")]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("***"), "{text}");
     assert!(!text.contains("do not tell"), "{text}");
+}
+
+#[test]
+fn each_process_gets_a_key_of_its_own_and_knows_the_others() {
+    let dir = Dir::new();
+    let made = erp(&dir, &["service-keys", "--dir", "keys", "core=auth,billing,inventory"], &[]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let files: Vec<_> = ["core", "gateway", "orders", "purchasing", "sales"]
+        .map(|name| dir.0.join(format!("keys/{name}.toml")))
+        .into();
+    assert_eq!(std::fs::read_dir(dir.0.join("keys")).expect("a directory").count(), files.len());
+    let mut known = Vec::new();
+    for file in &files {
+        let mode = std::fs::metadata(file).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let file = file.to_str().expect("UTF-8");
+        let checked = erp(&dir, &["check-config", "--config", file], &[]);
+        let settings: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
+        assert_eq!(settings["internal"]["key"], "***");
+        known.push(settings["internal"]["callers"].clone());
+    }
+    assert!(known.iter().all(|callers| *callers == known[0]));
+    let callers = known[0].as_object().expect("callers");
+    assert_eq!(callers.len(), 7, "{callers:?}");
+    assert_eq!(callers["auth"], callers["billing"]);
+    assert_ne!(callers["auth"], callers["orders"]);
+    let refused = erp(&dir, &["service-keys", "core=nobody"], &[]);
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && text.contains("nobody is none of auth"), "{text}");
 }
 
 #[test]

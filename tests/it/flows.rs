@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Api, Server, TOPOLOGIES, etag, text};
+use crate::harness::{Api, Server, etag, text};
+use crate::topology::TOPOLOGIES;
 
 /// What the flows start from.
 #[derive(Clone, Debug)]

@@ -1,15 +1,12 @@
 //! Starting servers and talking to them.
 
-use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use erp::config::{Config, defaults};
+use erp::config::defaults;
 use erp::gateway::MODULES;
-use erp::{Running, start};
 use figment::Figment;
 use figment::providers::Serialized;
 use futures_util::future::BoxFuture;
@@ -18,6 +15,8 @@ use reqwest::{Client, Method, Request, RequestBuilder, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::topology::{System, Topology, run};
+
 pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
 /// How long a request may take whatever has failed, for those who insist on an answer.
 const LONGEST_ANSWER: Duration = Duration::from_secs(15);
@@ -25,32 +24,24 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(15);
 /// Sooner than the server asks for: it has to stand that.
 const REPEAT_AFTER: Duration = Duration::from_millis(100);
 
-const INTERNAL_SECRET: &str = "a secret of the tests alone";
-
-/// How the modules are spread over processes (here: listeners of one test).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topology {
-    /// All modules in one process.
-    OneProcess,
-    /// A listener for each module and a gateway before them, with HTTP between all.
-    Separate,
-}
-
-pub const TOPOLOGIES: [Topology; 2] = [Topology::OneProcess, Topology::Separate];
-
 /// A running system with its own data, removed when dropped.
 pub struct Server {
     pub api: Api,
     pub data_dir: PathBuf,
     sql: SqlConfig,
     layers: Figment,
-    running: Vec<Running>,
+    pub system: System,
 }
 
 impl Server {
-    /// Everything in one process, with default settings.
+    /// As the suite at large runs: in one process, unless it is told otherwise.
     pub async fn start() -> Server {
-        Server::start_as(Topology::OneProcess, &[]).await
+        Server::start_with(&[]).await
+    }
+
+    /// The same, with these settings on top of the defaults.
+    pub async fn start_with(settings: &[(&str, Value)]) -> Server {
+        Server::start_as(Topology::of_suite(), settings).await
     }
 
     /// In the given topology, with these settings on top of the defaults.
@@ -83,19 +74,15 @@ impl Server {
         for (key, value) in settings {
             layers = layers.merge(Serialized::default(key, value));
         }
-        let running = match topology {
-            Topology::OneProcess => vec![run(&layers).await],
-            Topology::Separate => start_separately(&layers).await,
-        };
-        // The gateway, or the only process, is the last.
-        let base = format!("http://{}", running.last().expect("at least one").address);
+        let system = topology.start(&layers).await;
+        let base = format!("http://{}", system.running.last().expect("at least one").address);
         let mut api = Api::new(&base);
         let answer = api
             .post("/api/v1/auth/token", json!({"username": "admin", "password": ADMIN_PASSWORD}))
             .await
             .ok();
         api.token = Some(text(&answer["access_token"]));
-        Server { api, data_dir, sql, layers, running }
+        Server { api, data_dir, sql, layers, system }
     }
 
     /// Another process on the same database, with the same settings. Files can have only one.
@@ -103,7 +90,7 @@ impl Server {
         assert!(self.database().is_some());
         let replica = run(&self.layers).await;
         let api = Api { base: format!("http://{}", replica.address), ..self.api.clone() };
-        self.running.push(replica);
+        self.system.running.push(replica);
         api
     }
 
@@ -139,10 +126,7 @@ impl Server {
     pub async fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let mut undelivered = 0;
-            for running in &self.running {
-                undelivered += running.undelivered().await.expect("the outbox can be counted");
-            }
+            let undelivered = self.system.undelivered().await;
             if undelivered == 0 {
                 return;
             }
@@ -166,7 +150,7 @@ impl Server {
 
     /// Stops every process in order.
     pub async fn stop(mut self) {
-        for running in self.running.drain(..) {
+        for running in self.system.running.drain(..) {
             running.stop().await;
         }
     }
@@ -180,7 +164,7 @@ impl Drop for Server {
 }
 
 /// What every test starts with.
-fn layers(data_dir: &Path, sql: &SqlConfig) -> Figment {
+pub fn layers(data_dir: &Path, sql: &SqlConfig) -> Figment {
     let mut layers = defaults()
         .merge(Serialized::default("server.bind", "127.0.0.1:0"))
         .merge(Serialized::default("server.workers", 2))
@@ -207,54 +191,11 @@ pub async fn fill(sql: SqlConfig) {
     std::fs::remove_dir_all(&data_dir).expect("removed");
 }
 
-async fn run(layers: &Figment) -> Running {
-    let config = Config::load(layers).expect("test settings are valid");
-    start(config).await.expect("the server starts")
-}
-
-async fn start_separately(layers: &Figment) -> Vec<Running> {
-    let ports = free_ports(2 * MODULES.len());
-    let mut remote = BTreeMap::new();
-    for (i, module) in MODULES.into_iter().enumerate() {
-        let (api, internal) = (ports[2 * i], ports[2 * i + 1]);
-        remote.insert(
-            module,
-            json!({
-                "url": format!("http://127.0.0.1:{api}"),
-                "internal_url": format!("http://127.0.0.1:{internal}"),
-            }),
-        );
-    }
-    let layers = layers
-        .clone()
-        .merge(Serialized::default("remote", &remote))
-        .merge(Serialized::default("internal.secret", INTERNAL_SECRET));
-    let mut running = Vec::new();
-    for (i, module) in MODULES.into_iter().enumerate() {
-        let own = layers
-            .clone()
-            .merge(Serialized::default("modules", [module]))
-            .merge(Serialized::default("server.bind", format!("127.0.0.1:{}", ports[2 * i])))
-            .merge(Serialized::default("internal.bind", format!("127.0.0.1:{}", ports[2 * i + 1])));
-        running.push(run(&own).await);
-    }
-    let none: [&str; 0] = [];
-    running.push(run(&layers.merge(Serialized::default("modules", none))).await);
-    running
-}
-
 /// How long a test that could go on for ever does: `ERP_TEST_SECONDS`, or as many as given.
 pub fn seconds(default: u64) -> Duration {
     let given = std::env::var("ERP_TEST_SECONDS").ok();
     let seconds = given.map(|seconds| seconds.parse().expect("ERP_TEST_SECONDS is a number"));
     Duration::from_secs(seconds.unwrap_or(default))
-}
-
-/// Ports that were free a moment ago; held together so that they differ.
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    listeners.iter().map(|l| l.local_addr().expect("bound").port()).collect()
 }
 
 /// A caller of the API.

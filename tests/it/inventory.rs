@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Api, Server, Topology, text, with};
+use crate::harness::{Api, Server, text, with};
+use crate::topology::Topology;
 
 const PRODUCTS: &str = "/api/v1/inventory/products";
 const WAREHOUSES: &str = "/api/v1/inventory/warehouses";

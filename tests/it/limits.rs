@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use test_support::Redis;
 
 use crate::cache::with_redis;
-use crate::harness::{Answer, Api, Server, Topology};
+use crate::harness::{Answer, Api, Server};
+use crate::topology::Topology;
 
 const BURST: u64 = 10;
 

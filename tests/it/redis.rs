@@ -12,7 +12,8 @@ use test_support::{REDIS_PASSWORD, Redis};
 use crate::cache::with_redis;
 use crate::crash::Process;
 use crate::flows::{Company, company, quotation_to_cash};
-use crate::harness::{Api, Server, Topology};
+use crate::harness::{Api, Server};
+use crate::topology::Topology;
 
 /// Flows and reads until told to stop; whatever fails is told.
 async fn load(api: Api, company: Company, stop: Arc<AtomicBool>) -> Result<u32, String> {

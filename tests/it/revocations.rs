@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use test_support::available;
 
-use crate::harness::{ADMIN_PASSWORD, Api, Server, Topology, text};
+use crate::harness::{ADMIN_PASSWORD, Api, Server, text};
+use crate::topology::Topology;
 
 const PASSWORD: &str = "six quiet lighthouses";
 /// The longest time a session that has ended may be good elsewhere.

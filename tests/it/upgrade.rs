@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::cli::Dir;
 use crate::flows::{Company, company, purchase_to_stock, quotation_to_cash};
-use crate::harness::{Api, Server, Topology, text};
+use crate::harness::{Api, Server, text};
+use crate::topology::Topology;
 
 /// The version whose data are kept.
 const PREVIOUS: &str = "0.1";

@@ -20,6 +20,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The code of what may be done anew at once: the database undid it, and nothing remains.
 pub(crate) const TRANSACTION_ABORTED: &str = "transaction_aborted";
 
+/// The code of a call that nobody answered.
+pub(crate) const MODULE_UNAVAILABLE: &str = "module_unavailable";
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A problem document (RFC 9457): why a request was refused, for people and programs.

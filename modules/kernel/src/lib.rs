@@ -3,6 +3,7 @@
 //! idempotency and events, and calls between modules.
 
 pub mod background;
+pub mod breaker;
 pub mod cache;
 pub mod config;
 pub mod ctx;
@@ -20,6 +21,7 @@ pub mod quantity;
 pub mod rate;
 pub mod redis;
 pub mod remote;
+pub mod service;
 pub mod text;
 pub mod token;
 

@@ -11,10 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::breaker::Breaker;
 use crate::config::Secret;
 use crate::ctx::{Actor, Ctx};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, MODULE_UNAVAILABLE, Problem, Result};
 use crate::events::{Event, Subscriber};
+use crate::service::Identity;
 use crate::token::Permissions;
 
 /// Tries of a method that may be repeated, the first one included.
@@ -37,10 +39,29 @@ pub mod headers {
 /// events for it.
 #[derive(Clone)]
 pub struct Remote {
+    /// On whose behalf it calls.
+    caller: &'static str,
+    callee: Arc<Callee>,
+}
+
+/// What all who call a module share.
+struct Callee {
     module: &'static str,
-    base_url: Arc<str>,
-    secret: Secret,
+    address: Address,
+    identity: Option<Arc<Identity>>,
     client: Client,
+    breaker: Breaker,
+}
+
+/// How a module is reached.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// Nobody said where it is: every call fails as if it were down.
+    Unknown,
+    /// Its internal listener, such as `http://127.0.0.1:9103`.
+    Direct(String),
+    /// A Dapr sidecar, such as `http://127.0.0.1:3500`, and the app it is to find.
+    Dapr { sidecar: String, app_id: String, api_token: Secret },
 }
 
 /// Whether a call may be sent again when it is not known to have arrived.
@@ -52,9 +73,21 @@ pub enum Repeat {
 }
 
 impl Remote {
-    /// `base_url` is the module's internal listener, such as `http://127.0.0.1:9103`.
-    pub fn new(module: &'static str, base_url: &str, secret: Secret, client: Client) -> Self {
-        Remote { module, base_url: base_url.trim_end_matches('/').into(), secret, client }
+    /// The way to `module`, for a process that calls as `identity`.
+    pub fn new(
+        module: &'static str,
+        address: Address,
+        identity: Option<Arc<Identity>>,
+        client: Client,
+    ) -> Self {
+        let breaker = Breaker::default();
+        let callee = Callee { module, address, identity, client, breaker };
+        Remote { caller: "gateway", callee: Arc::new(callee) }
+    }
+
+    /// The same way, for calls of this module.
+    pub fn of(&self, caller: &'static str) -> Self {
+        Remote { caller, ..self.clone() }
     }
 
     /// Calls `method` of the module's contract. The error is the one the module gave;
@@ -66,19 +99,45 @@ impl Remote {
         ctx: &Ctx,
         request: &Q,
     ) -> Result<A> {
+        self.call_as(self.caller, method, repeat, ctx, request).await
+    }
+
+    async fn call_as<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        caller: &str,
+        method: &str,
+        repeat: Repeat,
+        ctx: &Ctx,
+        request: &Q,
+    ) -> Result<A> {
+        let Callee { module, breaker, .. } = &*self.callee;
         let body = serde_json::to_vec(request)?;
+        let attempts = if repeat == Repeat::Safe { ATTEMPTS } else { 1 };
         let mut attempt = 1;
         loop {
-            match self.try_call(method, ctx, body.clone()).await {
-                Ok(answer) => return Ok(serde_json::from_slice(&answer)?),
-                Err(CallError::Answered(error)) => return Err(error),
-                Err(CallError::NoAnswer(error)) => {
+            if breaker.admit().is_err() {
+                return Err(unavailable(module));
+            }
+            // One that hangs leaves time to ask another.
+            let left = ctx.time_left();
+            let limit = if attempt < attempts { left / 2 } else { left };
+            let answer = self.callee.ask(caller, method, ctx, limit, body.clone()).await;
+            match answer {
+                Ok(answer) => {
+                    breaker.succeeded();
+                    return Ok(serde_json::from_slice(&answer)?);
+                }
+                Err(CallError::Answered(error)) => {
+                    breaker.succeeded();
+                    return Err(error);
+                }
+                Err(CallError::Unsent(error)) => return Err(error),
+                Err(CallError::NoAnswer(cause)) => {
+                    breaker.failed();
                     let wait = FIRST_RETRY * 2u32.pow(attempt - 1);
-                    if repeat == Repeat::Never || attempt == ATTEMPTS || ctx.time_left() <= wait {
-                        let detail = format!("{} did not answer", self.module);
-                        return Err(
-                            Error::unavailable("module_unavailable", detail, 1).with_source(error)
-                        );
+                    let wait = wait.mul_f32(0.5 + rand::random::<f32>() / 2.0);
+                    if attempt == attempts || ctx.time_left() <= wait {
+                        return Err(unavailable(module).with_source(cause));
                     }
                     tokio::time::sleep(wait).await;
                     attempt += 1;
@@ -86,18 +145,33 @@ impl Remote {
             }
         }
     }
+}
 
-    async fn try_call(&self, method: &str, ctx: &Ctx, body: Vec<u8>) -> Result<Vec<u8>, CallError> {
-        let left = ctx.time_left();
+fn unavailable(module: &str) -> Error {
+    Error::unavailable(MODULE_UNAVAILABLE, format!("{module} did not answer"), 1)
+}
+
+impl Callee {
+    async fn ask(
+        &self,
+        caller: &str,
+        method: &str,
+        ctx: &Ctx,
+        limit: Duration,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        let (Some(identity), Some(base)) = (&self.identity, self.address.base()) else {
+            return Err(CallError::NoAnswer("it is not known where it is".into()));
+        };
         let mut request = self
             .client
-            .post(format!("{}/internal/{}/{method}", self.base_url, self.module))
-            .timeout(left)
-            .bearer_auth(self.secret.expose())
+            .post(format!("{base}/internal/{}/{method}", self.module))
+            .timeout(limit)
+            .bearer_auth(identity.token(caller, self.module)?)
             .header("content-type", "application/json")
             .header(headers::REQUEST_ID, &*ctx.request_id)
             .header(headers::OPERATION, &*ctx.operation)
-            .header(headers::DEADLINE_MS, left.as_millis().to_string())
+            .header(headers::DEADLINE_MS, limit.as_millis().to_string())
             .header(headers::ACTOR, encode(&ctx.actor)?)
             .header(headers::PERMISSIONS, encode(&ctx.permissions.grants())?);
         if let Some(id) = ctx.causation_id {
@@ -106,27 +180,56 @@ impl Remote {
         if let Some(reason) = &ctx.reason {
             request = request.header(headers::REASON, encode(&&**reason)?);
         }
-        let response = request.body(body).send().await.map_err(CallError::NoAnswer)?;
+        if let Address::Dapr { app_id, api_token, .. } = &self.address {
+            request = request.header("dapr-app-id", app_id);
+            if !api_token.expose().is_empty() {
+                request = request.header("dapr-api-token", api_token.expose());
+            }
+        }
+        let response = request.body(body).send().await?;
         let ok = response.status().is_success();
-        let bytes = response.bytes().await.map_err(CallError::NoAnswer)?;
+        let bytes = response.bytes().await?;
         if ok {
             return Ok(bytes.into());
         }
-        Err(CallError::Answered(match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => Error::from_problem(problem),
-            Err(error) => Error::internal(error),
-        }))
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => Err(CallError::Answered(Error::from_problem(problem))),
+            // Not the module's own words: somebody's on the way there.
+            Err(_) => Err(CallError::NoAnswer(String::from_utf8_lossy(&bytes).into())),
+        }
     }
 }
 
+impl Address {
+    fn base(&self) -> Option<&str> {
+        match self {
+            Address::Unknown => None,
+            Address::Direct(base) => Some(base.trim_end_matches('/')),
+            Address::Dapr { sidecar, .. } => Some(sidecar.trim_end_matches('/')),
+        }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 enum CallError {
+    /// The module refused it.
     Answered(Error),
-    NoAnswer(reqwest::Error),
+    /// It may or may not have arrived.
+    NoAnswer(Cause),
+    /// It could not even be asked.
+    Unsent(Error),
 }
 
 impl From<Error> for CallError {
     fn from(error: Error) -> Self {
-        CallError::Answered(error)
+        CallError::Unsent(error)
+    }
+}
+
+impl From<reqwest::Error> for CallError {
+    fn from(error: reqwest::Error) -> Self {
+        CallError::NoAnswer(error.into())
     }
 }
 
@@ -134,7 +237,7 @@ impl From<Error> for CallError {
 impl Subscriber for Remote {
     async fn handle(&self, event: &Event) -> Result<()> {
         // The inbox of the module makes a second arrival harmless.
-        self.call("events", Repeat::Safe, &event.ctx(), event).await
+        self.call_as(event.publisher(), "events", Repeat::Safe, &event.ctx(), event).await
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kernel::config::EventsConfig;
 use kernel::db::{Db, evaluate, execute, next_gapless_number, query_all};
-use kernel::events::{Event, EventData, Relay, Subscriber, SubscriberMap, Subscriptions};
+use kernel::events::{Event, EventData, Relay, Subscriber, SubscriberMap, Subscriptions, parked};
 use kernel::{Ctx, Error, Result};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,8 @@ async fn the_audit_log_is_chained_and_append_only() {
 struct Listener {
     db: Db,
     failing: Mutex<Vec<(i64, u32)>>,
+    /// How often nobody is there, before anything else.
+    away: Mutex<u32>,
     applied: Mutex<Vec<(Uuid, i64)>>,
 }
 
@@ -111,6 +113,15 @@ struct Listener {
 impl Subscriber for Listener {
     async fn handle(&self, event: &Event) -> Result<()> {
         let n = event.parse::<Happened>()?.n;
+        let is_away = {
+            let mut away = self.away.lock().expect("whole");
+            let is_away = *away > 0;
+            *away = away.saturating_sub(1);
+            is_away
+        };
+        if is_away {
+            return Err(Error::unavailable("module_unavailable", "nobody is there", 1));
+        }
         if let Some(left) =
             self.failing.lock().expect("whole").iter_mut().find(|f| f.0 == n && f.1 > 0)
         {
@@ -136,8 +147,12 @@ struct Setup {
 async fn relayed(failing: Vec<(i64, u32)>, max_attempts: i64) -> Setup {
     let (db, dir) = open(HEARD).await;
     let (own, own_dir) = open(HEARD).await;
-    let listener =
-        Arc::new(Listener { db: own, failing: Mutex::new(failing), applied: Mutex::default() });
+    let listener = Arc::new(Listener {
+        db: own,
+        failing: Mutex::new(failing),
+        away: Mutex::default(),
+        applied: Mutex::default(),
+    });
     let mut subscribers = SubscriberMap::new();
     subscribers.insert("listener", listener.clone());
     let config = EventsConfig { max_attempts, first_retry_ms: 1, max_retry_ms: 20, batch: 100 };
@@ -189,6 +204,56 @@ async fn what_never_succeeds_is_parked_and_holds_back_only_its_own_aggregate() {
     let reports = evaluate(setup.db.read(), &[]).await.expect("evaluated");
     let law = reports.laws.iter().find(|law| law.id == "E-4").expect("the law");
     assert_eq!(law.violations, 1, "a parked event is reported");
+
+    let listed = parked::list(&setup.db).await.expect("listed").data;
+    let [event] = listed.as_slice() else { panic!("one is parked: {listed:?}") };
+    assert_eq!((event.aggregate_id, event.attempts, event.waiting), (bad, 3, 1));
+    let error = event.last_error.as_deref().expect("an error");
+    assert!(error.contains("not now"), "{error}");
+    let unknown = parked::replay(&setup.db, &Ctx::system("test"), event.id + 1).await;
+    assert_eq!(unknown.expect_err("it is not parked").status(), 404);
+    // Once it can be applied, so is what waited for it.
+    setup.listener.failing.lock().expect("whole").clear();
+    parked::replay(&setup.db, &Ctx::system("test"), event.id).await.expect("replayed");
+    until_undelivered(&setup.db, 0).await;
+    let applied = setup.listener.applied.lock().expect("whole").clone();
+    assert_eq!(applied, [(good, 3), (bad, 1), (bad, 2)]);
+    assert!(parked::list(&setup.db).await.expect("listed").data.is_empty());
+    let _ = setup.stop.send(true);
+}
+
+#[tokio::test]
+async fn what_is_given_up_holds_nothing_back() {
+    let setup = relayed(vec![(1, u32::MAX)], 1).await;
+    let aggregate = Uuid::now_v7();
+    publish(&setup.db, aggregate, 1).await;
+    publish(&setup.db, aggregate, 2).await;
+    let id = tokio::time::timeout(Duration::from_secs(10), async {
+        loop {
+            let parked = parked::list(&setup.db).await.expect("listed").data;
+            match parked.first() {
+                Some(event) => break event.id,
+                None => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        }
+    });
+    let id = id.await.expect("it is parked");
+    parked::drop(&setup.db, &Ctx::system("test"), id).await.expect("dropped");
+    until_undelivered(&setup.db, 0).await;
+    assert_eq!(setup.listener.applied.lock().expect("whole").as_slice(), [(aggregate, 2)]);
+    let dropped = count(&setup.db, "audit_log WHERE resource_type = 'parked_event'").await;
+    assert_eq!(dropped, 1, "and who did it is told");
+    let _ = setup.stop.send(true);
+}
+
+#[tokio::test]
+async fn nothing_is_parked_while_its_subscriber_is_away() {
+    let setup = relayed(vec![], 2).await;
+    *setup.listener.away.lock().expect("whole") = 4;
+    publish(&setup.db, Uuid::now_v7(), 1).await;
+    until_undelivered(&setup.db, 0).await;
+    assert_eq!(setup.listener.applied.lock().expect("whole").len(), 1);
+    assert_eq!(*setup.listener.away.lock().expect("whole"), 0);
     let _ = setup.stop.send(true);
 }
 
@@ -214,6 +279,7 @@ async fn an_event_delivered_twice_is_applied_once() {
         correlation_id: "test".into(),
         causation_id: None,
         actor: kernel::Actor::system("test"),
+        previous: None,
         data: serde_json::from_str(&stored[0].data).expect("JSON"),
     };
     let first = db.begin_event(&event).await.expect("begun").expect("the first delivery");

@@ -54,6 +54,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "orders_triggers",
         sql: include_str!("../../../migrations/orders/0101_triggers.sql"),
     },
+    Script {
+        number: 102,
+        name: "orders_events_index",
+        sql: include_str!("../../../migrations/orders/0102_events_index.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

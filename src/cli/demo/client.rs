@@ -23,7 +23,7 @@ struct Session {
 }
 
 /// A signed-in caller.
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     http: reqwest::Client,
     base: String,
     session: RwLock<Session>,
@@ -42,7 +42,7 @@ impl Client {
         Ok(Client { http, base, session: RwLock::new(session) })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Value> {
+    pub(in crate::cli) async fn get(&self, path: &str) -> Result<Value> {
         self.send(Method::GET, path, None, None).await
     }
 
@@ -84,6 +84,11 @@ impl Client {
                 answer => return answer,
             }
         }
+    }
+
+    /// POST that says all in its path.
+    pub(in crate::cli) async fn post(&self, path: &str) -> Result<Value> {
+        self.send(Method::POST, path, None, None).await
     }
 
     /// PUT on a part of a resource.

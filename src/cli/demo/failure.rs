@@ -4,14 +4,14 @@ use std::fmt;
 
 /// Why a request did not do what was asked.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(in crate::cli) struct Failure {
     /// What was being done.
     step: Option<String>,
     pub code: String,
     detail: String,
 }
 
-pub(super) type Result<T, E = Failure> = std::result::Result<T, E>;
+pub(in crate::cli) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     pub(super) fn new(code: &str, detail: impl Into<String>) -> Self {

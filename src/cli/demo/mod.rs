@@ -22,12 +22,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::serve::PASSWORD_FILE;
-use client::Client;
+pub(super) use client::Client;
 use company::{Company, MASTER_DATA};
 use failure::{InStep, Result};
 
+/// Who calls which server.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub struct SignIn {
     /// Address of the server
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     url: String,
@@ -40,36 +41,43 @@ pub struct DemoArgs {
     password: Option<String>,
 }
 
-/// Runs the demo; fails with one line that names the step. `data_dir` is asked only where
-/// no password is given.
+impl SignIn {
+    /// Signs in. `data_dir` is asked only where no password is given.
+    pub(super) async fn client(
+        self,
+        data_dir: impl FnOnce() -> Result<PathBuf, String>,
+    ) -> Result<Client, String> {
+        let password = self.password.or_else(|| std::env::var("ERP_DEMO_PASSWORD").ok());
+        let password = match password {
+            Some(password) => password,
+            None => kept_password(data_dir()?)?,
+        };
+        let client = Client::sign_in(&self.url, &self.user, &password).await;
+        client.step(|| "signing in".into()).map_err(|failure| failure.to_string())
+    }
+}
+
+/// Runs the demo; fails with one line that names the step.
 pub async fn demo(
-    args: DemoArgs,
+    sign_in: SignIn,
     data_dir: impl FnOnce() -> Result<PathBuf, String>,
 ) -> Result<(), String> {
-    let password = args.password.or_else(|| std::env::var("ERP_DEMO_PASSWORD").ok());
-    let password = match password {
-        Some(password) => password,
-        None => kept_password(data_dir()?)?,
-    };
-    run(&args.url, &args.user, &password).await.map_err(|failure| format!("demo: {failure}"))
+    let client = sign_in.client(data_dir).await.map_err(|failure| format!("demo: {failure}"))?;
+    run(client).await.map_err(|failure| format!("demo: {failure}"))
 }
 
 /// The password that a first start generated and kept for its owner.
 fn kept_password(data_dir: PathBuf) -> Result<String, String> {
     let path = data_dir.join(PASSWORD_FILE);
     let password = std::fs::read_to_string(&path).map_err(|error| {
-        format!(
-            "demo: no password: give --password or ERP_DEMO_PASSWORD ({}: {error})",
-            path.display()
-        )
+        format!("no password: give --password or ERP_DEMO_PASSWORD ({}: {error})", path.display())
     })?;
     println!("using the password in {}", path.display());
     Ok(password.trim_end().to_owned())
 }
 
-async fn run(url: &str, user: &str, password: &str) -> Result<()> {
+async fn run(client: Client) -> Result<()> {
     let started = Instant::now();
-    let client = Client::sign_in(url, user, password).await.step(|| "signing in".into())?;
     let plan = plan::plan(&catalogue::articles());
     let bar = progress_bar(MASTER_DATA + history::steps(&plan));
     bar.set_message("products, customers, suppliers");

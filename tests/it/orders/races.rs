@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 
 use super::{confirm, confirmed, credit, draft, pack, path, reload, ship, stock};
 use crate::flows::company;
-use crate::harness::{Answer, Server, TOPOLOGIES};
+use crate::harness::{Answer, Server};
+use crate::topology::TOPOLOGIES;
 
 const AT_ONCE: usize = 8;
 

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::connect;
 use crate::flows::company;
-use crate::harness::{Server, Topology, text};
+use crate::harness::{Server, text};
+use crate::topology::Topology;
 
 #[derive(FromQueryResult)]
 struct Waiting {

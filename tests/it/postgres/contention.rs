@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 
 use super::checks;
 use crate::flows::{Company, company};
-use crate::harness::{Answer, Api, Server, Topology, seconds, text};
+use crate::harness::{Answer, Api, Server, seconds, text};
+use crate::topology::Topology;
 
 const RESERVATIONS: &str = "/api/v1/inventory/reservations";
 const CLIENTS: usize = 100;

@@ -7,7 +7,8 @@ use sea_orm::ConnectionTrait;
 
 use super::{connect, erp_with, said, stdout};
 use crate::cli::{Dir, complaint};
-use crate::harness::{Server, Topology};
+use crate::harness::Server;
+use crate::topology::Topology;
 
 const PROCESSES: usize = 4;
 

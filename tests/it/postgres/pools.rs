@@ -7,7 +7,8 @@ use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Transactio
 use serde_json::json;
 
 use super::connect;
-use crate::harness::{Server, Topology};
+use crate::harness::Server;
+use crate::topology::Topology;
 
 /// Of the pool under test.
 const CONNECTIONS: usize = 2;

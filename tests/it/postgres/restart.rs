@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use super::checks;
 use crate::flows::{Company, company, purchase_to_stock, quotation_to_cash};
-use crate::harness::{Api, Attempts, Server, Topology};
+use crate::harness::{Api, Attempts, Server};
+use crate::topology::Topology;
 
 const CRASHES: usize = 3;
 const CLIENTS: usize = 6;

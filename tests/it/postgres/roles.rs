@@ -10,7 +10,8 @@ use test_support::PostgresServer;
 use super::{connect, encode, erp_with, said};
 use crate::cli::{Dir, complaint};
 use crate::flows::{company, purchase_to_stock, quotation_to_cash};
-use crate::harness::{Server, Topology};
+use crate::harness::Server;
+use crate::topology::Topology;
 
 /// Whoever quotes badly shows it here.
 const ADMIN: (&str, &str) = ("the \"operator\"", "o'p\\s/#@%");

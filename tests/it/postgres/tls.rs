@@ -11,7 +11,8 @@ use test_support::PostgresServer;
 
 use super::{connect, erp_with};
 use crate::cli::{Dir, complaint};
-use crate::harness::{Server, Topology};
+use crate::harness::Server;
+use crate::topology::Topology;
 
 fn openssl(dir: &Path, args: &[&str]) {
     let output = Command::new("openssl").args(args).current_dir(dir).output();

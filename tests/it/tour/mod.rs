@@ -45,6 +45,8 @@ pub async fn first_day(server: &Server, api: &Api) {
     server.settle().await;
     buying(server, api, &goods).await;
     server.settle().await;
+    refused_events(server, api).await;
+    server.settle().await;
     looking_around(api).await;
 }
 
@@ -344,6 +346,30 @@ async fn buying(server: &Server, api: &Api, goods: &Goods) {
     server.settle().await;
     let order = api.get(&path).await.ok();
     api.act(&format!("{path}/close"), &order).await.ok();
+}
+
+/// Of each module one event is delivered again, and one given up.
+async fn refused_events(server: &Server, api: &Api) {
+    let heard = [
+        ("billing.invoice.issued", "sales"),
+        ("inventory.stock.received", "billing"),
+        ("orders.shipment.shipped", "billing"),
+        ("purchasing.receipt.posted", "inventory"),
+        ("sales.quotation.accepted", "orders"),
+    ];
+    for (kind, subscriber) in heard {
+        let module = kind.split('.').next().expect("a module");
+        let path = format!("/api/v1/{module}/parked-events");
+        for action in ["replay", "drop"] {
+            server.system.park(kind, subscriber).await;
+            let parked = api.get(&path).await.ok();
+            assert_eq!(parked["data"][0]["type"], kind);
+            let settle = format!("{path}/{}/{action}", parked["data"][0]["id"]);
+            assert_eq!(api.post(&settle, Value::Null).await.status, 204);
+            assert_eq!(api.get(&path).await.ok()["data"], json!([]));
+            api.post(&settle, Value::Null).await.problem(404, "not_found");
+        }
+    }
 }
 
 /// Lists, reports, and what is left.

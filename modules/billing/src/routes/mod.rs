@@ -9,6 +9,7 @@ pub(crate) mod invariants;
 pub(crate) mod invoices;
 pub(crate) mod journal_entries;
 mod optional_json;
+pub(crate) mod parked_events;
 pub(crate) mod payments;
 pub(crate) mod tax_rates;
 pub(crate) mod totals;
@@ -25,5 +26,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     accounts::configure(routes);
     ageing::configure(routes);
     journal_entries::configure(routes);
+    parked_events::configure(routes);
     invariants::configure(routes);
 }

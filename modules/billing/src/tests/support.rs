@@ -253,6 +253,7 @@ pub(super) fn event<T: EventData>(data: &T) -> Event {
         aggregate_version: 1,
         correlation_id: "a test".into(),
         causation_id: None,
+        previous: None,
         actor: Actor::system("a test"),
         data: json!(data),
     }

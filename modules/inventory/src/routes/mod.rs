@@ -3,6 +3,7 @@
 pub(crate) mod adjustments;
 pub(crate) mod invariants;
 pub(crate) mod moves;
+pub(crate) mod parked_events;
 pub(crate) mod products;
 pub(crate) mod receipts;
 pub(crate) mod reservations;
@@ -19,5 +20,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     receipts::configure(routes);
     adjustments::configure(routes);
     reservations::configure(routes);
+    parked_events::configure(routes);
     invariants::configure(routes);
 }

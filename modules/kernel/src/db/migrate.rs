@@ -42,6 +42,11 @@ const COMMON: Migrations = &[
         name: "leases",
         sql: include_str!("../../../../migrations/common/0003_leases.sql"),
     },
+    Script {
+        number: 5,
+        name: "events_of_aggregate",
+        sql: include_str!("../../../../migrations/common/0005_events_of_aggregate.sql"),
+    },
 ];
 
 /// And these where it is in PostgreSQL, in whose own words they are.

@@ -27,6 +27,7 @@ use sea_orm::{
     FromQueryResult, Statement, Value,
 };
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 pub use address::check_connection_string;
 pub use conn::{Reader, Txn};
@@ -138,6 +139,11 @@ impl Db {
         }
     }
 
+    /// Wakes the relay for every subscriber.
+    pub(crate) fn wake_all(&self) {
+        self.0.published.keys().for_each(|subscriber| self.wake(subscriber));
+    }
+
     pub(crate) fn set_relaying(&self, is_relaying: bool) {
         self.0.is_relaying.store(is_relaying, Ordering::Relaxed);
     }
@@ -232,6 +238,13 @@ impl Db {
         // The first may not be in the file yet.
         tx.commit().await?;
         Ok(None)
+    }
+
+    /// Whether that event has been applied.
+    pub async fn has_applied(&self, event_id: Uuid) -> Result<bool> {
+        let sql = "SELECT COUNT(*) AS n FROM inbox WHERE event_id = $1";
+        let row: Option<Count> = query_one(self.read(), sql, vec![event_id.into()]).await?;
+        Ok(row.is_some_and(|row| row.n > 0))
     }
 
     /// Runs one statement that is a whole transaction by itself, and may be lost should the

@@ -129,6 +129,7 @@ impl Tx {
             correlation_id: self.ctx.request_id.to_string(),
             causation_id: self.ctx.causation_id,
             actor: self.ctx.actor.clone(),
+            previous: None,
             data: serde_json::to_value(data)?,
         });
         Ok(())

@@ -1,6 +1,8 @@
 //! Events: what happened in one module, told to the others at least once and applied
 //! by each exactly once.
 
+pub mod dapr;
+pub mod parked;
 mod relay;
 
 use std::sync::Arc;
@@ -43,6 +45,10 @@ pub struct Event {
     /// The event that caused this one, if one did.
     pub causation_id: Option<Uuid>,
     pub actor: Actor,
+    /// The one before it of this aggregate that the same subscriber hears; told where nothing
+    /// on the way keeps them in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Uuid>,
     pub data: serde_json::Value,
 }
 
@@ -51,6 +57,11 @@ impl Event {
     pub fn parse<T: EventData>(&self) -> Result<T> {
         serde_json::from_value(self.data.clone())
             .map_err(|e| Error::internal(format!("{} {}: {e}", self.kind, self.id)))
+    }
+
+    /// The module that published it.
+    pub fn publisher(&self) -> &str {
+        self.kind.split('.').next().unwrap_or_default()
     }
 
     /// The context its effects happen in: the actor and request of the event.
@@ -66,6 +77,11 @@ impl Event {
 /// Someone who hears events: a module in this process, or the way to one elsewhere.
 #[async_trait]
 pub trait Subscriber: Send + Sync {
+    /// Whether events arrive there in the order they were handed over.
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
     /// Applies the event, or finds that it has been applied. An error means: later again.
     async fn handle(&self, event: &Event) -> Result<()>;
 }

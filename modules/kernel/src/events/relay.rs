@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::config::EventsConfig;
 use crate::ctx::Ctx;
-use crate::db::{Db, query_all};
+use crate::db::{Db, query_all, query_one};
 use crate::error::{Error, Result};
 use crate::events::{Event, SubscriberMap};
 
@@ -23,6 +23,9 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How long what was delivered may stay in the outbox, so that many go at once. Should the
 /// process end before, it is delivered again, and the subscriber finds it in its inbox.
 const FORGET_AFTER: Duration = Duration::from_millis(50);
+
+/// Wait before asking again where nobody was there to refuse.
+const AWAY: Duration = Duration::from_millis(500);
 
 /// Aggregates whose events are delivered to one subscriber at the same time: each delivery
 /// ends with a commit there, which many can share.
@@ -52,6 +55,21 @@ struct Due {
     causation_id: Option<Uuid>,
     actor: String,
     data: String,
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: Uuid,
+}
+
+/// What a round leaves to do.
+enum Round {
+    /// There may be more.
+    More,
+    /// Nothing until something is published, or what failed is due again.
+    Done,
+    /// The subscriber is not there, or not able to.
+    Away,
 }
 
 /// A row of the outbox, how often it has failed by now, and why this time.
@@ -105,12 +123,20 @@ impl Relay {
         while !*stop.borrow() {
             published.mark_unchanged();
             let round = self.round(subscriber, &mut delivered).await;
-            let is_more_due = round.unwrap_or_else(|error| {
+            let round = round.unwrap_or_else(|error| {
                 tracing::error!(module = self.db.module(), error = ?error, "relay failed");
-                false
+                Round::Done
             });
-            if is_more_due {
-                continue;
+            match round {
+                Round::More => continue,
+                Round::Done => {}
+                Round::Away => {
+                    tokio::select! {
+                        () = tokio::time::sleep(AWAY) => {}
+                        _ = stop.changed() => {}
+                    }
+                    continue;
+                }
             }
             tokio::select! {
                 _ = published.changed() => {}
@@ -123,8 +149,8 @@ impl Relay {
         }
     }
 
-    /// One round over what is due; returns whether there may be more.
-    async fn round(&self, subscriber: &str, delivered: &mut Delivered) -> Result<bool> {
+    /// One round over what is due.
+    async fn round(&self, subscriber: &str, delivered: &mut Delivered) -> Result<Round> {
         if delivered.due_in().is_zero() {
             self.forget(delivered).await?;
         }
@@ -166,10 +192,19 @@ impl Relay {
         if is_full {
             self.forget(delivered).await?;
         }
+        let mut is_away = false;
         for (seq, attempts, error) in &failed {
-            self.record_failure(*seq, *attempts, error).await?;
+            // No fault of the event's: it waits for as long as that takes.
+            match error.status() {
+                503 => is_away = true,
+                _ => self.record_failure(*seq, *attempts, error).await?,
+            }
         }
-        Ok(is_full)
+        Ok(match (is_away, is_full) {
+            (true, _) => Round::Away,
+            (false, true) => Round::More,
+            (false, false) => Round::Done,
+        })
     }
 
     /// Delivers what is due of one aggregate, in its order, until a delivery fails. Returns
@@ -186,10 +221,30 @@ impl Relay {
         (delivered, None)
     }
 
+    /// The event before this one that its subscriber hears of the same aggregate.
+    async fn previous(&self, row: &Due) -> Result<Option<Uuid>> {
+        let heard = self.db.subscriptions().iter();
+        let heard = heard.filter(|(_, names)| names.contains(&row.subscriber.as_str()));
+        let mut values: Vec<Value> = vec![row.aggregate_id.into(), row.id.into()];
+        values.extend(heard.map(|(kind, _)| Value::from(*kind)));
+        let marks: Vec<_> = (3..=values.len()).map(|i| format!("${i}")).collect();
+        let sql = format!(
+            "SELECT id FROM events WHERE aggregate_id = $1 AND type IN ({}) \
+             AND seq < (SELECT seq FROM events WHERE id = $2) ORDER BY seq DESC LIMIT 1",
+            marks.join(", ")
+        );
+        let found: Option<Id> = query_one(self.db.read(), sql, values).await?;
+        Ok(found.map(|found| found.id))
+    }
+
     async fn deliver(&self, row: Due) -> Result<()> {
         let subscriber = self.subscribers.get(row.subscriber.as_str()).ok_or_else(|| {
             Error::internal(format!("no route to the subscriber {}", row.subscriber))
         })?;
+        let previous = match subscriber.keeps_order() {
+            true => None,
+            false => self.previous(&row).await?,
+        };
         let event = Event {
             id: row.id,
             kind: row.r#type,
@@ -200,6 +255,7 @@ impl Relay {
             correlation_id: row.correlation_id,
             causation_id: row.causation_id,
             actor: serde_json::from_str(&row.actor)?,
+            previous,
             data: serde_json::from_str(&row.data)?,
         };
         subscriber.handle(&event).await.inspect_err(|error| {

@@ -2,6 +2,7 @@
 
 pub(crate) mod invariants;
 pub(crate) mod orders;
+pub(crate) mod parked_events;
 pub(crate) mod returns;
 pub(crate) mod shipments;
 pub(crate) mod state_machines;
@@ -15,5 +16,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     returns::configure(routes);
     timeline::configure(routes);
     state_machines::configure(routes);
+    parked_events::configure(routes);
     invariants::configure(routes);
 }

@@ -1,6 +1,7 @@
 //! The module's endpoints, relative to `/api/v1/purchasing`.
 
 pub(crate) mod invariants;
+pub(crate) mod parked_events;
 pub(crate) mod purchase_orders;
 pub(crate) mod receipts;
 pub(crate) mod suppliers;
@@ -11,5 +12,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     suppliers::configure(routes);
     purchase_orders::configure(routes);
     receipts::configure(routes);
+    parked_events::configure(routes);
     invariants::configure(routes);
 }

@@ -280,6 +280,7 @@ pub(crate) fn event<T: EventData>(data: &T) -> Event {
         aggregate_version: 1,
         correlation_id: "test".into(),
         causation_id: None,
+        previous: None,
         actor: Actor::system("test"),
         data: serde_json::to_value(data).expect("plain data"),
     }

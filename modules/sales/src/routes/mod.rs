@@ -3,6 +3,7 @@
 pub(crate) mod customers;
 pub(crate) mod facts;
 pub(crate) mod invariants;
+pub(crate) mod parked_events;
 pub(crate) mod price_lists;
 pub(crate) mod prices;
 pub(crate) mod quotation_actions;
@@ -17,5 +18,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     quotations::configure(routes);
     quotation_actions::configure(routes);
     facts::configure(routes);
+    parked_events::configure(routes);
     invariants::configure(routes);
 }

@@ -68,6 +68,7 @@ pub fn event<T: EventData>(aggregate_id: Uuid, data: &T) -> Event {
         aggregate_version: 3,
         correlation_id: "test".to_owned(),
         causation_id: None,
+        previous: None,
         actor: Actor::system("test"),
         data: serde_json::to_value(data).expect("serialises"),
     }

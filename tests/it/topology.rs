@@ -1,0 +1,158 @@
+//! How the modules are spread over processes (here: listeners of one test).
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+
+use chrono::Utc;
+use erp::Running;
+use erp::config::Config;
+use erp::gateway::MODULES;
+use figment::Figment;
+use figment::providers::Serialized;
+use kernel::Ctx;
+use kernel::db::execute;
+use kernel::service::new_keys;
+use serde_json::json;
+
+use crate::sidecar::Sidecars;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// All modules in one process.
+    OneProcess,
+    /// A process for each module and a gateway before them, with HTTP between all.
+    Separate,
+    /// The same with a Dapr sidecar beside each, which calls and events go by.
+    Sidecars,
+    /// One module by itself, and five in one process that is also its gateway.
+    Extracted,
+}
+
+pub const TOPOLOGIES: [Topology; 4] =
+    [Topology::OneProcess, Topology::Separate, Topology::Sidecars, Topology::Extracted];
+
+/// Who runs by itself where one does: it is called, calls, hears and publishes.
+const EXTRACTED: &str = "sales";
+
+impl Topology {
+    /// That of `ERP_TEST_TOPOLOGY`, in which the suite at large runs: `one`, `separate`,
+    /// `sidecars` or `extracted`.
+    pub fn of_suite() -> Topology {
+        match std::env::var("ERP_TEST_TOPOLOGY").as_deref() {
+            Err(_) | Ok("one") => Topology::OneProcess,
+            Ok("separate") => Topology::Separate,
+            Ok("sidecars") => Topology::Sidecars,
+            Ok("extracted") => Topology::Extracted,
+            Ok(other) => panic!("ERP_TEST_TOPOLOGY: there is no {other}"),
+        }
+    }
+
+    /// The processes and what each mounts. Clients ask the last.
+    fn processes(self) -> Vec<Vec<&'static str>> {
+        let alone = MODULES.iter().map(|module| vec![*module]);
+        match self {
+            Topology::OneProcess => vec![MODULES.to_vec()],
+            Topology::Separate | Topology::Sidecars => alone.chain([vec![]]).collect(),
+            Topology::Extracted => {
+                let rest = MODULES.into_iter().filter(|module| *module != EXTRACTED).collect();
+                vec![vec![EXTRACTED], rest]
+            }
+        }
+    }
+
+    /// Starts all of it. The gateway, or the only process, is the last.
+    pub async fn start(self, layers: &Figment) -> System {
+        if self == Topology::OneProcess {
+            return System { running: vec![run(layers).await], sidecars: None };
+        }
+        let processes = self.processes();
+        let ports = free_ports(3 * processes.len());
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let sidecars = (self == Topology::Sidecars).then(Sidecars::start);
+        let mut remote = BTreeMap::new();
+        let mut callers = BTreeMap::new();
+        let mut keys = Vec::new();
+        for (modules, ports) in processes.iter().zip(ports.chunks(3)) {
+            let (key, public) = new_keys().expect("random");
+            keys.push(key);
+            let url = format!("http://{}", at(ports[0]));
+            // With sidecars nobody knows where anybody is.
+            let internal_url = match &sidecars {
+                Some(_) => String::new(),
+                None => format!("http://{}", at(ports[1])),
+            };
+            for module in modules {
+                callers.insert(*module, public.clone());
+                remote.insert(*module, json!({ "url": url, "internal_url": internal_url }));
+            }
+        }
+        let layers = layers
+            .clone()
+            .merge(Serialized::default("remote", &remote))
+            .merge(Serialized::default("internal.callers", &callers));
+        let mut running = Vec::new();
+        for ((modules, ports), key) in processes.iter().zip(ports.chunks(3)).zip(&keys) {
+            let mut own = layers
+                .clone()
+                .merge(Serialized::default("modules", modules))
+                .merge(Serialized::default("server.bind", at(ports[0])))
+                .merge(Serialized::default("internal.key", key.expose()));
+            own = match &sidecars {
+                None => own.merge(Serialized::default("internal.bind", at(ports[1]))),
+                Some(sidecars) => own
+                    .merge(Serialized::default("dapr.bind", at(ports[2])))
+                    .merge(Serialized::default("dapr.url", &sidecars.url)),
+            };
+            running.push(run(&own).await);
+            if let (Some(sidecars), [module]) = (&sidecars, modules.as_slice()) {
+                sidecars.attach(module, at(ports[2]));
+            }
+        }
+        System { running, sidecars }
+    }
+}
+
+/// What runs, in a test's own process.
+pub struct System {
+    pub running: Vec<Running>,
+    sidecars: Option<Sidecars>,
+}
+
+impl System {
+    /// Parks the newest event of a type for a subscriber, which has it already.
+    pub async fn park(&self, kind: &str, subscriber: &str) {
+        let module = kind.split('.').next().expect("a module");
+        let mut databases = self.running.iter().flat_map(Running::databases);
+        let db = databases.find(|db| db.module() == module).expect("it runs here");
+        let tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
+        let sql = "INSERT INTO outbox (event_id, subscriber, aggregate_id, attempts, \
+                   next_attempt_at, parked_at, last_error) SELECT id, $2, aggregate_id, 20, $3, \
+                   $3, 'the books of that day are closed' FROM events WHERE type = $1 \
+                   ORDER BY seq DESC LIMIT 1";
+        let values = vec![kind.into(), subscriber.into(), Utc::now().into()];
+        assert_eq!(execute(&*tx, sql, values).await.expect("parked"), 1, "{kind}");
+        tx.commit().await.expect("committed");
+    }
+
+    /// Events published and not yet applied by all who hear them.
+    pub async fn undelivered(&self) -> i64 {
+        let mut count = 0;
+        for running in &self.running {
+            count += running.undelivered().await.expect("the outbox can be counted");
+        }
+        count + self.sidecars.as_ref().map_or(0, |sidecars| sidecars.undelivered() as i64)
+    }
+}
+
+/// A process with these settings.
+pub async fn run(layers: &Figment) -> Running {
+    let config = Config::load(layers).expect("test settings are valid");
+    erp::start(config).await.expect("the server starts")
+}
+
+/// Ports that were free a moment ago; held together so that they differ.
+fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    listeners.iter().map(|l| l.local_addr().expect("bound").port()).collect()
+}
