@@ -1,5 +1,6 @@
 //! Starting servers and talking to them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use figment::Figment;
 use figment::providers::Serialized;
 use futures_util::future::BoxFuture;
 use kernel::config::SqlConfig;
+use reqwest::header::HeaderValue;
 use reqwest::{Client, Method, Request, RequestBuilder, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -235,6 +237,7 @@ pub struct Exchange {
     pub path: String,
     pub sent: Value,
     pub status: u16,
+    pub headers: BTreeMap<String, String>,
     pub received: Value,
 }
 
@@ -316,7 +319,16 @@ impl Api {
             after().await;
         }
         if let Some(record) = &self.record {
-            let exchange = Exchange { method, path, sent, status, received: body.clone() };
+            let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into();
+            let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value)));
+            let exchange = Exchange {
+                method,
+                path,
+                sent,
+                status,
+                headers: headers.collect(),
+                received: body.clone(),
+            };
             record.lock().expect("whole").push(exchange);
         }
         Ok(Answer { status, headers, body })

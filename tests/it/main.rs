@@ -17,6 +17,7 @@ mod internal;
 mod inventory;
 mod limits;
 mod orders;
+mod parity;
 mod postgres;
 mod purchasing;
 mod redis;

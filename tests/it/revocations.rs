@@ -44,7 +44,7 @@ async fn refused(api: &Api, path: &str) -> Duration {
 
 #[actix_web::test]
 async fn what_ended_here_is_refused_here_at_once() {
-    let server = Server::start().await;
+    let server = Server::start_as(Topology::OneProcess, &[]).await;
     let api = &server.api;
     let ada = user(api).await;
     let check = async |caller: &Api| {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use chrono::Utc;
 use erp::Running;
@@ -10,7 +11,7 @@ use erp::gateway::MODULES;
 use figment::Figment;
 use figment::providers::Serialized;
 use kernel::Ctx;
-use kernel::db::execute;
+use kernel::db::{Db, execute};
 use kernel::service::new_keys;
 use serde_json::json;
 
@@ -119,11 +120,15 @@ pub struct System {
 }
 
 impl System {
+    /// The data of every module.
+    pub fn databases(&self) -> impl Iterator<Item = &Db> {
+        self.running.iter().flat_map(Running::databases)
+    }
+
     /// Parks the newest event of a type for a subscriber, which has it already.
     pub async fn park(&self, kind: &str, subscriber: &str) {
         let module = kind.split('.').next().expect("a module");
-        let mut databases = self.running.iter().flat_map(Running::databases);
-        let db = databases.find(|db| db.module() == module).expect("it runs here");
+        let db = self.databases().find(|db| db.module() == module).expect("it runs here");
         let tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
         let sql = "INSERT INTO outbox (event_id, subscriber, aggregate_id, attempts, \
                    next_attempt_at, parked_at, last_error) SELECT id, $2, aggregate_id, 20, $3, \
@@ -150,9 +155,16 @@ pub async fn run(layers: &Figment) -> Running {
     erp::start(config).await.expect("the server starts")
 }
 
-/// Ports that were free a moment ago; held together so that they differ.
+/// Ports nobody listens at, from below those that the system gives to connections, and no
+/// port twice.
 fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    listeners.iter().map(|l| l.local_addr().expect("bound").port()).collect()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const RANGE: std::ops::Range<u16> = 20_000..32_000;
+    // Another run of the tests at the same time begins elsewhere.
+    let offset = std::process::id() as u16 % RANGE.len() as u16;
+    let next = || NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset);
+    std::iter::repeat_with(|| RANGE.start + next() % RANGE.len() as u16)
+        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .take(count)
+        .collect()
 }

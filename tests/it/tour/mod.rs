@@ -1,7 +1,7 @@
 //! A small company's first day, touching every operation there is. What is sent and
 //! answered becomes the examples of the documents, so none of them is made up.
 
-mod record;
+pub mod record;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -55,12 +55,12 @@ pub fn operation_id(spec: &Value, method: &str, path: &str) -> Option<String> {
 
 /// Gives each id it meets the next id of a fixed row.
 #[derive(Default)]
-struct Normaliser {
+pub struct Normaliser {
     ids: BTreeMap<String, String>,
 }
 
 impl Normaliser {
-    fn value(&mut self, value: &Value) -> Value {
+    pub fn value(&mut self, value: &Value) -> Value {
         match value {
             Value::Object(map) => Value::Object(
                 map.iter().map(|(key, value)| (key.clone(), self.field(key, value))).collect(),
@@ -69,6 +69,17 @@ impl Normaliser {
             Value::String(text) => Value::String(self.text(text)),
             other => other.clone(),
         }
+    }
+
+    /// The same, but ids not met before become one and the same: who met which first tells
+    /// nothing.
+    pub fn known(&mut self, value: &Value) -> Value {
+        let known = self.ids.clone();
+        let value = self.value(value);
+        let ids = std::mem::replace(&mut self.ids, known);
+        let new = ids.iter().filter(|(id, _)| !self.ids.contains_key(*id));
+        let text = new.fold(value.to_string(), |text, (_, shown)| text.replace(shown, "new"));
+        serde_json::from_str(&text).expect("JSON")
     }
 
     fn field(&mut self, key: &str, value: &Value) -> Value {
@@ -83,7 +94,7 @@ impl Normaliser {
         }
     }
 
-    fn text(&mut self, text: &str) -> String {
+    pub fn text(&mut self, text: &str) -> String {
         if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok() {
             let next = format!("01936b2e-5d5c-7a10-8f5e-{:012}", self.ids.len() + 1);
             return self.ids.entry(text.to_owned()).or_insert(next).clone();

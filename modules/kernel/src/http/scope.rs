@@ -48,7 +48,10 @@ pub async fn request_scope(
         if let Ok(value) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, value);
         }
-        headers.insert(STATEMENTS, statements.into());
+        // What comes from elsewhere was counted there.
+        if !headers.contains_key(STATEMENTS) {
+            headers.insert(STATEMENTS, statements.into());
+        }
         tracing::info!(
             http.status = response.status().as_u16(),
             duration_us = started.elapsed().as_micros() as u64,
