@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::db::Fence;
 use crate::error::{Error, Result};
 use crate::token::Permissions;
+use crate::trace::Trace;
 
 /// The longest a request may take, calls to other modules included.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -134,14 +135,21 @@ impl FromRequest for Ctx {
 /// that errors and the statement count find it without being handed it.
 pub struct RequestScope {
     pub request_id: Arc<str>,
+    pub trace: Trace,
     pub statements: AtomicU32,
     /// Commits of others that this request has seen the effects of.
     unsettled: Mutex<Vec<BoxFuture<'static, ()>>>,
 }
 
 impl RequestScope {
+    /// One that begins a trace of its own.
     pub fn new(request_id: Arc<str>) -> Self {
-        RequestScope { request_id, statements: AtomicU32::new(0), unsettled: Mutex::default() }
+        RequestScope::traced(request_id, Trace::begin())
+    }
+
+    pub fn traced(request_id: Arc<str>, trace: Trace) -> Self {
+        let (statements, unsettled) = (AtomicU32::new(0), Mutex::default());
+        RequestScope { request_id, trace, statements, unsettled }
     }
 
     /// Waits until all that the answer may rest on is in the database.

@@ -3,6 +3,7 @@
 //! idempotency and events, and calls between modules.
 
 pub mod background;
+pub mod breaker;
 pub mod cache;
 pub mod config;
 pub mod ctx;
@@ -22,6 +23,7 @@ pub mod redis;
 pub mod remote;
 pub mod text;
 pub mod token;
+pub mod trace;
 
 pub use ctx::{Actor, Ctx};
 pub use error::{Error, FieldError, Problem, Result};
