@@ -179,4 +179,6 @@ pub struct RateLimitConfig {
     pub user_burst: u32,
     /// Addresses or networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// The same of gateways of ours, which have counted what they send on.
+    pub gateways: Vec<String>,
 }

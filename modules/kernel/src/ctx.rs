@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::db::Fence;
 use crate::error::{Error, Result};
 use crate::token::Permissions;
+use crate::trace::Trace;
 
 /// The longest a request may take, calls to other modules included.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -54,6 +55,8 @@ pub struct Ctx {
     pub session_id: Option<Uuid>,
     /// Identifies the request in logs, audit rows and problem documents.
     pub request_id: Arc<str>,
+    /// The trace it belongs to.
+    pub trace: Trace,
     /// The operation id, such as `confirm_order`.
     pub operation: Arc<str>,
     /// After this moment nobody waits for the answer any more.
@@ -92,6 +95,7 @@ impl Ctx {
             permissions: Arc::new(Permissions::none()),
             session_id: None,
             request_id: Uuid::now_v7().to_string().into(),
+            trace: Trace::begin(),
             operation: operation.into(),
             deadline: Instant::now() + REQUEST_DEADLINE,
             causation_id: None,
@@ -134,14 +138,21 @@ impl FromRequest for Ctx {
 /// that errors and the statement count find it without being handed it.
 pub struct RequestScope {
     pub request_id: Arc<str>,
+    pub trace: Trace,
     pub statements: AtomicU32,
     /// Commits of others that this request has seen the effects of.
     unsettled: Mutex<Vec<BoxFuture<'static, ()>>>,
 }
 
 impl RequestScope {
+    /// One that begins a trace of its own.
     pub fn new(request_id: Arc<str>) -> Self {
-        RequestScope { request_id, statements: AtomicU32::new(0), unsettled: Mutex::default() }
+        RequestScope::traced(request_id, Trace::begin())
+    }
+
+    pub fn traced(request_id: Arc<str>, trace: Trace) -> Self {
+        let (statements, unsettled) = (AtomicU32::new(0), Mutex::default());
+        RequestScope { request_id, trace, statements, unsettled }
     }
 
     /// Waits until all that the answer may rest on is in the database.

@@ -24,6 +24,7 @@ pub mod remote;
 pub mod service;
 pub mod text;
 pub mod token;
+pub mod trace;
 
 pub use ctx::{Actor, Ctx};
 pub use error::{Error, FieldError, Problem, Result};

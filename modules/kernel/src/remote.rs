@@ -18,6 +18,7 @@ use crate::error::{Error, MODULE_UNAVAILABLE, Problem, Result};
 use crate::events::{Event, Subscriber};
 use crate::service::Identity;
 use crate::token::Permissions;
+use crate::trace::Trace;
 
 /// Tries of a method that may be repeated, the first one included.
 const ATTEMPTS: u32 = 3;
@@ -33,6 +34,7 @@ pub mod headers {
     pub const PERMISSIONS: &str = "x-erp-permissions";
     pub const REASON: &str = "x-erp-reason";
     pub const REQUEST_ID: &str = "x-request-id";
+    pub const TRACEPARENT: &str = "traceparent";
 }
 
 /// The way to a module elsewhere. Implements its contract (in `contracts`) and hears
@@ -170,6 +172,7 @@ impl Callee {
             .bearer_auth(identity.token(caller, self.module)?)
             .header("content-type", "application/json")
             .header(headers::REQUEST_ID, &*ctx.request_id)
+            .header(headers::TRACEPARENT, ctx.trace.traceparent())
             .header(headers::OPERATION, &*ctx.operation)
             .header(headers::DEADLINE_MS, limit.as_millis().to_string())
             .header(headers::ACTOR, encode(&ctx.actor)?)
@@ -256,6 +259,7 @@ pub fn ctx_from_headers<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Ctx {
     if let Some(id) = header(headers::REQUEST_ID) {
         ctx.request_id = id.into();
     }
+    ctx.trace = Trace::kept(header(headers::TRACEPARENT));
     ctx.actor = header(headers::ACTOR).and_then(decode).unwrap_or_else(Actor::anonymous);
     let grants = header(headers::PERMISSIONS).and_then(decode).unwrap_or_default();
     ctx.permissions = Arc::new(Permissions::new(grants));

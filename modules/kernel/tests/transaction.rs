@@ -280,6 +280,7 @@ async fn an_event_delivered_twice_is_applied_once() {
         causation_id: None,
         actor: kernel::Actor::system("test"),
         previous: None,
+        traceparent: None,
         data: serde_json::from_str(&stored[0].data).expect("JSON"),
     };
     let first = db.begin_event(&event).await.expect("begun").expect("the first delivery");

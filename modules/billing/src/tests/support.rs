@@ -254,6 +254,7 @@ pub(super) fn event<T: EventData>(data: &T) -> Event {
         correlation_id: "a test".into(),
         causation_id: None,
         previous: None,
+        traceparent: None,
         actor: Actor::system("a test"),
         data: json!(data),
     }

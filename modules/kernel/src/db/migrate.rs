@@ -47,6 +47,11 @@ const COMMON: Migrations = &[
         name: "events_of_aggregate",
         sql: include_str!("../../../../migrations/common/0005_events_of_aggregate.sql"),
     },
+    Script {
+        number: 6,
+        name: "events_trace",
+        sql: include_str!("../../../../migrations/common/0006_events_trace.sql"),
+    },
 ];
 
 /// And these where it is in PostgreSQL, in whose own words they are.

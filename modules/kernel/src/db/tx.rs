@@ -127,6 +127,7 @@ impl Tx {
             aggregate_id,
             aggregate_version,
             correlation_id: self.ctx.request_id.to_string(),
+            traceparent: Some(self.ctx.trace.traceparent().to_owned()),
             causation_id: self.ctx.causation_id,
             actor: self.ctx.actor.clone(),
             previous: None,
@@ -261,7 +262,7 @@ impl Tx {
             return Ok(listeners);
         }
         let subscribers: HashMap<_, _> = self.db.subscriptions().iter().copied().collect();
-        let mut events = Rows::new(10);
+        let mut events = Rows::new(11);
         let mut outbox = Rows::new(4);
         for event in &self.events {
             events.push([
@@ -272,6 +273,7 @@ impl Tx {
                 event.aggregate_id.into(),
                 event.aggregate_version.into(),
                 event.correlation_id.as_str().into(),
+                event.traceparent.as_deref().into(),
                 event.causation_id.into(),
                 serde_json::to_string(&event.actor)?.into(),
                 event.data.to_string().into(),
@@ -287,7 +289,7 @@ impl Tx {
             }
         }
         let sql = "INSERT INTO events (id, type, version, occurred_at, aggregate_id, \
-                   aggregate_version, correlation_id, causation_id, actor, data) VALUES ";
+                   aggregate_version, correlation_id, traceparent, causation_id, actor, data) VALUES ";
         batch.insert(sql, events);
         let sql =
             "INSERT INTO outbox (event_id, subscriber, aggregate_id, next_attempt_at) VALUES ";

@@ -57,6 +57,8 @@ pub struct CloudEvent {
     pub data_base64: String,
     /// The publisher's, over subscriber and data.
     pub signature: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl CloudEvent {
@@ -73,6 +75,7 @@ impl CloudEvent {
             datacontenttype: "application/json".into(),
             signature: identity.sign(publisher, subscriber, &data)?,
             data_base64: BASE64_STANDARD.encode(data),
+            traceparent: event.traceparent.clone(),
         })
     }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx};
 use crate::error::{Error, Result};
+use crate::trace::Trace;
 
 pub use relay::Relay;
 
@@ -42,6 +43,9 @@ pub struct Event {
     pub aggregate_version: i64,
     /// The request it all began with.
     pub correlation_id: String,
+    /// The trace of that (W3C Trace Context).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// The event that caused this one, if one did.
     pub causation_id: Option<Uuid>,
     pub actor: Actor,
@@ -69,6 +73,7 @@ impl Event {
         let mut ctx = Ctx::system(&self.kind);
         ctx.actor = self.actor.clone();
         ctx.request_id = self.correlation_id.as_str().into();
+        ctx.trace = Trace::kept(self.traceparent.as_deref());
         ctx.causation_id = Some(self.id);
         ctx
     }

@@ -52,6 +52,7 @@ struct Due {
     aggregate_id: Uuid,
     aggregate_version: i64,
     correlation_id: String,
+    traceparent: Option<String>,
     causation_id: Option<Uuid>,
     actor: String,
     data: String,
@@ -165,7 +166,7 @@ impl Relay {
                  SELECT aggregate_id, MIN(seq) AS seq FROM outbox WHERE subscriber = $1 \
                  AND (parked_at IS NOT NULL OR next_attempt_at > $2) GROUP BY aggregate_id) \
              SELECT o.seq, o.subscriber, o.attempts, e.id, e.type, e.version, e.occurred_at, \
-             e.aggregate_id, e.aggregate_version, e.correlation_id, e.causation_id, e.actor, \
+             e.aggregate_id, e.aggregate_version, e.correlation_id, e.traceparent, e.causation_id, e.actor, \
              e.data FROM outbox o JOIN events e ON e.id = o.event_id \
              WHERE o.subscriber = $1 AND o.seq NOT IN ({}) AND NOT EXISTS (\
                  SELECT 1 FROM held h WHERE h.aggregate_id = o.aggregate_id AND h.seq <= o.seq) \
@@ -253,6 +254,7 @@ impl Relay {
             aggregate_id: row.aggregate_id,
             aggregate_version: row.aggregate_version,
             correlation_id: row.correlation_id,
+            traceparent: row.traceparent,
             causation_id: row.causation_id,
             actor: serde_json::from_str(&row.actor)?,
             previous,

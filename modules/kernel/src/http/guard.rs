@@ -18,6 +18,7 @@ use crate::http::operations::{Access, Operation, Operations};
 use crate::metrics::Counter;
 use crate::rate::{self, RateLimits, Verdict};
 use crate::token::{Permissions, TokenVerifier};
+use crate::trace::Trace;
 
 /// Tries of a request whose transaction the database aborts, the first one included.
 const ATTEMPTS: u32 = 4;
@@ -44,7 +45,10 @@ pub async fn guard<B: MessageBody>(
         return Err(Error::internal("a module is mounted without its guard").into());
     };
     let found = identify(&guard, &request).await;
-    let verdict = guard.limits.count(counted_as(&guard, &request, &found)).await;
+    let verdict = match guard.limits.is_counted(request.request()) {
+        true => None,
+        false => guard.limits.count(counted_as(&guard, &request, &found)).await,
+    };
     let limit = verdict.as_ref().map_or(Ok(()), Verdict::check);
     let admitted =
         limit.and(found).and_then(|(operation, caller)| admit(&request, operation, caller));
@@ -84,7 +88,7 @@ fn counted_as(
 ) -> rate::Caller {
     match found {
         Ok((_, Caller { actor: Actor { id: Some(id), .. }, .. })) => rate::Caller::User(*id),
-        _ => guard.limits.address(request),
+        _ => guard.limits.address(request.request()),
     }
 }
 
@@ -147,9 +151,9 @@ fn admit(request: &ServiceRequest, operation: &Operation, caller: Caller) -> Res
     }
     let headers = request.headers();
     check_query(request, operation)?;
-    let request_id = REQUEST
-        .try_with(|scope| scope.request_id.clone())
-        .unwrap_or_else(|_| Uuid::now_v7().to_string().into());
+    let scope = REQUEST.try_with(|scope| (scope.request_id.clone(), scope.trace.clone()));
+    let (request_id, trace) =
+        scope.unwrap_or_else(|_| (Uuid::now_v7().to_string().into(), Trace::begin()));
     Ok(Ctx {
         idempotency: idempotency_key(request, headers, operation, &caller)?,
         if_match: if_match(headers, operation)?,
@@ -158,6 +162,7 @@ fn admit(request: &ServiceRequest, operation: &Operation, caller: Caller) -> Res
         permissions: Arc::new(caller.permissions),
         session_id: caller.session_id,
         request_id,
+        trace,
         operation: operation.id.clone(),
         deadline: Instant::now() + REQUEST_DEADLINE,
         causation_id: None,
@@ -182,19 +187,19 @@ fn check_query(request: &ServiceRequest, operation: &Operation) -> Result<()> {
     Ok(())
 }
 
-struct Caller {
-    actor: Actor,
-    permissions: Permissions,
+pub(super) struct Caller {
+    pub(super) actor: Actor,
+    pub(super) permissions: Permissions,
     session_id: Option<Uuid>,
 }
 
 impl Caller {
-    fn anonymous() -> Self {
+    pub(super) fn anonymous() -> Self {
         Caller { actor: Actor::anonymous(), permissions: Permissions::none(), session_id: None }
     }
 }
 
-async fn signed_in(headers: &HeaderMap, verifier: &TokenVerifier) -> Result<Caller> {
+pub(super) async fn signed_in(headers: &HeaderMap, verifier: &TokenVerifier) -> Result<Caller> {
     let header = headers
         .get(AUTHORIZATION)
         .ok_or_else(|| Error::unauthenticated("token_required", "this needs an access token"))?

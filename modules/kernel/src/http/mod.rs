@@ -1,6 +1,7 @@
 //! The HTTP envelope: how a request is let in, read and answered.
 
 mod extract;
+mod gate;
 mod guard;
 mod openapi;
 mod operations;
@@ -12,6 +13,7 @@ pub(crate) use extract::hex;
 pub use extract::{
     Json, MAX_BODY_BYTES, Path, Query, content_type, nullable, read_body, read_json,
 };
+pub use gate::Gate;
 pub use guard::{Guard, guard};
 pub use openapi::{finish_spec, module_spec};
 pub use operations::{Access, Operation, Operations};

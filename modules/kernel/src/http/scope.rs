@@ -13,6 +13,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::ctx::{REQUEST, RequestScope};
+use crate::trace::Trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// SQL statements the request cost in this process. A figure to watch in
@@ -31,13 +32,15 @@ pub async fn request_scope(
         .and_then(|value| value.to_str().ok())
         .filter(|id| is_request_id(id))
         .map_or_else(|| Uuid::now_v7().to_string().into(), Into::into);
-    let scope = Arc::new(RequestScope::new(request_id.clone()));
+    let trace = Trace::of(request.headers().get("traceparent"));
     let span = tracing::info_span!(
         "request",
         request.id = %request_id,
+        trace.id = %trace.trace_id(),
         http.method = %request.method(),
         http.path = %request.path(),
     );
+    let scope = Arc::new(RequestScope::traced(request_id.clone(), trace));
     let started = Instant::now();
     let answer = async {
         let response = next.call(request).await;

@@ -31,7 +31,7 @@ impl FromStr for Network {
 }
 
 impl Network {
-    fn contains(self, address: IpAddr) -> bool {
+    pub(super) fn contains(self, address: IpAddr) -> bool {
         let differing = self.bits ^ bits(address);
         differing.leading_zeros() >= self.prefix_len
     }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use actix_web::dev::ServiceRequest;
+use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use deadpool_redis::redis::Script;
 use uuid::Uuid;
@@ -47,6 +47,7 @@ pub struct RateLimits {
     anonymous: Option<Policy>,
     user: Option<Policy>,
     trusted_proxies: Vec<Network>,
+    gateways: Vec<Network>,
     redis: Option<Redis>,
     local: Local,
 }
@@ -84,17 +85,30 @@ impl RateLimits {
         metrics: &Metrics,
     ) -> Result<Self, String> {
         let policy = |name, per_s, burst| Policy::new(name, per_s, burst, metrics);
+        let networks = |texts: &[String]| -> Result<Vec<Network>, String> {
+            texts.iter().map(|text| text.parse()).collect()
+        };
+        let gateways = networks(&config.gateways)?;
+        let mut trusted_proxies = networks(&config.trusted_proxies)?;
+        trusted_proxies.extend(&gateways);
         Ok(RateLimits {
             anonymous: policy("anonymous", config.anonymous_per_s, config.anonymous_burst),
             user: policy("user", config.user_per_s, config.user_burst),
-            trusted_proxies: config
-                .trusted_proxies
-                .iter()
-                .map(|text| text.parse())
-                .collect::<Result<_, _>>()?,
+            trusted_proxies,
+            gateways,
             redis,
             local: Local::default(),
         })
+    }
+
+    /// Whether whoever sent the request here has counted it.
+    pub fn is_counted(&self, request: &HttpRequest) -> bool {
+        peer(request).is_some_and(|peer| self.gateways.iter().any(|net| net.contains(peer)))
+    }
+
+    /// Whether what the request says of the way it came is to be believed.
+    pub fn trusts(&self, request: &HttpRequest) -> bool {
+        peer(request).is_some_and(|peer| self.trusted_proxies.iter().any(|net| net.contains(peer)))
     }
 
     /// Counts one request; nothing where its caller has no limit.
@@ -115,11 +129,11 @@ impl RateLimits {
     }
 
     /// The address a request came from, as far as it can be believed.
-    pub(crate) fn address(&self, request: &ServiceRequest) -> Caller {
+    pub(crate) fn address(&self, request: &HttpRequest) -> Caller {
         let forwarded = request.headers().get_all("x-forwarded-for");
         let forwarded = forwarded.filter_map(|value| value.to_str().ok());
         // A connection has a peer; a request of a test may have none.
-        let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+        let peer = peer(request).unwrap_or(IpAddr::from([0, 0, 0, 0]));
         Caller::Address(address::client(peer, forwarded, &self.trusted_proxies))
     }
 
@@ -133,6 +147,10 @@ impl RateLimits {
         script.key(key).arg(policy.interval_us).arg(policy.longest_debt_us());
         redis.run_script(&script).await.ok()
     }
+}
+
+fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip())
 }
 
 /// Whether this can be a trusted proxy; an error in words.
@@ -193,7 +211,7 @@ impl Verdict<'_> {
 
     /// Tells the caller where they stand, as draft-ietf-httpapi-ratelimit-headers-10 has it:
     /// requests left of the burst, and seconds until it is whole again.
-    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+    pub fn write(&self, headers: &mut HeaderMap) {
         let left_us = self.policy.longest_debt_us().saturating_sub(self.debt_us);
         // Refused, a request added nothing to the debt.
         let debt_us = self.debt_us.min(self.policy.longest_debt_us());
