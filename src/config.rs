@@ -36,12 +36,16 @@ pub struct Config {
     pub internal: InternalConfig,
     pub dapr: DaprConfig,
     pub remote: BTreeMap<String, RemoteConfig>,
+    pub gateway: GatewayConfig,
     #[serde(skip)]
     layers: Figment,
+    /// What to read again should the settings change, where they can.
+    #[serde(skip)]
+    read_from: Option<Overrides>,
 }
 
 /// The sections that are not a module's.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "modules",
     "server",
     "data",
@@ -55,6 +59,7 @@ const SECTIONS: [&str; 13] = [
     "internal",
     "dapr",
     "remote",
+    "gateway",
 ];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,8 +118,74 @@ impl DaprConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteConfig {
-    pub url: String,
+    /// Where its API is; several where it has replicas nobody balances.
+    pub url: Urls,
+    #[serde(default = "yes")]
+    pub http2: bool,
     pub internal_url: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    pub idle_timeout_s: u64,
+    pub max_waiting: usize,
+    pub cors: CorsConfig,
+    pub routes: BTreeMap<String, RouteConfig>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsConfig {
+    pub origins: Vec<String>,
+    pub max_age_s: usize,
+}
+
+/// What a row of the routing table has that is not as usual.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    pub prefix: Option<String>,
+    pub url: Option<Urls>,
+    pub http2: Option<bool>,
+    pub timeout_s: Option<u64>,
+    pub max_body_bytes: Option<usize>,
+    pub rate_limit: Option<bool>,
+    pub token: Option<bool>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Addresses of one thing: a list, or text with commas in between.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OneOrMany")]
+pub struct Urls(pub Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl From<OneOrMany> for Urls {
+    fn from(given: OneOrMany) -> Self {
+        let texts = match given {
+            OneOrMany::One(text) => text.split(',').map(ToOwned::to_owned).collect(),
+            OneOrMany::Many(texts) => texts,
+        };
+        let texts = texts.iter().map(|text| text.trim().trim_end_matches('/'));
+        Urls(texts.filter(|text| !text.is_empty()).map(ToOwned::to_owned).collect())
+    }
+}
+
+/// As for a person: the addresses with commas in between.
+impl std::fmt::Display for Urls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join(", "))
+    }
 }
 
 /// A setting that cannot be used.
@@ -136,15 +207,19 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
 }
 
+impl Overrides {
+    /// The file of settings, whether or not it is there.
+    pub fn settings_file(&self) -> PathBuf {
+        self.file.clone().unwrap_or_else(|| PathBuf::from("config.toml"))
+    }
+}
+
 /// The layers of this process, from the defaults to the flags.
 pub fn figment(overrides: &Overrides) -> Result<Figment, ConfigError> {
-    let file = match &overrides.file {
-        Some(file) if !file.exists() => {
-            return Err(ConfigError(format!("{}: there is no such file", file.display())));
-        }
-        Some(file) => file.clone(),
-        None => PathBuf::from("config.toml"),
-    };
+    let file = overrides.settings_file();
+    if overrides.file.is_some() && !file.exists() {
+        return Err(ConfigError(format!("{}: there is no such file", file.display())));
+    }
     let toml = Toml::file(&file);
     if let Err(error) = toml.data() {
         // The parser draws a picture over several lines; what is wrong stands in the last.
@@ -191,9 +266,10 @@ fn environment(vars: impl Iterator<Item = (String, String)>) -> Figment {
     settings.into_iter().fold(Figment::new(), |layers, (_, name, key, text)| {
         let is_text = match defaults.find_value(&key) {
             Ok(default) => default.as_str().is_some(),
-            Err(_) => ["remote.", "internal.callers.", "dapr.app_ids.", CONNECTION_STRINGS]
-                .iter()
-                .any(|section| key.starts_with(section)),
+            Err(_) => {
+                let texts = ["remote.", "internal.callers.", "dapr.app_ids.", CONNECTION_STRINGS];
+                texts.iter().any(|section| key.starts_with(section)) && !key.ends_with(".http2")
+            }
         };
         // Parsing a figment value never fails: what is nothing else is text.
         let value = if is_text { text.into() } else { text.parse().unwrap_or_else(|e| match e {}) };
@@ -242,6 +318,18 @@ impl Config {
         config.layers = layers.clone();
         config.check()?;
         Ok(config)
+    }
+
+    /// The settings of a process started with these flags; they can be read again.
+    pub fn read(overrides: &Overrides) -> Result<Config, ConfigError> {
+        let mut config = Config::load(&figment(overrides)?)?;
+        config.read_from = Some(overrides.clone());
+        Ok(config)
+    }
+
+    /// What to read them from again.
+    pub fn read_from(&self) -> Option<&Overrides> {
+        self.read_from.as_ref()
     }
 
     /// The settings of one module.
@@ -321,10 +409,19 @@ impl Config {
         if self.cache.max_entries == 0 {
             return refuse("cache.max_entries", "must be 1 or more; cache.in_process turns it off");
         }
-        for proxy in &self.rate_limit.trusted_proxies {
-            if let Err(why) = kernel::rate::check_proxy(proxy) {
-                return refuse("rate_limit.trusted_proxies", &why);
+        let proxies = [
+            ("rate_limit.trusted_proxies", &self.rate_limit.trusted_proxies),
+            ("rate_limit.gateways", &self.rate_limit.gateways),
+        ];
+        for (key, networks) in proxies {
+            for network in networks {
+                if let Err(why) = kernel::rate::check_proxy(network) {
+                    return refuse(key, &why);
+                }
             }
+        }
+        if let Err((key, why)) = crate::gateway::check(self) {
+            return refuse(&key, &format!("{why}{}", self.source(&key)));
         }
         if self.events.batch == 0 || self.events.batch > 1000 {
             return refuse("events.batch", "must be 1 to 1000");

@@ -22,8 +22,9 @@ use serde_json::json;
 use tracing_actix_web::TracingLogger;
 
 use crate::config::Config;
+use crate::gateway::serve::nothing_here;
 use crate::registry::CALLS;
-use crate::server::{StartError, nothing_here};
+use crate::server::StartError;
 use crate::telemetry::RequestSpan;
 
 /// The largest call or event: a document of thousands of lines.

@@ -1,40 +1,30 @@
 //! Starting and stopping a process: modules, listeners, relays, jobs.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use kernel::Error;
 use kernel::background::Background;
 use kernel::cache::Cache;
 use kernel::config::Secret;
 use kernel::db::Db;
 use kernel::events::Relay;
-use kernel::http::{Guard, Operations, Routes, guard, request_scope};
 use kernel::metrics::Metrics;
 use kernel::rate::RateLimits;
 use kernel::redis::Redis;
 use kernel::service::Callers;
 use kernel::token::{KeySource, Revocations, TokenVerifier};
-use kernel::{Error, Module};
 use reqwest::Client;
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing_actix_web::TracingLogger;
 
 use crate::config::{Config, ConfigError, check_data_dir};
-use crate::gateway::docs::{self, Specs};
-use crate::gateway::health::{self, Health};
-use crate::gateway::metrics::figures;
-use crate::gateway::{MODULES, Upstream, forward};
+use crate::gateway::serve::{Checks, serve_api};
+use crate::gateway::{Gateway, keep_asking, reload_on_change};
 use crate::internal::Internal;
 use crate::registry;
-use crate::telemetry::RequestSpan;
 
 /// Often enough that a checkpoint is small, seldom enough that an idle process sleeps.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
@@ -108,14 +98,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         Arc::new(TokenVerifier::new(registry.keys.clone(), registry.revocations.clone()));
     let databases: Vec<Db> = registry.modules.iter().map(|module| module.db.clone()).collect();
     if !registry.modules.is_empty() {
-        // A start forgets no session that has ended.
+        // A start forgets no session that has ended. A gateway alone need not wait: the
+        // modules look again.
         registry.revocations.renew_from(&*registry.keys).await;
-        tasks.push(tokio::spawn(renew_revocations(
-            registry.revocations,
-            registry.keys,
-            stopping.clone(),
-        )));
     }
+    tasks.push(tokio::spawn(renew_revocations(
+        registry.revocations,
+        registry.keys,
+        stopping.clone(),
+    )));
     for module in &registry.modules {
         let relay =
             Relay::new(module.db.clone(), registry.subscribers.clone(), config.events.clone());
@@ -128,15 +119,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let mut servers = Vec::new();
     let address = api.local_addr().map_err(|e| StartError::Other(e.to_string()))?;
     let checks = Checks { verifier, limits };
-    servers.push(serve_api(
-        &config,
-        api,
-        &registry.modules,
-        &checks,
-        &client,
-        &databases,
-        &metrics,
-    )?);
+    let gateway = Gateway::new(&config, checks.verifier.clone(), checks.limits.clone(), &metrics);
+    let gateway = Arc::new(gateway.map_err(StartError::Other)?);
+    tasks.push(tokio::spawn(keep_asking(gateway.clone(), client, stopping.clone())));
+    if let Some(overrides) = config.read_from() {
+        let overrides = overrides.clone();
+        tasks.push(tokio::spawn(reload_on_change(gateway.clone(), overrides, stopping.clone())));
+    }
+    servers.push(serve_api(&config, api, &registry.modules, &checks, &gateway, &metrics)?);
     let internal_address = internal.as_ref().and_then(|listener| listener.local_addr().ok());
     let callers = Callers::new(&config.internal.callers)
         .map_err(|(name, why)| StartError::Other(format!("internal.callers.{name}: {why}")))?;
@@ -213,129 +203,6 @@ fn http_client() -> Result<Client, StartError> {
         .http1_only()
         .build()
         .map_err(|error| StartError::Other(error.to_string()))
-}
-
-/// What the guards of all modules share.
-#[derive(Clone)]
-struct Checks {
-    verifier: Arc<TokenVerifier>,
-    limits: Arc<RateLimits>,
-}
-
-/// A local row of the routing table.
-#[derive(Clone)]
-struct Local {
-    module: Module,
-    guard: Data<Guard>,
-}
-
-fn serve_api(
-    config: &Config,
-    listener: TcpListener,
-    modules: &[Module],
-    checks: &Checks,
-    client: &Client,
-    databases: &[Db],
-    metrics: &Metrics,
-) -> Result<ServerHandle, StartError> {
-    let own = crate::spec::specs(modules);
-    let mut locals = Vec::new();
-    for module in modules {
-        let operations = Operations::from_spec(&own[module.name])
-            .map_err(|message| StartError::Spec { module: module.name, message })?;
-        let db = module.db.clone();
-        let retried = metrics.counter(
-            "erp_transactions_retried_total",
-            "Requests done anew after the database aborted their transaction.",
-            &[("module", module.name)],
-        );
-        let Checks { verifier, limits } = checks.clone();
-        let guard = Data::new(Guard { operations, verifier, limits, db, retried });
-        locals.push(Local { module: module.clone(), guard });
-    }
-    let upstreams: Vec<Data<Upstream>> = MODULES
-        .into_iter()
-        .filter(|name| !modules.iter().any(|module| module.name == *name))
-        .filter_map(|module| {
-            let url = config.remote.get(module)?.url.clone();
-            Some(Data::new(Upstream { module, url, client: client.clone() }))
-        })
-        .collect();
-    let specs = Data::new(Specs(Arc::new(served_specs(own))));
-    let health = Data::new(Health { databases: Arc::new(databases.to_vec()) });
-    // Who may not see them finds nothing there.
-    let metrics = config.telemetry.metrics.then(|| Data::new(metrics.clone()));
-    let factory = move || {
-        let mut app = App::new()
-            .app_data(specs.clone())
-            .app_data(health.clone())
-            .wrap(from_fn(request_scope))
-            .wrap(TracingLogger::<RequestSpan>::new())
-            .wrap(security_headers())
-            .service(health::live)
-            .service(health::ready)
-            .configure(docs::configure);
-        if let Some(metrics) = &metrics {
-            app = app.service(web::scope("/metrics").app_data(metrics.clone()).service(figures));
-        }
-        for local in &locals {
-            let routes = local.module.routes.clone();
-            app = app.service(
-                web::scope(&format!("/api/v1/{}", local.module.name))
-                    .app_data(local.guard.clone())
-                    .wrap(from_fn(guard))
-                    .configure(|cfg| routes(&mut Routes::serve(cfg)))
-                    .default_service(web::to(nothing_here)),
-            );
-        }
-        for upstream in &upstreams {
-            app = app.service(
-                web::scope(&format!("/api/v1/{}", upstream.module))
-                    .app_data(upstream.clone())
-                    .default_service(web::to(forward)),
-            );
-        }
-        app.default_service(web::to(nothing_here))
-    };
-    let server = HttpServer::new(factory)
-        .workers(match config.server.workers {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
-            n => n,
-        })
-        .max_connections(config.server.max_connections)
-        .client_request_timeout(Duration::from_secs(config.server.client_request_timeout_s))
-        .shutdown_timeout(config.server.shutdown_timeout_s)
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| StartError::Other(error.to_string()))?
-        .run();
-    let handle = server.handle();
-    tokio::spawn(server);
-    Ok(handle)
-}
-
-/// The specs to show: of modules here as their handlers say, of the others as they were
-/// when this was built.
-fn served_specs(own: BTreeMap<String, Value>) -> BTreeMap<String, String> {
-    let whole = MODULES.iter().all(|module| own.contains_key(*module));
-    let mut specs: BTreeMap<String, String> = docs::built_specs();
-    for (name, spec) in own {
-        if name != "erp" || whole {
-            specs.insert(name, crate::spec::with_examples(spec).to_string());
-        }
-    }
-    specs
-}
-
-fn security_headers() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add(("X-Content-Type-Options", "nosniff"))
-        .add(("X-Frame-Options", "DENY"))
-        .add(("Referrer-Policy", "no-referrer"))
-}
-
-pub(crate) async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Error> {
-    Err(Error::new(404, "no_such_path", format!("nothing is at {}", request.path())))
 }
 
 /// Keeps the write-ahead log of a module short.

@@ -45,10 +45,11 @@ pub async fn doctor(config: Config) -> Result<(), String> {
         match config.remote.get(module) {
             None => say(false, module, format!("not mounted, and no remote.{module} is set")),
             Some(remote) => {
-                let url = format!("{}/health/ready", remote.url.trim_end_matches('/'));
-                let answer = reqwest::Client::new().get(&url).send().await;
-                let ok = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
-                say(ok, module, if ok { remote.url.clone() } else { format!("{url} fails") });
+                for url in &remote.url.0 {
+                    let answer = reqwest::get(format!("{url}/health/ready")).await;
+                    let ok = answer.is_ok_and(|answer| answer.status().is_success());
+                    say(ok, module, if ok { url.clone() } else { format!("{url} is not ready") });
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ mod doctor;
 mod events;
 mod keys;
 mod migrate;
+mod routes;
 mod serve;
 mod specs;
 
@@ -15,10 +16,9 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, Config, Overrides};
-use crate::gateway;
+use crate::config::{Config, Overrides};
 
 /// An ERP backend: products, stock, customers, quotations, orders, shipments, suppliers,
 /// purchase orders, receipts, invoices, payments and a double-entry ledger behind one API.
@@ -59,10 +59,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Print the routing table
+    /// Print the routing table, or what another gateway would be given for it
     Routes {
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = routes::Format::Table)]
+        format: routes::Format,
     },
     /// Check the settings and print them, secrets hidden
     CheckConfig,
@@ -78,12 +78,6 @@ enum Command {
     Completions { shell: clap_complete::Shell },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-}
-
 /// Runs the command; an error is one line for the person at the keyboard.
 pub async fn run(cli: Cli) -> Result<(), String> {
     let overrides = Overrides {
@@ -91,15 +85,12 @@ pub async fn run(cli: Cli) -> Result<(), String> {
         bind: cli.settings.bind,
         data_dir: cli.settings.data_dir,
     };
-    let load = || -> Result<Config, String> {
-        let layers = config::figment(&overrides).map_err(|e| e.to_string())?;
-        Config::load(&layers).map_err(|e| e.to_string())
-    };
+    let load = || -> Result<Config, String> { Config::read(&overrides).map_err(|e| e.to_string()) };
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(load()?).await,
         Command::Migrate(args) => migrate::migrate(load()?, args).await,
         Command::Openapi { dir, check } => specs::openapi(&dir, check).await,
-        Command::Routes { format } => routes(&load()?, format),
+        Command::Routes { format } => routes::print(&load()?, format),
         Command::CheckConfig => check_config(&load()?),
         Command::Doctor => doctor::doctor(load()?).await,
         Command::ServiceKeys(args) => keys::service_keys(args),
@@ -117,33 +108,6 @@ fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
-}
-
-fn routes(config: &Config, format: Format) -> Result<(), String> {
-    let table = gateway::routes(|module| {
-        (!crate::registry::is_mounted(config, module)).then(|| {
-            config.remote.get(module).map_or_else(|| "none".to_owned(), |remote| remote.url.clone())
-        })
-    });
-    match format {
-        Format::Json => {
-            println!("{}", serde_json::to_string_pretty(&table).map_err(|e| e.to_string())?);
-        }
-        Format::Table => {
-            println!("{:<22} {:<11} {:<8} {:<10} TARGET", "PREFIX", "MODULE", "TIMEOUT", "BODY");
-            for row in table {
-                println!(
-                    "{:<22} {:<11} {:<8} {:<10} {}",
-                    row.prefix,
-                    row.module,
-                    format!("{} s", row.timeout_s),
-                    format!("{} KiB", row.max_body_bytes / 1024),
-                    row.target
-                );
-            }
-        }
-    }
-    Ok(())
 }
 
 fn check_config(config: &Config) -> Result<(), String> {

@@ -1,93 +1,347 @@
 //! A row of the routing table whose module runs elsewhere.
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
-use futures_util::TryStreamExt;
-use kernel::http::{MAX_BODY_BYTES, read_body};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use hyper::body::Incoming;
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kernel::{Error, Result};
-use reqwest::Client;
 
-/// Headers that concern one connection only (RFC 9110, section 7.6.1), and `host`.
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+use crate::gateway::body::{self, End, Outgoing, Progress, Upload};
+use crate::gateway::table::{Gateway, Row};
+use crate::gateway::upstream::Upstream;
+use crate::gateway::{answer, headers, tunnel};
 
-/// A module's API in another process.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    pub module: &'static str,
-    pub url: String,
-    pub client: Client,
+/// Tries of a request that may be sent again, the first one included.
+const ATTEMPTS: usize = 3;
+/// Wait before the same upstream is asked again.
+const RETRY_AFTER: Duration = Duration::from_millis(25);
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// Connections without a request are given up: an upstream that stops waits for them.
+const IDLE_LIMIT: Duration = Duration::from_secs(2);
+/// An HTTP/2 connection whose other end does not answer a ping in time is given up, and what
+/// waits for it is asked elsewhere.
+const PING_EVERY: Duration = Duration::from_secs(5);
+const PING_LIMIT: Duration = Duration::from_secs(5);
+/// What an answer may send ahead of its reader. It is small, so that one who reads slowly costs
+/// little, and the connection's is as large as can be, so that they do not stop the others.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// An HTTP/2 connection takes no more requests after this time: it would keep an upstream that
+/// is to stop (`server.shutdown_timeout_s`) from doing so, and its replicas from their share.
+const AGE_LIMIT: Duration = Duration::from_secs(5);
+
+type HttpClient = Client<HttpConnector, Outgoing>;
+
+/// Connections of one worker: a request stays on its thread.
+pub struct Clients {
+    http1: HttpClient,
+    http2: RefCell<(Instant, HttpClient)>,
+}
+
+impl Clients {
+    pub fn new() -> Self {
+        Clients { http1: client(false), http2: RefCell::new((Instant::now(), client(true))) }
+    }
+
+    fn of(&self, upstream: &Upstream) -> HttpClient {
+        if !upstream.http2 {
+            return self.http1.clone();
+        }
+        let mut http2 = self.http2.borrow_mut();
+        if http2.0.elapsed() > AGE_LIMIT {
+            // What is under way on the connections of the one before ends there.
+            *http2 = (Instant::now(), client(true));
+        }
+        http2.1.clone()
+    }
+}
+
+fn client(http2: bool) -> HttpClient {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_LIMIT));
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_LIMIT);
+    if http2 {
+        builder
+            .http2_only(true)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_LIMIT);
+    }
+    builder.build(connector)
+}
+
+/// Everything that is not answered in this process: 404 where no row is for it.
+pub async fn route(
+    request: HttpRequest,
+    payload: Payload,
+    gateway: Data<Gateway>,
+    clients: Data<Rc<Clients>>,
+) -> Result<HttpResponse> {
+    let nothing = || Error::new(404, "no_such_path", format!("nothing is at {}", request.path()));
+    let row = gateway.table().find(request.path()).cloned().ok_or_else(nothing)?;
+    if leads_upward(request.uri().path()) {
+        return Err(nothing());
+    }
+    let (verdict, admitted) = row.gate.check(&request).await;
+    let answer = match admitted {
+        Ok(()) => forward(&request, payload, &row, &clients, &gateway).await,
+        Err(error) => Err(error),
+    };
+    let mut response = answer.unwrap_or_else(|error| error.error_response());
+    if let Some(verdict) = verdict {
+        verdict.write(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// Whether an upstream might take the path for one above its row's prefix.
+fn leads_upward(path: &str) -> bool {
+    if !path.contains("/.") && !path.contains(['%', '\\']) {
+        return false;
+    }
+    let path = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/");
+    let path = path.replace("%5c", "/").replace('\\', "/");
+    path.split('/').any(|segment| segment == "." || segment == "..")
+}
+
+/// What is sent, as often as need be.
+pub struct Head {
+    pub method: Method,
+    pub path_and_query: PathAndQuery,
+    pub headers: hyper::HeaderMap,
+}
+
+impl Head {
+    pub fn of(request: &HttpRequest, row: &Row) -> Result<Head> {
+        let bad = |_| Error::bad_request("bad_request_line", "the request line cannot be read");
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        Ok(Head {
+            method: Method::from_bytes(request.method().as_str().as_bytes())
+                .map_err(|_| Error::bad_request("bad_method", "unknown method"))?,
+            path_and_query: path.parse().map_err(bad)?,
+            headers: headers::of_request(request, row.gate.limits.trusts(request)),
+        })
+    }
+
+    pub fn to(&self, upstream: &Upstream, body: Outgoing) -> Result<Request<Outgoing>> {
+        let uri = upstream.uri(&self.path_and_query).unwrap_or_default();
+        let mut request = Request::new(body);
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers.clone();
+        Ok(request)
+    }
+
+    /// Whether a second arrival does no harm and is answered like the first.
+    fn is_repeatable(&self) -> bool {
+        match self.method {
+            Method::GET | Method::HEAD | Method::OPTIONS => true,
+            _ if self.headers.contains_key("idempotency-key") => true,
+            // The version asked for is gone once the first has arrived.
+            Method::PUT | Method::DELETE => !self.headers.contains_key("if-match"),
+            _ => false,
+        }
+    }
+}
+
+/// Why there is no answer.
+pub enum Failure {
+    /// Nobody is there: nothing was sent.
+    Unsent(hyper_util::client::legacy::Error),
+    /// It was sent, and what became of it is not known.
+    Lost(hyper_util::client::legacy::Error),
+    TooLate,
+    /// The caller is at fault, or the upstream busy.
+    Refused(Error),
 }
 
 /// Sends the request on and streams the answer back.
-pub async fn forward(
-    request: HttpRequest,
+async fn forward(
+    request: &HttpRequest,
     payload: Payload,
-    upstream: Data<Upstream>,
+    row: &Row,
+    clients: &Clients,
+    gateway: &Gateway,
 ) -> Result<HttpResponse> {
-    let target = format!(
-        "{}{}",
-        upstream.url.trim_end_matches('/'),
-        request.uri().path_and_query().map_or("/", |p| p.as_str())
-    );
-    let body = read_body(payload.into_inner()).await?;
-    debug_assert!(body.len() <= MAX_BODY_BYTES);
-    let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
-        .map_err(|_| Error::bad_request("bad_method", "unknown method"))?;
-    let mut outgoing = upstream
-        .client
-        .request(method, target)
-        .timeout(kernel::ctx::REQUEST_DEADLINE)
-        .body(body.freeze());
-    for (name, value) in request.headers() {
-        // Who the caller is, a module learns from the token alone.
-        let name = name.as_str();
-        let is_ours = name == "content-length" || name == "x-forwarded-for";
-        if !HOP_BY_HOP.contains(&name) && !is_ours && !name.starts_with("x-erp-") {
-            outgoing = outgoing.header(name, value.as_bytes());
+    let head = Head::of(request, row)?;
+    if headers::asks_for_websocket(request) {
+        return tunnel::open(head, payload, row, &clients.http1).await;
+    }
+    let mut body = body::Incoming::of(request, payload, row).await?;
+    let _waiting = row.wait()?;
+    let until = Instant::now() + row.timeout;
+    let mut tried: Vec<Arc<Upstream>> = Vec::new();
+    loop {
+        let upstream = match row.upstreams.pick(&tried) {
+            Ok(upstream) => upstream,
+            Err(wait) => return Err(absent(row, wait)),
+        };
+        if tried.iter().any(|one| Arc::ptr_eq(one, &upstream)) {
+            tokio::time::sleep(RETRY_AFTER).await;
         }
+        let client = clients.of(&upstream);
+        let (answer, rest) = match body {
+            body::Incoming::Kept(kept) => {
+                let request = head.to(&upstream, kept.clone().into())?;
+                let answer = tokio::time::timeout_at(until.into(), client.request(request)).await;
+                let answer = answer.map_or(Err(Failure::TooLate), |answer| answer.map_err(kind));
+                (answer, Some(body::Incoming::Kept(kept)))
+            }
+            body::Incoming::Streamed(upload) => {
+                let (answer, rest) = stream(&head, upload, &upstream, &client, row.timeout).await;
+                (answer, rest.map(body::Incoming::Streamed))
+            }
+        };
+        let failure = match answer {
+            Ok(answer) => {
+                upstream.breaker.succeeded();
+                let is_head = head.method == Method::HEAD;
+                return Ok(answer::pass_on(answer, is_head, row.idle_timeout));
+            }
+            Err(Failure::Refused(error)) => return Err(error),
+            Err(failure) => failure,
+        };
+        upstream.breaker.failed();
+        gateway.count_failure(&row.route.module, failure.name());
+        tried.push(upstream);
+        let again = match &failure {
+            Failure::Unsent(_) => true,
+            Failure::Lost(_) => head.is_repeatable(),
+            Failure::TooLate | Failure::Refused(_) => false,
+        };
+        body = match rest {
+            Some(rest) if again && tried.len() < ATTEMPTS && Instant::now() < until => rest,
+            _ => return Err(failure.problem(row)),
+        };
+        gateway.count_retry(&row.route.module);
     }
-    if let Some(way) = way(&request) {
-        outgoing = outgoing.header("x-forwarded-for", way);
-    }
-    if let Ok(id) = kernel::ctx::REQUEST.try_with(|scope| scope.request_id.to_string()) {
-        outgoing = outgoing.header("x-request-id", id);
-    }
-    let answer = outgoing.send().await.map_err(|error| {
-        Error::unavailable("module_unavailable", format!("{} did not answer", upstream.module), 1)
-            .with_source(error)
-    })?;
-    let status =
-        StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
-    for (name, value) in answer.headers() {
-        if HOP_BY_HOP.contains(&name.as_str()) {
-            continue;
-        }
-        let name = HeaderName::from_bytes(name.as_str().as_bytes());
-        let value = HeaderValue::from_bytes(value.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            response.append_header((name, value));
-        }
-    }
-    let stream = answer.bytes_stream().map_err(std::io::Error::other);
-    Ok(response.streaming(stream))
 }
 
-/// The addresses the request came by, ours to say the last of them.
-fn way(request: &HttpRequest) -> Option<String> {
-    let peer = request.peer_addr()?.ip().to_string();
-    let before = request.headers().get_all("x-forwarded-for").filter_map(|v| v.to_str().ok());
-    Some(before.chain([peer.as_str()]).collect::<Vec<_>>().join(", "))
+/// Sends a body as it comes. It may still come when the answer has begun, and is there to be
+/// sent again only if nothing of it was.
+async fn stream(
+    head: &Head,
+    upload: Upload,
+    upstream: &Upstream,
+    client: &HttpClient,
+    limit: Duration,
+) -> (Result<Response<Incoming>, Failure>, Option<Upload>) {
+    let progress = upload.progress.clone();
+    let (body, filling) = upload.start();
+    let request = match head.to(upstream, body) {
+        Ok(request) => request,
+        Err(error) => return (Err(Failure::Refused(error)), None),
+    };
+    let mut filling = Box::pin(filling);
+    let answer = late(client.request(request), progress, limit);
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => match answer {
+            Ok(answer) => {
+                actix_web::rt::spawn(filling);
+                (Ok(answer), None)
+            }
+            Err(Failure::Unsent(error)) => match filling.await {
+                End::Untouched(upload) => (Err(Failure::Unsent(error)), Some(upload)),
+                _ => (Err(Failure::Lost(error)), None),
+            },
+            Err(failure) => (Err(failure), None),
+        },
+        end = &mut filling => match end {
+            End::Refused(error) => (Err(Failure::Refused(error)), None),
+            End::Untouched(upload) => (answer.await, Some(upload)),
+            End::Sent | End::Unwanted => (answer.await, None),
+        },
+    }
+}
+
+/// The answer, unless neither it nor the body has come any further for too long.
+async fn late(
+    answer: impl Future<Output = Result<Response<Incoming>, hyper_util::client::legacy::Error>>,
+    progress: Rc<Progress>,
+    limit: Duration,
+) -> Result<Response<Incoming>, Failure> {
+    let mut answer = std::pin::pin!(answer);
+    let mut until = Instant::now() + limit;
+    loop {
+        if let Ok(answer) = tokio::time::timeout_at(until.into(), &mut answer).await {
+            return answer.map_err(kind);
+        }
+        until = progress.at() + limit;
+        if until <= Instant::now() {
+            return Err(match progress.awaits_caller() {
+                true => Failure::Refused(body::too_slow()),
+                false => Failure::TooLate,
+            });
+        }
+    }
+}
+
+pub fn kind(error: hyper_util::client::legacy::Error) -> Failure {
+    if error.is_connect() { Failure::Unsent(error) } else { Failure::Lost(error) }
+}
+
+/// 503: nobody is to be asked now.
+pub fn absent(row: &Row, wait: Duration) -> Error {
+    let wait_s = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+    Error::unavailable("module_unavailable", unanswered(row), wait_s)
+}
+
+fn unanswered(row: &Row) -> String {
+    format!("{} did not answer", row.route.module)
+}
+
+impl Failure {
+    fn name(&self) -> &'static str {
+        match self {
+            Failure::Unsent(_) => "unavailable",
+            Failure::Lost(_) => "lost",
+            Failure::TooLate => "timeout",
+            Failure::Refused(_) => "refused",
+        }
+    }
+
+    /// What the caller is told.
+    pub fn problem(self, row: &Row) -> Error {
+        let problem = |status, code| Error::new(status, code, unanswered(row)).with_retry_after(1);
+        match self {
+            Failure::Unsent(cause) => problem(503, "module_unavailable").with_source(cause),
+            Failure::Lost(cause) => problem(502, "bad_gateway").with_source(cause),
+            Failure::TooLate => {
+                let detail = format!("{} in {} s", unanswered(row), row.timeout.as_secs());
+                Error::new(504, "gateway_timeout", detail).with_retry_after(1)
+            }
+            Failure::Refused(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leads_upward_is_found_however_it_is_written() {
+        for path in ["/a/../b", "/a/..", "/a/%2e%2E/b", "/a/..%2fb", "/a/.%2e%5cb", "/a/./b"] {
+            assert!(leads_upward(path), "{path}");
+        }
+        for path in ["/a/b", "/a/.well-known", "/a/b..c", "/a/%C3%A9", "/a/..b"] {
+            assert!(!leads_upward(path), "{path}");
+        }
+    }
 }

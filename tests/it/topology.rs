@@ -89,6 +89,8 @@ impl Topology {
         }
         let layers = layers
             .clone()
+            // Connections of HTTP/2 between them are kept for some seconds.
+            .merge(Serialized::default("server.shutdown_timeout_s", 1))
             .merge(Serialized::default("remote", &remote))
             .merge(Serialized::default("internal.callers", &callers));
         let mut running = Vec::new();

@@ -1,0 +1,153 @@
+//! The listener of the API: modules mounted here, the way to the others, docs and health.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use kernel::http::{Guard, Operations, Routes, guard, request_scope};
+use kernel::metrics::Metrics;
+use kernel::rate::RateLimits;
+use kernel::token::TokenVerifier;
+use kernel::{Error, Module};
+use serde_json::Value;
+use tracing_actix_web::TracingLogger;
+
+use crate::config::Config;
+use crate::gateway::cors::cors;
+use crate::gateway::docs::{self, Specs};
+use crate::gateway::health::{self, Health};
+use crate::gateway::metrics::figures;
+use crate::gateway::proxy::{Clients, route};
+use crate::gateway::{Gateway, MODULES};
+use crate::server::StartError;
+use crate::telemetry::RequestSpan;
+
+/// What the guards of all modules share.
+#[derive(Clone)]
+pub struct Checks {
+    pub verifier: Arc<TokenVerifier>,
+    pub limits: Arc<RateLimits>,
+}
+
+/// A local row of the routing table.
+#[derive(Clone)]
+struct Local {
+    module: Module,
+    guard: Data<Guard>,
+}
+
+/// Answers at `listener`, HTTP/1.1 and, in the clear and known beforehand, HTTP/2.
+pub fn serve_api(
+    config: &Config,
+    listener: TcpListener,
+    modules: &[Module],
+    checks: &Checks,
+    gateway: &Arc<Gateway>,
+    metrics: &Metrics,
+) -> Result<ServerHandle, StartError> {
+    let own = crate::spec::specs(modules);
+    let locals = locals(modules, &own, checks, metrics)?;
+    let specs = Data::new(Specs(Arc::new(served_specs(own))));
+    let databases = modules.iter().map(|module| module.db.clone()).collect();
+    let health = Data::new(Health { databases: Arc::new(databases), gateway: gateway.clone() });
+    let gateway = Data::from(gateway.clone());
+    // Who may not see them finds nothing there.
+    let metrics = config.telemetry.metrics.then(|| Data::new(metrics.clone()));
+    let origins = config.gateway.cors.clone();
+    let factory = move || {
+        let mut app = App::new()
+            .app_data(specs.clone())
+            .app_data(health.clone())
+            .app_data(gateway.clone())
+            .app_data(Data::new(Rc::new(Clients::new())))
+            .wrap(cors(&origins))
+            .wrap(from_fn(request_scope))
+            .wrap(TracingLogger::<RequestSpan>::new())
+            .wrap(security_headers())
+            .service(health::live)
+            .service(health::ready)
+            .configure(docs::configure);
+        if let Some(metrics) = &metrics {
+            app = app.service(web::scope("/metrics").app_data(metrics.clone()).service(figures));
+        }
+        for local in &locals {
+            let routes = local.module.routes.clone();
+            app = app.service(
+                web::scope(&format!("/api/v1/{}", local.module.name))
+                    .app_data(local.guard.clone())
+                    .wrap(from_fn(guard))
+                    .configure(|cfg| routes(&mut Routes::serve(cfg)))
+                    .default_service(web::to(nothing_here)),
+            );
+        }
+        app.default_service(web::to(route))
+    };
+    let server = HttpServer::new(factory)
+        .workers(match config.server.workers {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        })
+        .max_connections(config.server.max_connections)
+        .client_request_timeout(Duration::from_secs(config.server.client_request_timeout_s))
+        .shutdown_timeout(config.server.shutdown_timeout_s)
+        .disable_signals()
+        .listen_auto_h2c(listener)
+        .map_err(|error| StartError::Other(error.to_string()))?
+        .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
+
+fn locals(
+    modules: &[Module],
+    specs: &BTreeMap<String, Value>,
+    checks: &Checks,
+    metrics: &Metrics,
+) -> Result<Vec<Local>, StartError> {
+    let local = |module: &Module| {
+        let operations = Operations::from_spec(&specs[module.name])
+            .map_err(|message| StartError::Spec { module: module.name, message })?;
+        let db = module.db.clone();
+        let retried = metrics.counter(
+            "erp_transactions_retried_total",
+            "Requests done anew after the database aborted their transaction.",
+            &[("module", module.name)],
+        );
+        let Checks { verifier, limits } = checks.clone();
+        let guard = Data::new(Guard { operations, verifier, limits, db, retried });
+        Ok(Local { module: module.clone(), guard })
+    };
+    modules.iter().map(local).collect()
+}
+
+/// The specs to show: of modules here as their handlers say, of the others as they were
+/// when this was built.
+fn served_specs(own: BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let whole = MODULES.iter().all(|module| own.contains_key(*module));
+    let mut specs: BTreeMap<String, String> = docs::built_specs();
+    for (name, spec) in own {
+        if name != "erp" || whole {
+            specs.insert(name, crate::spec::with_examples(spec).to_string());
+        }
+    }
+    specs
+}
+
+fn security_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("X-Frame-Options", "DENY"))
+        .add(("Referrer-Policy", "no-referrer"))
+}
+
+/// 404 of a listener.
+pub async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Error> {
+    Err(Error::new(404, "no_such_path", format!("nothing is at {}", request.path())))
+}
