@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod health;
 mod migrate;
 mod serve;
 mod specs;
@@ -63,6 +64,8 @@ enum Command {
     CheckConfig,
     /// Say what is configured, reachable and missing
     Doctor,
+    /// Ask the server running here with these settings how it is; fail if it cannot work
+    Health(health::HealthArgs),
     /// Fill a running server with a trading company and walk through its work
     Demo(demo::DemoArgs),
     /// Print a completion script
@@ -93,6 +96,7 @@ pub async fn run(cli: Cli) -> Result<(), String> {
         Command::Routes { format } => routes(&load()?, format),
         Command::CheckConfig => check_config(&load()?),
         Command::Doctor => doctor::doctor(load()?).await,
+        Command::Health(args) => health::health(&load()?.server.bind, args).await,
         Command::Demo(args) => demo::demo(args, || Ok(load()?.data.dir)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "erp", &mut std::io::stdout());

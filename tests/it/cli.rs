@@ -121,6 +121,24 @@ fn the_doctor_finds_what_is_missing() {
 }
 
 #[test]
+fn health_is_what_the_server_of_these_settings_says() {
+    let dir = Dir::new();
+    let process = Process::start(&dir.0);
+    let port = process.base.rsplit(':').next().expect("a port").to_owned();
+    // Whoever listens everywhere is asked over loopback.
+    for bind in ["127.0.0.1", "0.0.0.0"].map(|ip| format!("{ip}:{port}")) {
+        for args in [&["health", "--bind", &bind] as &[_], &["health", "--live", "--bind", &bind]] {
+            let output = erp(&dir, args, &[]);
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && text.contains("\"status\":\"ok\""), "{text}");
+        }
+    }
+    process.kill();
+    let bind = format!("127.0.0.1:{port}");
+    assert!(complaint(&erp(&dir, &["health", "--bind", &bind], &[])).contains(&bind));
+}
+
+#[test]
 fn a_connection_string_is_named_and_not_repeated() {
     let dir = Dir::new();
     let check = |env: &[(&str, &str)], expected: &[&str]| {
