@@ -13,6 +13,7 @@ mod crash;
 mod docs_page;
 mod flows;
 mod harness;
+mod images;
 mod inventory;
 mod limits;
 mod orders;
