@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use kernel::db::{self, Migrations};
 
-use crate::cli::migrate;
+use crate::cli::{health, migrate};
 use crate::config::{Config, check_data_dir};
 use crate::gateway::MODULES;
 use crate::registry;
@@ -26,7 +26,7 @@ pub async fn doctor(config: Config) -> Result<(), String> {
     }
     match TcpListener::bind(&config.server.bind) {
         Ok(_) => say(true, "server", format!("{} is free", config.server.bind)),
-        Err(error) if running(&config.server.bind).await => {
+        Err(error) if health::ask(&config.server.bind, "live").await.is_ok() => {
             drop(error);
             say(true, "server", format!("erp is running on {}", config.server.bind));
         }
@@ -92,9 +92,4 @@ async fn database(
     }
     said.push(migrate::describe(&found));
     Ok((ok, said.join(", ")))
-}
-
-async fn running(bind: &str) -> bool {
-    let url = format!("http://{bind}/health/live");
-    reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success())
 }

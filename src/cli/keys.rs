@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use kernel::service::new_keys;
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use kernel::config::Secret;
+use kernel::service::{new_keys, public_key};
 
 use crate::gateway::MODULES;
 
@@ -28,8 +31,8 @@ fn read_process(text: &str) -> Result<(String, Vec<String>), String> {
     }
 }
 
-/// Makes a pair of keys for each process and writes for each what it is to know: its own
-/// private key, and the public ones of all.
+/// Makes a pair of keys for each process that has none in the directory, and writes for each
+/// what it is to know: its own private key, and the public ones of all.
 pub fn service_keys(args: KeysArgs) -> Result<(), String> {
     let mut processes: BTreeMap<String, Vec<String>> = args.processes.into_iter().collect();
     let named: Vec<String> = processes.values().flatten().cloned().collect();
@@ -37,10 +40,19 @@ pub fn service_keys(args: KeysArgs) -> Result<(), String> {
         processes.entry(module.to_owned()).or_default().push(module.to_owned());
     }
     processes.entry("gateway".to_owned()).or_default().push("gateway".to_owned());
+    let file = |process: &str| args.dir.join(format!("{process}.toml"));
     let mut private = BTreeMap::new();
     let mut callers = String::new();
     for (process, modules) in &processes {
-        let (key, public) = new_keys()?;
+        let (key, public) = match kept_key(&file(process)) {
+            Some(key) => {
+                let public = public_key(&key);
+                let public =
+                    public.map_err(|why| format!("{}: key {why}", file(process).display()))?;
+                (key, public)
+            }
+            None => new_keys()?,
+        };
         for module in modules {
             let _ = writeln!(callers, "{module} = \"{public}\"");
         }
@@ -49,7 +61,7 @@ pub fn service_keys(args: KeysArgs) -> Result<(), String> {
     let at = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     std::fs::create_dir_all(&args.dir).map_err(|error| at(&args.dir, error))?;
     for (process, key) in private {
-        let path = args.dir.join(format!("{process}.toml"));
+        let path = file(process);
         let text = format!(
             "# Made by `erp service-keys`. The key is the secret of {process} alone.\n\
              [internal]\nkey = \"{}\"\n\n[internal.callers]\n{callers}",
@@ -59,4 +71,9 @@ pub fn service_keys(args: KeysArgs) -> Result<(), String> {
         println!("{}", path.display());
     }
     Ok(())
+}
+
+/// The key that a file of an earlier time holds.
+fn kept_key(file: &Path) -> Option<Secret> {
+    Figment::from(Toml::file_exact(file)).extract_inner::<Secret>("internal.key").ok()
 }

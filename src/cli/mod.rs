@@ -3,6 +3,7 @@
 mod demo;
 mod doctor;
 mod events;
+mod health;
 mod keys;
 mod migrate;
 mod routes;
@@ -70,6 +71,8 @@ enum Command {
     Doctor,
     /// Make the keys by which processes of a split system know each other
     ServiceKeys(keys::KeysArgs),
+    /// Ask the server running here with these settings how it is; fail if it cannot work
+    Health(health::HealthArgs),
     /// Fill a running server with a trading company and walk through its work
     Demo(demo::SignIn),
     /// Parked events of a running server: list, replay, drop
@@ -94,6 +97,7 @@ pub async fn run(cli: Cli) -> Result<(), String> {
         Command::CheckConfig => check_config(&load()?),
         Command::Doctor => doctor::doctor(load()?).await,
         Command::ServiceKeys(args) => keys::service_keys(args),
+        Command::Health(args) => health::health(&load()?.server.bind, args).await,
         Command::Demo(args) => demo::demo(args, || Ok(load()?.data.dir)).await,
         Command::Events(args) => events::events(args, || Ok(load()?.data.dir)).await,
         Command::Completions { shell } => {

@@ -9,7 +9,7 @@ use erp::gateway::MODULES;
 use erp::registry::CALLS;
 use serde_json::Value;
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 

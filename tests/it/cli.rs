@@ -135,6 +135,14 @@ fn each_process_gets_a_key_of_its_own_and_knows_the_others() {
     assert_eq!(callers.len(), 7, "{callers:?}");
     assert_eq!(callers["auth"], callers["billing"]);
     assert_ne!(callers["auth"], callers["orders"]);
+    // Once more, nobody gets another.
+    let before = std::fs::read(&files[0]).expect("read");
+    assert!(
+        erp(&dir, &["service-keys", "--dir", "keys", "core=auth,billing,inventory"], &[])
+            .status
+            .success()
+    );
+    assert_eq!(std::fs::read(&files[0]).expect("read"), before);
     let refused = erp(&dir, &["service-keys", "core=nobody"], &[]);
     let text = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && text.contains("nobody is none of auth"), "{text}");
@@ -149,6 +157,24 @@ fn the_doctor_finds_what_is_missing() {
     assert!(!alone.status.success());
     let text = String::from_utf8_lossy(&alone.stdout);
     assert!(text.contains("MISSING billing"), "{text}");
+}
+
+#[test]
+fn health_is_what_the_server_of_these_settings_says() {
+    let dir = Dir::new();
+    let process = Process::start(&dir.0);
+    let port = process.base.rsplit(':').next().expect("a port").to_owned();
+    // Whoever listens everywhere is asked over loopback.
+    for bind in ["127.0.0.1", "0.0.0.0"].map(|ip| format!("{ip}:{port}")) {
+        for args in [&["health", "--bind", &bind] as &[_], &["health", "--live", "--bind", &bind]] {
+            let output = erp(&dir, args, &[]);
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && text.contains("\"status\":\"ok\""), "{text}");
+        }
+    }
+    process.kill();
+    let bind = format!("127.0.0.1:{port}");
+    assert!(complaint(&erp(&dir, &["health", "--bind", &bind], &[])).contains(&bind));
 }
 
 #[test]

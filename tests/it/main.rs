@@ -13,6 +13,7 @@ mod crash;
 mod docs_page;
 mod flows;
 mod harness;
+mod images;
 mod internal;
 mod inventory;
 mod limits;

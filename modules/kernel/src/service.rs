@@ -41,8 +41,20 @@ struct Claims {
 pub fn new_keys() -> Result<(Secret, String), String> {
     let mut seed = [0; 32];
     SysRng.try_fill_bytes(&mut seed).map_err(|error| error.to_string())?;
-    let public = SigningKey::from_bytes(&seed).verifying_key();
-    Ok((Secret::new(BASE64URL.encode(seed)), BASE64URL.encode(public.as_bytes())))
+    let key = Secret::new(BASE64URL.encode(seed));
+    let public = public_key(&key)?;
+    Ok((key, public))
+}
+
+/// The public key to a private one; an error in words.
+pub fn public_key(key: &Secret) -> Result<String, String> {
+    Ok(BASE64URL.encode(read_key(key)?.verifying_key().as_bytes()))
+}
+
+fn read_key(key: &Secret) -> Result<SigningKey, String> {
+    let seed = BASE64URL.decode(key.expose()).ok().and_then(|seed| seed.try_into().ok());
+    let seed: [u8; 32] = seed.ok_or("must be a key as `erp service-keys` makes them")?;
+    Ok(SigningKey::from_bytes(&seed))
 }
 
 /// Signs what this process asks of others.
@@ -61,9 +73,7 @@ struct Signed {
 impl Identity {
     /// With the private key of [`new_keys`]; an error in words.
     pub fn new(key: &Secret) -> Result<Self, String> {
-        let seed = BASE64URL.decode(key.expose()).ok().and_then(|seed| seed.try_into().ok());
-        let seed: [u8; 32] = seed.ok_or("must be a key as `erp service-keys` makes them")?;
-        let der = SigningKey::from_bytes(&seed).to_pkcs8_der().map_err(|e| e.to_string())?;
+        let der = read_key(key)?.to_pkcs8_der().map_err(|e| e.to_string())?;
         Ok(Identity { key: EncodingKey::from_ed_der(der.as_bytes()), tokens: Mutex::default() })
     }
 
