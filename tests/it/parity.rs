@@ -12,8 +12,9 @@ use crate::topology::{TOPOLOGIES, Topology};
 use crate::tour::first_day;
 use crate::tour::record::Normaliser;
 
-/// Headers that tell when and by whom it was answered, and nothing of what was.
-const OF_THE_MOMENT: [&str; 4] = ["date", "x-db-statements", "x-request-id", "traceparent"];
+/// Headers that tell when and by whom it was answered, or of one connection, and nothing of what
+/// was answered.
+const OF_THE_MOMENT: [&str; 4] = ["connection", "date", "x-db-statements", "x-request-id"];
 
 /// What a day looked like from outside, with ids and moments as they are in every run.
 struct Day {

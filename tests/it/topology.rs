@@ -82,6 +82,9 @@ impl Topology {
                 Some(_) => String::new(),
                 None => format!("http://{}", at(ports[1])),
             };
+            if modules.is_empty() {
+                callers.insert("gateway", public.clone());
+            }
             for module in modules {
                 callers.insert(*module, public.clone());
                 remote.insert(*module, json!({ "url": url, "internal_url": internal_url }));

@@ -25,6 +25,9 @@ const ATTEMPTS: u32 = 3;
 /// Wait before the second try; doubled for the third.
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 
+/// Codes of those who do not let a process in.
+const NOT_LET_IN: [&str; 2] = ["invalid_service_token", "call_not_allowed"];
+
 /// Headers of an internal call.
 pub mod headers {
     pub const ACTOR: &str = "x-erp-actor";
@@ -196,6 +199,11 @@ impl Callee {
             return Ok(bytes.into());
         }
         match serde_json::from_slice::<Problem>(&bytes) {
+            // A mistake in our settings, and none of whoever asked.
+            Ok(problem) if NOT_LET_IN.contains(&&*problem.code) => {
+                let refused = format!("{} refused the call: {}", self.module, problem.detail);
+                Err(CallError::Answered(Error::internal(refused)))
+            }
             Ok(problem) => Err(CallError::Answered(Error::from_problem(problem))),
             // Not the module's own words: somebody's on the way there.
             Err(_) => Err(CallError::NoAnswer(String::from_utf8_lossy(&bytes).into())),
