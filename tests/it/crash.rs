@@ -48,8 +48,13 @@ impl Process {
 
     /// With these variables in its environment.
     pub fn start_with(data_dir: &Path, variables: &[(&str, &str)]) -> Process {
+        Process::start_at("127.0.0.1:0", data_dir, variables)
+    }
+
+    /// The same, at that address.
+    pub fn start_at(bind: &str, data_dir: &Path, variables: &[(&str, &str)]) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_erp"))
-            .args(["serve", "--bind", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--bind", bind, "--data-dir"])
             .arg(data_dir)
             .env("ERP__AUTH__ADMIN_PASSWORD", ADMIN_PASSWORD)
             .env("ERP__TELEMETRY__LEVEL", "error")
@@ -127,7 +132,7 @@ async fn told(db: &DatabaseConnection, sql: &str) -> Vec<Told> {
 }
 
 /// Waits until no outbox holds anything.
-async fn settle(data_dir: &Path) {
+pub async fn settle(data_dir: &Path) {
     let deadline = Instant::now() + Duration::from_secs(30);
     for module in MODULES {
         let db = open(data_dir, module).await;
@@ -145,7 +150,7 @@ async fn settle(data_dir: &Path) {
 }
 
 /// Every event is in the inbox of each module that hears it, and nothing else is.
-async fn assert_every_event_applied_once(data_dir: &Path) -> usize {
+pub async fn assert_every_event_applied_once(data_dir: &Path) -> usize {
     let mut expected: BTreeSet<(String, Uuid)> = BTreeSet::new();
     let mut applied: BTreeSet<(String, Uuid)> = BTreeSet::new();
     for module in MODULES {

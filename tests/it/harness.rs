@@ -23,6 +23,9 @@ pub const ADMIN_PASSWORD: &str = "correct horse battery staple";
 /// How long a request may take whatever has failed, for those who insist on an answer.
 const LONGEST_ANSWER: Duration = Duration::from_secs(15);
 
+/// How long nobody at all may answer those.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(10);
+
 /// Sooner than the server asks for: it has to stand that.
 const REPEAT_AFTER: Duration = Duration::from_millis(100);
 
@@ -261,7 +264,7 @@ impl Api {
     }
 
     /// The same caller, who repeats every request with the same key for as long as the
-    /// answer is 503.
+    /// answer is 502, 503 or 504, or there is none.
     pub fn insisting(&self, attempts: Attempts) -> Api {
         Api { attempts: Some(attempts), ..self.clone() }
     }
@@ -336,18 +339,26 @@ impl Api {
 
     async fn execute(&self, mut request: Request) -> reqwest::Result<Response> {
         let Some(attempts) = &self.attempts else { return self.client.execute(request).await };
+        let begun_at = Instant::now();
         loop {
             *request.timeout_mut() = Some(LONGEST_ANSWER);
             let again = request.try_clone().expect("no stream");
             let begun = Instant::now();
-            let response = self.client.execute(request).await?;
-            let status = response.status().as_u16();
+            let response = self.client.execute(request).await;
+            // 0: nobody answered.
+            let status = response.as_ref().map_or(0, |response| response.status().as_u16());
             let attempt = Attempt { begun, took: begun.elapsed(), status };
             attempts.lock().expect("whole").push(attempt);
-            if status != 503 {
-                return Ok(response);
+            match response {
+                Ok(response) if (502..=504).contains(&status) => {
+                    assert!(response.headers().contains_key("retry-after"), "{response:?}");
+                }
+                Err(error) if error.is_timeout() || begun_at.elapsed() > LONGEST_OUTAGE => {
+                    return Err(error);
+                }
+                Ok(response) => return Ok(response),
+                Err(_) => {}
             }
-            assert!(response.headers().contains_key("retry-after"), "{response:?}");
             tokio::time::sleep(REPEAT_AFTER).await;
             request = again;
         }

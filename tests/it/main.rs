@@ -11,6 +11,7 @@ mod census;
 mod cli;
 mod crash;
 mod docs_page;
+mod faults;
 mod flows;
 mod harness;
 mod images;

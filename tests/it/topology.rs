@@ -162,7 +162,7 @@ pub async fn run(layers: &Figment) -> Running {
 
 /// Ports nobody listens at, from below those that the system gives to connections, and no
 /// port twice.
-fn free_ports(count: usize) -> Vec<u16> {
+pub fn free_ports(count: usize) -> Vec<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const RANGE: std::ops::Range<u16> = 20_000..32_000;
     // Another run of the tests at the same time begins elsewhere.
