@@ -12,6 +12,7 @@ mod cli;
 mod crash;
 mod docs_page;
 mod flows;
+mod gateway;
 mod harness;
 mod inventory;
 mod limits;
