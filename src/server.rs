@@ -102,11 +102,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         // modules look again.
         registry.revocations.renew_from(&*registry.keys).await;
     }
-    tasks.push(tokio::spawn(renew_revocations(
-        registry.revocations,
-        registry.keys,
-        stopping.clone(),
-    )));
+    if !registry.modules.is_empty() || config.remote.contains_key("auth") {
+        tasks.push(tokio::spawn(renew_revocations(
+            registry.revocations,
+            registry.keys,
+            stopping.clone(),
+        )));
+    }
     for module in &registry.modules {
         let relay =
             Relay::new(module.db.clone(), registry.subscribers.clone(), config.events.clone());

@@ -92,8 +92,12 @@ impl MessageBody for Answer {
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     self.silence = None;
-                    // Trailers end here: HTTP/1.1 callers seldom ask for them.
-                    if let Ok(data) = frame.into_data() {
+                    // Trailers end here: HTTP/1.1 callers seldom ask for them. An empty piece, as
+                    // ends an answer over HTTP/2, is not for actix, which would wait for room for
+                    // it over HTTP/2 and take it for the end over HTTP/1.1.
+                    if let Ok(data) = frame.into_data()
+                        && !data.is_empty()
+                    {
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }

@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kernel::http::discard_body;
 use kernel::{Error, Result};
 
 use crate::gateway::body::{self, End, Outgoing, Progress, Upload};
@@ -99,7 +100,10 @@ pub async fn route(
     let (verdict, admitted) = row.gate.check(&request).await;
     let answer = match admitted {
         Ok(()) => forward(&request, payload, &row, &clients, &gateway).await,
-        Err(error) => Err(error),
+        Err(error) => {
+            discard_body(request.version(), &mut payload.into_inner()).await;
+            Err(error)
+        }
     };
     let mut response = answer.unwrap_or_else(|error| error.error_response());
     if let Some(verdict) = verdict {

@@ -53,7 +53,7 @@ pub fn serve_api(
 ) -> Result<ServerHandle, StartError> {
     let own = crate::spec::specs(modules);
     let locals = locals(modules, &own, checks, metrics)?;
-    let specs = Data::new(Specs(Arc::new(served_specs(own))));
+    let specs = Data::new(Specs(Arc::new(served_specs(&own))));
     let databases = modules.iter().map(|module| module.db.clone()).collect();
     let health = Data::new(Health { databases: Arc::new(databases), gateway: gateway.clone() });
     let gateway = Data::from(gateway.clone());
@@ -129,15 +129,14 @@ fn locals(
 
 /// The specs to show: of modules here as their handlers say, of the others as they were
 /// when this was built.
-fn served_specs(own: BTreeMap<String, Value>) -> BTreeMap<String, String> {
+fn served_specs(own: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
     let whole = MODULES.iter().all(|module| own.contains_key(*module));
-    let mut specs: BTreeMap<String, String> = docs::built_specs();
-    for (name, spec) in own {
-        if name != "erp" || whole {
-            specs.insert(name, crate::spec::with_examples(spec).to_string());
-        }
-    }
-    specs
+    let own = |name: &str| {
+        let spec = own.get(name).filter(|_| name != "erp" || whole)?;
+        Some(crate::spec::with_examples(spec.clone()))
+    };
+    let text = |name: &str| own(name).or_else(|| docs::built_spec(name)).unwrap_or_default();
+    docs::spec_names().map(|name| (name.to_owned(), text(name).to_string())).into()
 }
 
 fn security_headers() -> DefaultHeaders {

@@ -12,7 +12,7 @@ use kernel::token::TokenVerifier;
 use kernel::{Error, Result};
 
 use crate::config::Config;
-use crate::gateway::docs::built_specs;
+use crate::gateway::docs::built_spec;
 use crate::gateway::routes::{Route, Target, Token, begins_with, routes};
 use crate::gateway::upstream::{Upstream, Upstreams};
 
@@ -21,7 +21,7 @@ pub struct Gateway {
     table: RwLock<Arc<Table>>,
     verifier: Arc<TokenVerifier>,
     limits: Arc<RateLimits>,
-    /// Of each module, as they were when this was built.
+    /// Of each module elsewhere, as they were when this was built.
     operations: BTreeMap<String, Arc<Operations>>,
     metrics: Metrics,
 }
@@ -60,9 +60,11 @@ impl Gateway {
         metrics: &Metrics,
     ) -> Result<Self, String> {
         let mut operations = BTreeMap::new();
-        for (module, spec) in built_specs() {
-            let spec = serde_json::from_str(&spec).map_err(|error| format!("{module}: {error}"))?;
-            operations.insert(module, Arc::new(Operations::from_spec(&spec)?));
+        for route in routes(config).iter().filter(|route| route.target != Target::Local) {
+            if let Some(spec) = built_spec(&route.module) {
+                let found = Operations::from_spec(&spec)?;
+                operations.insert(route.module.clone(), Arc::new(found));
+            }
         }
         let table = RwLock::new(Arc::new(Table { rows: Vec::new() }));
         let gateway = Gateway { table, verifier, limits, operations, metrics: metrics.clone() };

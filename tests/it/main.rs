@@ -13,6 +13,7 @@ mod crash;
 mod docs_page;
 mod faults;
 mod flows;
+mod gateway;
 mod harness;
 mod images;
 mod internal;

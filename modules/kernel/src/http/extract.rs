@@ -3,8 +3,10 @@
 use std::future::{Ready, ready};
 use std::ops::Deref;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
+use actix_web::http::Version;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, BytesMut};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -81,6 +83,27 @@ pub fn content_type(request: &HttpRequest) -> String {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase()
+}
+
+/// Longest time a body that nobody wants is waited for.
+const DISCARD_LIMIT: Duration = Duration::from_secs(1);
+
+/// Reads what nobody wants, where the caller sends it over HTTP/2: an answer before the end of
+/// the request comes with a reset, which some callers take for a failure. Not for long, nor
+/// much.
+pub async fn discard_body(version: Version, payload: &mut Payload) {
+    if version != Version::HTTP_2 {
+        return;
+    }
+    let read = async {
+        let mut left = MAX_BODY_BYTES;
+        while let Some(Ok(chunk)) = payload.next().await
+            && chunk.len() <= left
+        {
+            left -= chunk.len();
+        }
+    };
+    let _ = tokio::time::timeout(DISCARD_LIMIT, read).await;
 }
 
 pub async fn read_body(mut payload: Payload) -> Result<BytesMut> {

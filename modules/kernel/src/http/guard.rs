@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::ctx::{Actor, Ctx, IdempotencyKey, IfMatch, REQUEST, REQUEST_DEADLINE};
 use crate::db::Db;
 use crate::error::{Error, Result, TRANSACTION_ABORTED};
-use crate::http::extract::ReadBody;
+use crate::http::extract::{ReadBody, discard_body};
 use crate::http::operations::{Access, Operation, Operations};
 use crate::metrics::Counter;
 use crate::rate::{self, RateLimits, Verdict};
@@ -38,7 +38,7 @@ pub struct Guard {
 /// Middleware: finds the operation, checks the token, the permission and the headers,
 /// and leaves a [`Ctx`] for the handler.
 pub async fn guard<B: MessageBody>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
     let Some(guard) = request.app_data::<web::Data<Guard>>().cloned() else {
@@ -55,6 +55,7 @@ pub async fn guard<B: MessageBody>(
     let mut response = match admitted {
         Ok(ctx) => answer(&guard, request, ctx, &next).await?,
         Err(error) => {
+            discard_body(request.version(), &mut request.take_payload()).await;
             let response = error.error_response();
             request.into_response(response).map_into_right_body()
         }

@@ -11,7 +11,7 @@ mod scope;
 
 pub(crate) use extract::hex;
 pub use extract::{
-    Json, MAX_BODY_BYTES, Path, Query, content_type, nullable, read_body, read_json,
+    Json, MAX_BODY_BYTES, Path, Query, content_type, discard_body, nullable, read_body, read_json,
 };
 pub use gate::Gate;
 pub use guard::{Guard, guard};
