@@ -10,6 +10,7 @@ mod cache;
 mod census;
 mod cli;
 mod crash;
+mod daprd;
 mod docs_page;
 mod faults;
 mod flows;

@@ -7,8 +7,10 @@ use kernel::db::query_all;
 use reqwest::Method;
 use sea_orm::FromQueryResult;
 use serde_json::{Value, json};
+use test_support::available;
 use uuid::Uuid;
 
+use crate::daprd;
 use crate::harness::{Api, Exchange, Server, text, with};
 use crate::topology::{TOPOLOGIES, Topology};
 use crate::tour::first_day;
@@ -38,9 +40,21 @@ struct Published {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_is_the_same_in_every_topology() {
+    assert_same(&TOPOLOGIES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_is_the_same_with_real_sidecars() {
+    if available("daprd") && available("redis") {
+        println!("daprd {}", daprd::version());
+        assert_same(&[Topology::OneProcess, Topology::Daprd]).await;
+    }
+}
+
+async fn assert_same(topologies: &[Topology]) {
     let mut reference: Option<Day> = None;
-    for topology in TOPOLOGIES {
-        let day = day(topology).await;
+    for topology in topologies {
+        let day = day(*topology).await;
         println!("{topology:?}: {} exchanges and {} events", day.exchanges.len(), day.events.len());
         let Some(reference) = &reference else {
             assert!(day.exchanges.len() > 150 && day.events.len() > 30);

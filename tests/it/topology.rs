@@ -1,20 +1,24 @@
 //! How the modules are spread over processes (here: listeners of one test).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use chrono::Utc;
+use contracts::events::SUBSCRIPTIONS;
 use erp::Running;
 use erp::config::Config;
 use erp::gateway::MODULES;
 use figment::Figment;
 use figment::providers::Serialized;
 use kernel::Ctx;
-use kernel::db::{Db, execute};
+use kernel::db::{Db, execute, query_all};
 use kernel::service::new_keys;
+use sea_orm::FromQueryResult;
 use serde_json::json;
+use uuid::Uuid;
 
+use crate::daprd::Daprd;
 use crate::sidecar::Sidecars;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +29,13 @@ pub enum Topology {
     Separate,
     /// The same with a Dapr sidecar beside each, which calls and events go by.
     Sidecars,
+    /// The same with real sidecars, each a `daprd`.
+    Daprd,
     /// One module by itself, and five in one process that is also its gateway.
     Extracted,
 }
 
+/// Those that need nothing installed.
 pub const TOPOLOGIES: [Topology; 4] =
     [Topology::OneProcess, Topology::Separate, Topology::Sidecars, Topology::Extracted];
 
@@ -37,12 +44,13 @@ const EXTRACTED: &str = "sales";
 
 impl Topology {
     /// That of `ERP_TEST_TOPOLOGY`, in which the suite at large runs: `one`, `separate`,
-    /// `sidecars` or `extracted`.
+    /// `sidecars`, `daprd` or `extracted`.
     pub fn of_suite() -> Topology {
         match std::env::var("ERP_TEST_TOPOLOGY").as_deref() {
             Err(_) | Ok("one") => Topology::OneProcess,
             Ok("separate") => Topology::Separate,
             Ok("sidecars") => Topology::Sidecars,
+            Ok("daprd") => Topology::Daprd,
             Ok("extracted") => Topology::Extracted,
             Ok(other) => panic!("ERP_TEST_TOPOLOGY: there is no {other}"),
         }
@@ -53,7 +61,9 @@ impl Topology {
         let alone = MODULES.iter().map(|module| vec![*module]);
         match self {
             Topology::OneProcess => vec![MODULES.to_vec()],
-            Topology::Separate | Topology::Sidecars => alone.chain([vec![]]).collect(),
+            Topology::Separate | Topology::Sidecars | Topology::Daprd => {
+                alone.chain([vec![]]).collect()
+            }
             Topology::Extracted => {
                 let rest = MODULES.into_iter().filter(|module| *module != EXTRACTED).collect();
                 vec![vec![EXTRACTED], rest]
@@ -64,12 +74,16 @@ impl Topology {
     /// Starts all of it. The gateway, or the only process, is the last.
     pub async fn start(self, layers: &Figment) -> System {
         if self == Topology::OneProcess {
-            return System { running: vec![run(layers).await], sidecars: None };
+            return System { running: vec![run(layers).await], beside: Beside::Nothing };
         }
         let processes = self.processes();
         let ports = free_ports(3 * processes.len());
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let sidecars = (self == Topology::Sidecars).then(Sidecars::start);
+        let mut beside = match self {
+            Topology::Sidecars => Beside::StandIn(Sidecars::start()),
+            Topology::Daprd => Beside::Daprd(Daprd::new()),
+            _ => Beside::Nothing,
+        };
         let mut remote = BTreeMap::new();
         let mut callers = BTreeMap::new();
         let mut keys = Vec::new();
@@ -78,9 +92,9 @@ impl Topology {
             keys.push(key);
             let url = format!("http://{}", at(ports[0]));
             // With sidecars nobody knows where anybody is.
-            let internal_url = match &sidecars {
-                Some(_) => String::new(),
-                None => format!("http://{}", at(ports[1])),
+            let internal_url = match &beside {
+                Beside::Nothing => format!("http://{}", at(ports[1])),
+                _ => String::new(),
             };
             if modules.is_empty() {
                 callers.insert("gateway", public.clone());
@@ -103,25 +117,43 @@ impl Topology {
                 .merge(Serialized::default("modules", modules))
                 .merge(Serialized::default("server.bind", at(ports[0])))
                 .merge(Serialized::default("internal.key", key.expose()));
-            own = match &sidecars {
+            let app_id = modules.first().copied().unwrap_or("gateway");
+            let sidecar = match &mut beside {
+                Beside::Nothing => None,
+                Beside::StandIn(sidecars) => {
+                    sidecars.attach(app_id, at(ports[2]));
+                    Some(sidecars.url.clone())
+                }
+                Beside::Daprd(daprd) => {
+                    Some(format!("http://{}", daprd.attach(app_id, at(ports[2]))))
+                }
+            };
+            own = match sidecar {
                 None => own.merge(Serialized::default("internal.bind", at(ports[1]))),
-                Some(sidecars) => own
+                Some(url) => own
                     .merge(Serialized::default("dapr.bind", at(ports[2])))
-                    .merge(Serialized::default("dapr.url", &sidecars.url)),
+                    .merge(Serialized::default("dapr.url", url)),
             };
             running.push(run(&own).await);
-            if let (Some(sidecars), [module]) = (&sidecars, modules.as_slice()) {
-                sidecars.attach(module, at(ports[2]));
-            }
         }
-        System { running, sidecars }
+        if let Beside::Daprd(daprd) = &beside {
+            daprd.ready().await;
+        }
+        System { running, beside }
     }
 }
 
 /// What runs, in a test's own process.
 pub struct System {
     pub running: Vec<Running>,
-    sidecars: Option<Sidecars>,
+    beside: Beside,
+}
+
+/// What stands beside the processes.
+enum Beside {
+    Nothing,
+    StandIn(Sidecars),
+    Daprd(Daprd),
 }
 
 impl System {
@@ -150,8 +182,38 @@ impl System {
         for running in &self.running {
             count += running.undelivered().await.expect("the outbox can be counted");
         }
-        count + self.sidecars.as_ref().map_or(0, |sidecars| sidecars.undelivered() as i64)
+        match &self.beside {
+            Beside::Nothing => count,
+            Beside::StandIn(sidecars) => count + sidecars.undelivered() as i64,
+            // The broker does not tell.
+            Beside::Daprd(_) => count + self.unapplied().await as i64,
+        }
     }
+
+    /// Events that one who hears them has not applied.
+    async fn unapplied(&self) -> usize {
+        let mut heard = BTreeSet::new();
+        let mut applied = BTreeSet::new();
+        for db in self.databases() {
+            let events: Vec<Told> =
+                query_all(db.read(), "SELECT id, type FROM events", vec![]).await.expect("read");
+            for Told { id, r#type } in events {
+                let row = SUBSCRIPTIONS.iter().find(|(kind, _)| *kind == r#type);
+                let names = row.map(|(_, names)| *names).unwrap_or_default();
+                heard.extend(names.iter().map(|name| (*name, id)));
+            }
+            let sql = "SELECT event_id AS id, type FROM inbox";
+            let inbox: Vec<Told> = query_all(db.read(), sql, vec![]).await.expect("read");
+            applied.extend(inbox.into_iter().map(|told| (db.module(), told.id)));
+        }
+        heard.difference(&applied).count()
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Told {
+    id: Uuid,
+    r#type: String,
 }
 
 /// A process with these settings.

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::upstream::Upstream;
 use super::{Gateway, eventually, layers, problem};
-use crate::harness::{ADMIN_PASSWORD, Server, TOPOLOGIES, Topology, text};
+use crate::harness::{ADMIN_PASSWORD, Server, text};
+use crate::topology::{TOPOLOGIES, Topology};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_the_same_wherever_the_module_is() {

