@@ -39,11 +39,13 @@ COPY migrations migrations
 COPY modules modules
 COPY src src
 # Cargo compares times, and the sources may be older than the empty ones were. The mount is a
-# lock: linking takes gigabytes, and Compose builds all images at once.
+# lock: linking takes gigabytes, and Compose builds all images at once. Packed relocations are
+# half a megabyte less.
 RUN --mount=type=cache,id=erp-build,target=/run/erp-build,sharing=locked \
     find src modules -name '*.rs' -exec touch {} + \
     && if [ "$FEATURES" = all ]; then set --; else set -- --no-default-features --features "$FEATURES"; fi \
-    && cargo build --locked --release --jobs "$JOBS" "$@" \
+    && cargo rustc --locked --release --jobs "$JOBS" "$@" --bin erp -- \
+        -C link-arg=-Wl,-z,pack-relative-relocs \
     && mkdir -p /image/etc/ssl/certs /data \
     && cp target/release/erp /image/ \
     && cp --parents --dereference $(ldd target/release/erp | grep -o '/[^ ]*') /image/ \

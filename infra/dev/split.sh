@@ -46,8 +46,10 @@ internal() { [ "$1" = "$last" ] || echo "127.0.0.1:$((port + 11 + $1))"; }
 
 mounted() { [ "$1" = "$last" ] && echo '[]' || echo "[\"${names[$1]}\"]"; }
 
+upper() { echo "$1" | tr '[:lower:]' '[:upper:]'; }
+
 for ((i = 0; i < last; i++)); do
-    remote=ERP__REMOTE__$(echo "${names[$i]}" | tr '[:lower:]' '[:upper:]')
+    remote=ERP__REMOTE__$(upper "${names[$i]}")
     export "${remote}__URL=http://$(api "$i")" "${remote}__INTERNAL_URL=http://$(internal "$i")"
 done
 # Each signs its calls with a key of its own and knows the others'.
@@ -55,7 +57,7 @@ done
 key() { sed -n 's/^key = "\(.*\)"/\1/p' "$data/split/keys/$1.toml"; }
 for name in "${names[@]}"; do
     known_by=$(sed -n "s/^$name = \"\(.*\)\"/\1/p" "$data/split/keys/gateway.toml")
-    export "ERP__INTERNAL__CALLERS__${name^^}=$known_by"
+    export "ERP__INTERNAL__CALLERS__$(upper "$name")=$known_by"
 done
 
 stop() {
