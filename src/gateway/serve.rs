@@ -92,6 +92,8 @@ pub fn serve_api(
             n => n,
         })
         .max_connections(config.server.max_connections)
+        // Or what is left of an answer waits until the caller has acknowledged the rest.
+        .tcp_nodelay(true)
         .client_request_timeout(Duration::from_secs(config.server.client_request_timeout_s))
         .shutdown_timeout(config.server.shutdown_timeout_s)
         .disable_signals()
