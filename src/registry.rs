@@ -177,6 +177,8 @@ struct Builder<'a> {
     modules: Vec<Module>,
     subscribers: SubscriberMap,
     revocations: Arc<Revocations>,
+    // For auth alone.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))]
     redis: Option<Redis>,
     generated_admin_password: Option<Secret>,
 }
