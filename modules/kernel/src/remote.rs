@@ -140,7 +140,7 @@ impl Remote {
                 Err(CallError::NoAnswer(cause)) => {
                     breaker.failed();
                     let wait = FIRST_RETRY * 2u32.pow(attempt - 1);
-                    let wait = wait.mul_f32(0.5 + rand::random::<f32>() / 2.0);
+                    let wait = wait / 2 + (wait / 2).mul_f32(rand::random());
                     if attempt == attempts || ctx.time_left() <= wait {
                         return Err(unavailable(module).with_source(cause));
                     }
