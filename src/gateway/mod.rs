@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod client;
 mod cors;
 pub mod docs;
 pub mod export;

@@ -1,6 +1,5 @@
 //! A row of the routing table whose module runs elsewhere.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,13 +9,12 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use hyper::body::Incoming;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy;
 use kernel::http::discard_body;
 use kernel::{Error, Result};
 
 use crate::gateway::body::{self, End, Outgoing, Progress, Upload};
+use crate::gateway::client::{Clients, HttpClient};
 use crate::gateway::table::{Gateway, Row};
 use crate::gateway::upstream::Upstream;
 use crate::gateway::{answer, headers, tunnel};
@@ -25,65 +23,6 @@ use crate::gateway::{answer, headers, tunnel};
 const ATTEMPTS: usize = 3;
 /// Wait before the same upstream is asked again.
 const RETRY_AFTER: Duration = Duration::from_millis(25);
-
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-/// Connections without a request are given up: an upstream that stops waits for them.
-const IDLE_LIMIT: Duration = Duration::from_secs(2);
-/// An HTTP/2 connection whose other end does not answer a ping in time is given up, and what
-/// waits for it is asked elsewhere.
-const PING_EVERY: Duration = Duration::from_secs(5);
-const PING_LIMIT: Duration = Duration::from_secs(5);
-/// What an answer may send ahead of its reader. It is small, so that one who reads slowly costs
-/// little, and the connection's is as large as can be, so that they do not stop the others.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
-
-/// An HTTP/2 connection takes no more requests after this time: it would keep an upstream that
-/// is to stop (`server.shutdown_timeout_s`) from doing so, and its replicas from their share.
-const AGE_LIMIT: Duration = Duration::from_secs(5);
-
-type HttpClient = Client<HttpConnector, Outgoing>;
-
-/// Connections of one worker: a request stays on its thread.
-pub struct Clients {
-    http1: HttpClient,
-    http2: RefCell<(Instant, HttpClient)>,
-}
-
-impl Clients {
-    pub fn new() -> Self {
-        Clients { http1: client(false), http2: RefCell::new((Instant::now(), client(true))) }
-    }
-
-    fn of(&self, upstream: &Upstream) -> HttpClient {
-        if !upstream.http2 {
-            return self.http1.clone();
-        }
-        let mut http2 = self.http2.borrow_mut();
-        if http2.0.elapsed() > AGE_LIMIT {
-            // What is under way on the connections of the one before ends there.
-            *http2 = (Instant::now(), client(true));
-        }
-        http2.1.clone()
-    }
-}
-
-fn client(http2: bool) -> HttpClient {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_LIMIT));
-    let mut builder = Client::builder(TokioExecutor::new());
-    builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_LIMIT);
-    if http2 {
-        builder
-            .http2_only(true)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(PING_EVERY)
-            .http2_keep_alive_timeout(PING_LIMIT);
-    }
-    builder.build(connector)
-}
 
 /// Everything that is not answered in this process: 404 where no row is for it.
 pub async fn route(
@@ -165,9 +104,9 @@ impl Head {
 /// Why there is no answer.
 pub enum Failure {
     /// Nobody is there: nothing was sent.
-    Unsent(hyper_util::client::legacy::Error),
+    Unsent(legacy::Error),
     /// It was sent, and what became of it is not known.
-    Lost(hyper_util::client::legacy::Error),
+    Lost(legacy::Error),
     TooLate,
     /// The caller is at fault, or the upstream busy.
     Refused(Error),
@@ -183,7 +122,7 @@ async fn forward(
 ) -> Result<HttpResponse> {
     let head = Head::of(request, row)?;
     if headers::asks_for_websocket(request) {
-        return tunnel::open(head, payload, row, &clients.http1).await;
+        return tunnel::open(head, payload, row, clients.http1()).await;
     }
     let mut body = body::Incoming::of(request, payload, row).await?;
     let _waiting = row.wait()?;
@@ -276,7 +215,7 @@ async fn stream(
 
 /// The answer, unless neither it nor the body has come any further for too long.
 async fn late(
-    answer: impl Future<Output = Result<Response<Incoming>, hyper_util::client::legacy::Error>>,
+    answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
     progress: Rc<Progress>,
     limit: Duration,
 ) -> Result<Response<Incoming>, Failure> {
@@ -296,7 +235,7 @@ async fn late(
     }
 }
 
-pub fn kind(error: hyper_util::client::legacy::Error) -> Failure {
+pub fn kind(error: legacy::Error) -> Failure {
     if error.is_connect() { Failure::Unsent(error) } else { Failure::Lost(error) }
 }
 

@@ -16,17 +16,16 @@ use kernel::rate::RateLimits;
 use kernel::token::TokenVerifier;
 use kernel::{Error, Module};
 use serde_json::Value;
-use tracing_actix_web::TracingLogger;
 
 use crate::config::Config;
+use crate::gateway::client::Clients;
 use crate::gateway::cors::cors;
 use crate::gateway::docs::{self, Specs};
 use crate::gateway::health::{self, Health};
 use crate::gateway::metrics::figures;
-use crate::gateway::proxy::{Clients, route};
+use crate::gateway::proxy::route;
 use crate::gateway::{Gateway, MODULES};
 use crate::server::StartError;
-use crate::telemetry::RequestSpan;
 
 /// What the guards of all modules share.
 #[derive(Clone)]
@@ -68,7 +67,6 @@ pub fn serve_api(
             .app_data(Data::new(Rc::new(Clients::new())))
             .wrap(cors(&origins))
             .wrap(from_fn(request_scope))
-            .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(security_headers())
             .service(health::live)
             .service(health::ready)
@@ -94,6 +92,8 @@ pub fn serve_api(
             n => n,
         })
         .max_connections(config.server.max_connections)
+        // Or what is left of an answer waits until the caller has acknowledged the rest.
+        .tcp_nodelay(true)
         .client_request_timeout(Duration::from_secs(config.server.client_request_timeout_s))
         .shutdown_timeout(config.server.shutdown_timeout_s)
         .disable_signals()

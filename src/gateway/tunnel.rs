@@ -8,13 +8,11 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::{Stream, StreamExt, stream};
 use hyper::upgrade::Upgraded;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use kernel::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
-use crate::gateway::body::Outgoing;
+use crate::gateway::client::HttpClient;
 use crate::gateway::proxy::{Failure, Head, absent, kind};
 use crate::gateway::table::Row;
 use crate::gateway::{answer, headers};
@@ -28,7 +26,7 @@ pub async fn open(
     mut head: Head,
     payload: Payload,
     row: &Row,
-    client: &Client<HttpConnector, Outgoing>,
+    client: &HttpClient,
 ) -> Result<HttpResponse> {
     let _waiting = row.wait()?;
     let upstream = row.upstreams.pick(&[]).map_err(|wait| absent(row, wait))?;

@@ -94,7 +94,7 @@ async fn a_request_keeps_its_id_and_its_trace_or_gets_one() {
         let answer = request.send().await.expect("an answer");
         let id = answer.headers()["x-request-id"].to_str().expect("ASCII").to_owned();
         let echo: Value = answer.json().await.expect("JSON");
-        assert_eq!(seen(&echo, "x-request-id"), [id.clone()]);
+        assert_eq!(seen(&echo, "x-request-id"), std::slice::from_ref(&id));
         let traces = seen(&echo, "traceparent");
         assert_eq!(traces.len(), 1);
         (id, traces[0].clone())
