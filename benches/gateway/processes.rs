@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use kernel::config::Secret;
+use kernel::service::new_keys;
 use reqwest::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_erp");
 const PASSWORD: &str = "a password for the benchmark";
-const SECRET: &str = "a secret of the benchmark";
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// A directory for data and logs, removed when dropped.
@@ -83,6 +84,7 @@ impl Erp {
         let api = format!("http://{}", service.address);
         let variables = [
             ("ERP__MODULES", "[]".to_owned()),
+            ("ERP__INTERNAL__KEY", service.key.expose().to_owned()),
             ("ERP__REMOTE__AUTH__URL", api.clone()),
             ("ERP__REMOTE__AUTH__INTERNAL_URL", format!("http://{}", service.internal)),
             ("ERP__REMOTE__AUTH__HTTP2", http2.to_string()),
@@ -100,7 +102,6 @@ impl Erp {
             .current_dir(&dir.0)
             .args(["serve", "--bind", &address, "--data-dir"])
             .arg(dir.0.join(name))
-            .env("ERP__INTERNAL__SECRET", SECRET)
             .env("ERP__AUTH__ADMIN_PASSWORD", PASSWORD)
             // All requests are one user's; they are counted all the same.
             .env("ERP__RATE_LIMIT__USER_PER_S", "1000000")
@@ -121,6 +122,8 @@ impl Erp {
 pub struct Service {
     pub address: String,
     pub internal: String,
+    /// The gateway's own, by which the service knows it.
+    key: Secret,
     pub data: PathBuf,
     token: String,
     path: String,
@@ -130,7 +133,12 @@ pub struct Service {
 impl Service {
     pub async fn start(dir: &Dir) -> Result<Service, String> {
         let internal = format!("127.0.0.1:{}", free_port()?);
-        let erp = Erp::start(dir, "service", &[("ERP__INTERNAL__BIND", internal.clone())])?;
+        let (key, known_by) = new_keys()?;
+        let variables = [
+            ("ERP__INTERNAL__BIND", internal.clone()),
+            ("ERP__INTERNAL__CALLERS__GATEWAY", known_by),
+        ];
+        let erp = Erp::start(dir, "service", &variables)?;
         let address = erp.address.clone();
         let client = Client::builder().no_proxy().build().map_err(|e| e.to_string())?;
         let url = |path: &str| format!("http://{address}/api/v1{path}");
@@ -141,7 +149,7 @@ impl Service {
         let id = text(&post(request, body).await?["id"])?;
         let path = format!("/api/v1/inventory/warehouses/{id}");
         let data = dir.0.join("service");
-        Ok(Service { address, internal, data, token, path, _erp: erp })
+        Ok(Service { address, internal, key, data, token, path, _erp: erp })
     }
 
     /// One resource, by somebody who may read it.

@@ -6,6 +6,7 @@ use erp::config::Config;
 use erp::gateway::MODULES;
 use erp::{Running, start};
 use figment::providers::Serialized;
+use kernel::service::new_keys;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -99,25 +100,24 @@ async fn a_module_that_is_missing_makes_its_routes_unavailable_and_nothing_else(
 /// A token whose form is right, by a key that nobody has.
 const UNKNOWN_KEY: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6Im5vbmUiLCJ0eXAiOiJKV1QifQ.e30.c2ln";
 
-/// Auth alone, with its calls answered at `internal`.
-async fn auth(data_dir: &PathBuf, address: &str, internal: &str) -> Running {
+/// Auth alone, with its calls answered at `internal` for the gateway known by that key.
+async fn auth(data_dir: &PathBuf, address: &str, internal: &str, known_by: &str) -> Running {
     let layers = layers()
         .merge(Serialized::default("modules", ["auth"]))
         .merge(Serialized::default("gateway.routes.test.url", "http://127.0.0.1:9"))
         .merge(Serialized::default("server.bind", address))
         .merge(Serialized::default("data.dir", data_dir))
         .merge(Serialized::default("internal.bind", internal))
-        .merge(Serialized::default("internal.secret", SECRET))
+        .merge(Serialized::default("internal.callers.gateway", known_by))
         .merge(Serialized::default("auth.admin_password", ADMIN_PASSWORD));
     start(Config::load(&layers).expect("valid")).await.expect("auth starts")
 }
 
-const SECRET: &str = "a secret of the tests alone";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_fetched_from_auth_and_their_change_needs_no_restart() {
     let dirs = [(); 2].map(|()| std::env::temp_dir().join(format!("erp-auth-{}", Uuid::now_v7())));
-    let first = auth(&dirs[0], "127.0.0.1:0", "127.0.0.1:0").await;
+    let (key, known_by) = new_keys().expect("random");
+    let first = auth(&dirs[0], "127.0.0.1:0", "127.0.0.1:0", &known_by).await;
     let address = first.address.to_string();
     let internal = first.internal_address.expect("it listens").to_string();
     let upstream = Upstream::start().await;
@@ -126,7 +126,7 @@ async fn keys_are_fetched_from_auth_and_their_change_needs_no_restart() {
         ("gateway.routes.test.token", json!(true)),
         ("remote.auth.url", json!(format!("http://{address}"))),
         ("remote.auth.internal_url", json!(format!("http://{internal}"))),
-        ("internal.secret", json!(SECRET)),
+        ("internal.key", json!(key.expose())),
     ])
     .await;
     let sign_in = async || {
@@ -148,7 +148,7 @@ async fn keys_are_fetched_from_auth_and_their_change_needs_no_restart() {
 
     // Another auth with another key, in the place of the first.
     first.stop().await;
-    let second = auth(&dirs[1], &address, &internal).await;
+    let second = auth(&dirs[1], &address, &internal, &known_by).await;
     // Nothing is asked of auth for a token whose key is known.
     assert_eq!(ask(&old).await.status(), 200);
     let new = sign_in().await;
