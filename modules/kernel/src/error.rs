@@ -310,6 +310,10 @@ impl ResponseError for Error {
         if let Some(allow) = allow {
             response.insert_header((ALLOW, allow.as_str()));
         }
+        if problem.status == 413 {
+            // What comes of the body is no request.
+            response.force_close();
+        }
         if problem.status == 401 {
             response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"erp\""));
         }

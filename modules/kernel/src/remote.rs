@@ -22,6 +22,9 @@ use crate::trace::Trace;
 
 /// Tries of a method that may be repeated, the first one included.
 const ATTEMPTS: u32 = 3;
+/// Longest wait for an answer where another may be asked for: nothing that is asked here takes
+/// so long, but an answer may be lost.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Wait before the second try; doubled for the third.
 const FIRST_RETRY: Duration = Duration::from_millis(25);
 
@@ -125,7 +128,7 @@ impl Remote {
             }
             // One that hangs leaves time to ask another.
             let left = ctx.time_left();
-            let limit = if attempt < attempts { left / 2 } else { left };
+            let limit = if attempt < attempts { PATIENCE.min(left / 2) } else { left };
             let answer = self.callee.ask(caller, method, ctx, limit, body.clone()).await;
             match answer {
                 Ok(answer) => {

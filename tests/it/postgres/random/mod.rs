@@ -99,7 +99,8 @@ async fn round(seed: u64) -> Told {
     let url = server.database().expect("on PostgreSQL");
     assert_eq!(checks::broken(&url).await, [""; 0], "ERP_TEST_SEED={seed}");
     for product_id in &actor.company.product_ids {
-        what_is_reserved_and_released_never_was(api, &actor.company.warehouse_id, product_id).await;
+        what_is_reserved_and_released_never_was(api, &actor.company.warehouse_id, product_id, 3)
+            .await;
     }
     server.stop().await;
     assert_eq!(checks::deadlocks(&url).await, 0, "ERP_TEST_SEED={seed}");
@@ -112,7 +113,12 @@ async fn price_list(api: &Api, customer_id: &str) -> Value {
 }
 
 /// I-6 and I-12.
-async fn what_is_reserved_and_released_never_was(api: &Api, warehouse_id: &str, product_id: &str) {
+async fn what_is_reserved_and_released_never_was(
+    api: &Api,
+    warehouse_id: &str,
+    product_id: &str,
+    tries: u32,
+) {
     let path =
         format!("/api/v1/inventory/stock?warehouse_id={warehouse_id}&product_id={product_id}");
     let before = api.get(&path).await.ok()["data"][0].clone();
@@ -129,7 +135,15 @@ async fn what_is_reserved_and_released_never_was(api: &Api, warehouse_id: &str, 
     api.post("/api/v1/inventory/reservations", new).await.problem(409, "insufficient_stock");
     let release = format!("/api/v1/inventory/reservations/{}/release", text(&made["id"]));
     let released = api.act(&release, &made).await.ok();
-    assert_eq!(api.get(&path).await.ok()["data"][0], before);
+    let after = api.get(&path).await.ok()["data"][0].clone();
     let again = api.act(&release, &released).await;
     assert_eq!(again.status, 409, "{:#}", again.body);
+    if after != before {
+        // Meanwhile one of a second's life may have expired: those are gone now.
+        let reserved = |stock: &Value| text(&stock["reserved"]).parse::<i64>().expect("whole");
+        let expired = reserved(&after) < reserved(&before);
+        assert!(expired && tries > 1, "{before:#} {after:#}");
+        Box::pin(what_is_reserved_and_released_never_was(api, warehouse_id, product_id, tries - 1))
+            .await;
+    }
 }
