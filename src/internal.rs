@@ -224,7 +224,7 @@ async fn apply(module: &Module, callers: &Callers, body: &[u8]) -> Result<()> {
     module.subscriber.handle(&event).await
 }
 
-/// An event that was given up: the publisher has it still, to be replayed.
+/// An event that was given up: the publisher has it still, in its log of events.
 async fn dead_letter(
     request: HttpRequest,
     path: Path<String>,
@@ -234,7 +234,7 @@ async fn dead_letter(
     state.check_app_token(&request)?;
     let name = path.into_inner();
     let id = serde_json::from_slice::<CloudEvent>(&body).ok().map(|event| event.id);
-    tracing::error!(subscriber = name, event.id = ?id, "an event was given up; replay it");
+    tracing::error!(subscriber = name, event.id = ?id, "an event was given up");
     Ok(HttpResponse::Ok().json(json!({ "status": "SUCCESS" })))
 }
 
