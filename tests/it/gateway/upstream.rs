@@ -236,8 +236,9 @@ async fn misbehave(mut connection: TcpStream, fault: Fault, requests: Arc<Atomic
     let answer: &[u8] = match fault {
         Fault::Close => return,
         Fault::Silence => {
-            // For as long as the other end stays.
-            let _ = tokio::time::timeout(Duration::from_secs(60), connection.read(&mut head)).await;
+            // For as long as the other end stays, whatever more it sends.
+            let listen = async { while matches!(connection.read(&mut head).await, Ok(1..)) {} };
+            let _ = tokio::time::timeout(Duration::from_secs(60), listen).await;
             return;
         }
         Fault::Nonsense => b"what?\r\n\r\n",
