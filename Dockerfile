@@ -14,10 +14,10 @@ FROM ${BUILDER} AS manifests
 WORKDIR /src
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
-        ! -path '*/src/lib.rs' ! -name main.rs -delete \
+        ! -path '*/src/lib.rs' ! -name main.rs ! -name build.rs -delete \
     && find . -type d -empty -delete \
     && find . -name lib.rs -exec truncate --size 0 {} + \
-    && find . -name main.rs | while read -r file; do echo 'fn main() {}' > "$file"; done
+    && find . -name main.rs -o -name build.rs | while read -r file; do echo 'fn main() {}' > "$file"; done
 
 # The dependencies of all modules, so that the images share this layer.
 FROM ${BUILDER} AS dependencies
@@ -37,12 +37,13 @@ ARG FEATURES=all
 COPY openapi openapi
 COPY migrations migrations
 COPY modules modules
+COPY build.rs build.rs
 COPY src src
 # Cargo compares times, and the sources may be older than the empty ones were. The mount is a
 # lock: linking takes gigabytes, and Compose builds all images at once. Packed relocations are
 # half a megabyte less.
 RUN --mount=type=cache,id=erp-build,target=/run/erp-build,sharing=locked \
-    find src modules -name '*.rs' -exec touch {} + \
+    find build.rs src modules -name '*.rs' -exec touch {} + \
     && if [ "$FEATURES" = all ]; then set --; else set -- --no-default-features --features "$FEATURES"; fi \
     && cargo rustc --locked --release --jobs "$JOBS" "$@" --bin erp -- \
         -C link-arg=-Wl,-z,pack-relative-relocs \

@@ -187,11 +187,9 @@ impl Builder<'_> {
     async fn auth(&mut self, deps: &ModuleDeps) -> Result<To<dyn Auth>, StartError> {
         #[cfg(feature = "auth")]
         if is_mounted(self.config, auth::NAME) {
-            let spec = include_str!("../openapi/erp.json");
-            let spec = serde_json::from_str(spec).map_err(kernel::Error::internal)?;
             let deps = auth::Deps {
                 module: deps.clone(),
-                permissions: crate::spec::permissions(&spec),
+                permissions: crate::spec::permissions(&crate::spec::built("erp")),
                 revocations: self.revocations.clone(),
                 redis: self.redis.clone(),
             };

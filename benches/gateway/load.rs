@@ -83,7 +83,8 @@ async fn ask(address: String, request: String, until: Instant) -> Result<Tally, 
         let status = exchange(&mut connection, &request, &mut buffer).await?;
         if status == 200 {
             let took = begun.elapsed().as_micros();
-            tally.took.saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
+            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            tally.took.record(took).map_err(|e| e.to_string())?;
         } else {
             tally.errors += 1;
         }

@@ -7,7 +7,6 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::{Data, Path, ServiceConfig};
 use actix_web::{HttpResponse, get};
 use kernel::{Error, Result};
-use serde_json::Value;
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 
 /// The specs by name, `erp` for the whole, as JSON text.
@@ -35,28 +34,6 @@ pub fn configure(cfg: &mut ServiceConfig) {
         .service(module_spec)
         .service(docs_redirect)
         .service(SwaggerUi::new("/docs/{_:.*}").config(config));
-}
-
-const BUILT: [(&str, &str); 7] = [
-    ("auth", include_str!("../../openapi/auth.json")),
-    ("billing", include_str!("../../openapi/billing.json")),
-    ("erp", include_str!("../../openapi/erp.json")),
-    ("inventory", include_str!("../../openapi/inventory.json")),
-    ("orders", include_str!("../../openapi/orders.json")),
-    ("purchasing", include_str!("../../openapi/purchasing.json")),
-    ("sales", include_str!("../../openapi/sales.json")),
-];
-
-/// The names of all specs, `erp` for the whole.
-pub fn spec_names() -> [&'static str; 7] {
-    BUILT.map(|(name, _)| name)
-}
-
-/// The spec of this name as it was when this was built.
-pub fn built_spec(name: &str) -> Option<Value> {
-    let (_, text) = BUILT.iter().find(|(other, _)| *other == name)?;
-    // Checked in, and compared by a test with what the handlers say.
-    serde_json::from_str(text).ok()
 }
 
 #[get("/openapi.json")]

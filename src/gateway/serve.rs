@@ -26,6 +26,7 @@ use crate::gateway::metrics::figures;
 use crate::gateway::proxy::route;
 use crate::gateway::{Gateway, MODULES};
 use crate::server::StartError;
+use crate::spec;
 
 /// What the guards of all modules share.
 #[derive(Clone)]
@@ -133,10 +134,10 @@ fn served_specs(own: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
     let whole = MODULES.iter().all(|module| own.contains_key(*module));
     let own = |name: &str| {
         let spec = own.get(name).filter(|_| name != "erp" || whole)?;
-        Some(crate::spec::with_examples(spec.clone()))
+        Some(spec::with_examples(spec.clone()))
     };
-    let text = |name: &str| own(name).or_else(|| docs::built_spec(name)).unwrap_or_default();
-    docs::spec_names().map(|name| (name.to_owned(), text(name).to_string())).into()
+    let text = |name: &str| own(name).unwrap_or_else(|| spec::built(name)).to_string();
+    MODULES.iter().chain(&["erp"]).map(|name| ((*name).to_owned(), text(name))).collect()
 }
 
 fn security_headers() -> DefaultHeaders {

@@ -12,9 +12,9 @@ use kernel::token::TokenVerifier;
 use kernel::{Error, Result};
 
 use crate::config::Config;
-use crate::gateway::docs::built_spec;
 use crate::gateway::routes::{Route, Target, Token, begins_with, routes};
 use crate::gateway::upstream::{Upstream, Upstreams};
+use crate::spec;
 
 /// The way to everything that is not in this process.
 pub struct Gateway {
@@ -61,10 +61,8 @@ impl Gateway {
     ) -> Result<Self, String> {
         let mut operations = BTreeMap::new();
         for route in routes(config).iter().filter(|route| route.target != Target::Local) {
-            if let Some(spec) = built_spec(&route.module) {
-                let found = Operations::from_spec(&spec)?;
-                operations.insert(route.module.clone(), Arc::new(found));
-            }
+            let found = Operations::from_spec(&spec::built(&route.module))?;
+            operations.insert(route.module.clone(), Arc::new(found));
         }
         let table = RwLock::new(Arc::new(Table { rows: Vec::new() }));
         let gateway = Gateway { table, verifier, limits, operations, metrics: metrics.clone() };
