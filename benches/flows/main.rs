@@ -3,6 +3,8 @@
 //! `cargo bench --bench flows -- --database sqlite --clients 8 --seconds 30` starts the
 //! built binary on a database of its own, lets clients sell over HTTP, and checks the books
 //! afterwards. It prints its conditions; the last line is one JSON object.
+//!
+//! With `--split` the same is done again by a gateway and six services, each a process.
 
 #![allow(clippy::float_arithmetic, reason = "figures of a measurement, never money")]
 
@@ -40,6 +42,9 @@ struct Args {
     /// How long they begin new sales; at most 600, as a token lives for 900
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: u16,
+    /// Measure a gateway and six services too, on data of their own
+    #[arg(long)]
+    split: bool,
     /// Cargo says it to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -49,6 +54,13 @@ struct Args {
 enum Database {
     Sqlite,
     Postgres,
+}
+
+/// How the modules are spread over processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    One,
+    Split,
 }
 
 /// What starting, seeding, settling and checking may take beside the load itself.
@@ -73,7 +85,8 @@ fn main() -> ExitCode {
 
 /// Until it is done, takes too long, or somebody stops it: the server ends with the future.
 async fn run_to_end(args: &Args) -> Result<(), String> {
-    let limit = OVERHEAD + Duration::from_secs(args.seconds.into());
+    let runs = 1 + u32::from(args.split);
+    let limit = (OVERHEAD + Duration::from_secs(args.seconds.into())) * runs;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     tokio::select! {
         result = tokio::time::timeout(limit, run(args)) => {
@@ -85,9 +98,20 @@ async fn run_to_end(args: &Args) -> Result<(), String> {
 }
 
 async fn run(args: &Args) -> Result<(), String> {
+    let one = measure(args, Topology::One).await?;
+    if args.split {
+        println!();
+        let split = measure(args, Topology::Split).await?;
+        println!("split / one process: {:.2} of its flows a second", split / one);
+    }
+    Ok(())
+}
+
+/// Flows a second.
+async fn measure(args: &Args, topology: Topology) -> Result<f64, String> {
     let data_dir = DataDir::new(args.database == Database::Postgres)?;
     let durability = server::durability(&data_dir)?;
-    let (server, _) = Server::start(&data_dir).await?;
+    let (server, _) = Server::start(&data_dir, topology).await?;
     let idle_rss_mb = server.rss_mb()?;
     let result = sell(args, &server, &data_dir).await;
     let Sold { clients, elapsed, cpu, cost } = match result {
@@ -99,7 +123,7 @@ async fn run(args: &Args) -> Result<(), String> {
     let last_orders = clients.iter().filter_map(|client| client.last_order.clone()).collect();
     let books = books::check(&api, last_orders).await;
     server.stop();
-    let (server, start) = Server::start(&data_dir).await?;
+    let (server, start) = Server::start(&data_dir, topology).await?;
     server.stop();
 
     let mut figures = Figures::new();
@@ -108,6 +132,7 @@ async fn run(args: &Args) -> Result<(), String> {
     }
     let report = Report {
         args,
+        topology,
         durability,
         figures,
         elapsed,
@@ -120,7 +145,7 @@ async fn run(args: &Args) -> Result<(), String> {
     };
     report.print(&books);
     match books {
-        Ok(_) if report.figures.flows() > 0 => Ok(()),
+        Ok(_) if report.figures.flows() > 0 => Ok(report.flows_per_s()),
         Ok(_) => Err(format!("no sale was completed\n{}", data_dir.log_tail())),
         Err(message) => Err(message),
     }

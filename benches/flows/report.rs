@@ -5,30 +5,36 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::json;
 
-use crate::Args;
 use crate::cost::Cost;
 use crate::flow::{Figures, STEPS};
+use crate::{Args, Topology};
 
 pub struct Report<'a> {
     pub args: &'a Args,
+    pub topology: Topology,
     pub durability: String,
     pub figures: Figures,
     pub elapsed: Duration,
     /// The server's processor time, on all cores.
     pub cpu: Duration,
     pub cost: Option<Cost>,
-    pub rss_mb: f64,
-    pub idle_rss_mb: f64,
+    /// Of each process.
+    pub rss_mb: Vec<(String, f64)>,
+    pub idle_rss_mb: Vec<(String, f64)>,
     /// From the start of the process to its first answer, on the data of the whole run.
     pub start: Duration,
     pub binary_mb: f64,
 }
 
 impl Report<'_> {
+    pub fn flows_per_s(&self) -> f64 {
+        self.figures.flows() as f64 / self.elapsed.as_secs_f64()
+    }
+
     /// Prints everything. `books`: the number of laws that hold, or what is wrong.
     pub fn print(&self, books: &Result<usize, String>) {
         let sale = &self.figures.sale;
-        let flows_per_s = self.figures.flows() as f64 / self.elapsed.as_secs_f64();
+        let flows_per_s = self.flows_per_s();
         let errors: u64 = self.figures.errors.values().map(|failures| failures.count).sum();
         let cpu_ms_per_flow = in_ms(self.cpu) / self.figures.flows().max(1) as f64;
         self.print_conditions();
@@ -54,8 +60,9 @@ impl Report<'_> {
             self.print_cost(cost);
         }
         println!("\nserver (MB of 1 000 000 bytes)");
-        println!("  resident idle      {:.1} MB", self.idle_rss_mb);
-        println!("  resident after it  {:.1} MB", self.rss_mb);
+        for ((name, idle), (_, after)) in self.idle_rss_mb.iter().zip(&self.rss_mb) {
+            println!("  {name:<10} resident idle {idle:.1} MB, after it {after:.1} MB");
+        }
         println!("  binary             {:.1} MB", self.binary_mb);
         println!("  restart to answer  {:.0} ms", in_ms(self.start));
         match books {
@@ -75,9 +82,10 @@ impl Report<'_> {
             "p99_ms": rounded(ms(sale, 0.99)),
             "errors": errors,
             "cpu_ms_per_flow": rounded(cpu_ms_per_flow),
-            "rss_mb": rounded(self.rss_mb),
+            "rss_mb": rounded(whole(&self.rss_mb)),
             "read_p95_ms": rounded(ms(self.figures.read(), 0.95)),
-            "idle_rss_mb": rounded(self.idle_rss_mb),
+            "idle_rss_mb": rounded(whole(&self.idle_rss_mb)),
+            "split": self.topology == Topology::Split,
             "start_ms": rounded(in_ms(self.start)),
             "binary_mb": rounded(self.binary_mb),
         });
@@ -112,11 +120,22 @@ impl Report<'_> {
         println!("  clients    {}", self.args.clients);
         println!("  seconds    {}", self.args.seconds);
         println!("  build      {profile}");
+        println!(
+            "  topology   {}",
+            match self.topology {
+                Topology::One => "one process",
+                Topology::Split => "a gateway and six services over HTTP, each a process",
+            }
+        );
     }
 }
 
 fn ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     histogram.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+fn whole(each: &[(String, f64)]) -> f64 {
+    each.iter().map(|(_, mb)| mb).sum()
 }
 
 fn in_ms(duration: Duration) -> f64 {

@@ -9,9 +9,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::Topology;
 use crate::postgres::Postgres;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_erp");
+/// A gateway and six services, each a process of the binary.
+const SPLIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/infra/dev/split.sh");
+/// So many ports, one after the other.
+const SPLIT_PORTS: u16 = 18;
 /// Of the database's only administrator, for as long as the benchmark runs.
 pub const PASSWORD: &str = "a password for the benchmark";
 /// Longest start and longest stop.
@@ -73,7 +78,7 @@ struct Redis {
 impl Redis {
     /// None where it is not installed.
     fn start(dir: &Path) -> Result<Option<Redis>, String> {
-        let port = free_port()?;
+        let port = free_ports(1)?;
         let mut command = Command::new("redis-server");
         command
             .current_dir(dir)
@@ -95,37 +100,54 @@ impl Drop for Redis {
     }
 }
 
-/// A running server, stopped when dropped.
+/// A running system, stopped when dropped: the server, or the script that starts it split.
 pub struct Server {
     child: Child,
+    topology: Topology,
     pub base: String,
 }
 
 impl Server {
     /// Starts the server on these data; also tells how long it took to answer.
-    pub async fn start(data_dir: &DataDir) -> Result<(Server, Duration), String> {
+    pub async fn start(
+        data_dir: &DataDir,
+        topology: Topology,
+    ) -> Result<(Server, Duration), String> {
         let log = File::options()
             .create(true)
             .append(true)
             .open(data_dir.log())
             .map_err(|e| e.to_string())?;
-        let address = format!("127.0.0.1:{}", free_port()?);
         let begun = Instant::now();
-        let child = command(data_dir)
-            .args(["serve", "--bind", &address])
+        let (mut command, port) = match topology {
+            Topology::One => {
+                let port = free_ports(1)?;
+                let mut command = command(BINARY, data_dir);
+                command.args(["serve", "--bind", &format!("127.0.0.1:{port}")]);
+                (command, port)
+            }
+            Topology::Split => {
+                let port = free_ports(SPLIT_PORTS)?;
+                let mut command = command(SPLIT, data_dir);
+                command.env("ERP", BINARY).args(["--port", &port.to_string()]);
+                (command, port)
+            }
+        };
+        let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(|e| e.to_string())?)
             .stderr(log)
             .spawn()
-            .map_err(|e| format!("{BINARY}: {e}"))?;
-        let mut server = Server { child, base: format!("http://{address}") };
+            .map_err(|e| format!("{command:?}: {e}"))?;
+        let base = format!("http://127.0.0.1:{port}");
+        let mut server = Server { child, topology, base };
         server.answer(data_dir, begun).await?;
         Ok((server, begun.elapsed()))
     }
 
     async fn answer(&mut self, data_dir: &DataDir, begun: Instant) -> Result<(), String> {
         let http = reqwest::Client::builder().no_proxy().build().map_err(|e| e.to_string())?;
-        let url = format!("{}/health/live", self.base);
+        let url = format!("{}/health/ready", self.base);
         loop {
             let answer = http.get(&url).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
@@ -141,26 +163,25 @@ impl Server {
         }
     }
 
-    /// Resident memory.
-    pub fn rss_mb(&self) -> Result<f64, String> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-        kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| format!("{path} has no VmRSS"))
+    /// The processes that serve.
+    fn parts(&self) -> Result<Vec<Part>, String> {
+        let pid = self.child.id();
+        if self.topology == Topology::One {
+            return Ok(vec![Part { name: "erp".into(), pid }]);
+        }
+        let children = read(&format!("/proc/{pid}/task/{pid}/children"))?;
+        let pids = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        Ok(pids.filter_map(Part::of_the_split).collect())
+    }
+
+    /// Resident memory of each.
+    pub fn rss_mb(&self) -> Result<Vec<(String, f64)>, String> {
+        self.parts()?.into_iter().map(|part| part.rss_mb().map(|mb| (part.name, mb))).collect()
     }
 
     /// Processor time it has used, on all cores.
     pub fn cpu(&self) -> Result<Duration, String> {
-        /// Linux counts in hundredths of a second, whatever the kernel's own clock.
-        const TICK: Duration = Duration::from_millis(10);
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
-        // After the name in brackets, user and system time are the 12th and 13th field.
-        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-        let ticks =
-            fields.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok());
-        Ok(TICK * ticks.sum::<u32>())
+        self.parts()?.iter().map(Part::cpu).sum()
     }
 
     /// Asks it to stop, waits, and insists after [`STOP_LIMIT`].
@@ -181,16 +202,55 @@ impl Drop for Server {
                 _ => return,
             }
         }
-        eprintln!("flows: the server did not stop within {} s", STOP_LIMIT.as_secs());
+        eprintln!("flows: it did not stop within {} s", STOP_LIMIT.as_secs());
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The binary on these data. It runs in their directory, so that no `config.toml` of the
+/// A process of the system.
+struct Part {
+    /// What is mounted in it.
+    name: String,
+    pid: u32,
+}
+
+impl Part {
+    /// None of what else the script runs.
+    fn of_the_split(pid: u32) -> Option<Part> {
+        let environment = read(&format!("/proc/{pid}/environ")).ok()?;
+        let mounted = environment.split('\0').find_map(|v| v.strip_prefix("ERP__MODULES="))?;
+        let name = mounted.trim_matches(['[', ']', '"']);
+        Some(Part { name: if name.is_empty() { "gateway" } else { name }.to_owned(), pid })
+    }
+
+    fn rss_mb(&self) -> Result<f64, String> {
+        let status = read(&format!("/proc/{}/status", self.pid))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+        kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| format!("{} has no VmRSS", self.name))
+    }
+
+    fn cpu(&self) -> Result<Duration, String> {
+        /// Linux counts in hundredths of a second, whatever the kernel's own clock.
+        const TICK: Duration = Duration::from_millis(10);
+        let stat = read(&format!("/proc/{}/stat", self.pid))?;
+        // After the name in brackets, user and system time are the 12th and 13th field.
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+        let ticks =
+            fields.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok());
+        Ok(TICK * ticks.sum::<u32>())
+    }
+}
+
+fn read(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))
+}
+
+/// The program on these data. It runs in their directory, so that no `config.toml` of the
 /// caller's changes what is measured; variables do, if the caller sets them.
-fn command(data_dir: &DataDir) -> Command {
-    let mut command = Command::new(BINARY);
+fn command(program: &str, data_dir: &DataDir) -> Command {
+    let mut command = Command::new(program);
     command
         .current_dir(&data_dir.path)
         .arg("--data-dir")
@@ -217,7 +277,8 @@ pub fn durability(data_dir: &DataDir) -> Result<String, String> {
         let redis = if data_dir.redis.is_some() { "with" } else { "without" };
         return Ok(format!("{}; {redis} Redis", postgres.conditions()));
     }
-    let output = command(data_dir).arg("check-config").output().map_err(|e| e.to_string())?;
+    let output =
+        command(BINARY, data_dir).arg("check-config").output().map_err(|e| e.to_string())?;
     if !output.status.success() {
         return Err(format!("check-config: {}", String::from_utf8_lossy(&output.stderr)));
     }
@@ -232,8 +293,16 @@ pub fn binary_mb() -> Result<f64, String> {
     Ok(meta.len() as f64 / 1e6)
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> Result<u16, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
-    Ok(listener.local_addr().map_err(|e| e.to_string())?.port())
+/// The first of so many ports that were free a moment ago.
+fn free_ports(count: u16) -> Result<u16, String> {
+    for _ in 0..100 {
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
+        let first = listener.local_addr().map_err(|e| e.to_string())?.port();
+        let Some(end) = first.checked_add(count) else { continue };
+        let are_free = (first + 1..end).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+        if are_free {
+            return Ok(first);
+        }
+    }
+    Err(format!("no {count} ports are free"))
 }
