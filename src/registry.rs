@@ -189,7 +189,7 @@ impl Builder<'_> {
         if is_mounted(self.config, auth::NAME) {
             let deps = auth::Deps {
                 module: deps.clone(),
-                permissions: crate::spec::permissions(&crate::spec::built("erp")),
+                permissions: crate::spec::permissions(),
                 revocations: self.revocations.clone(),
                 redis: self.redis.clone(),
             };

@@ -134,9 +134,9 @@ fn served_specs(own: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
     let whole = MODULES.iter().all(|module| own.contains_key(*module));
     let own = |name: &str| {
         let spec = own.get(name).filter(|_| name != "erp" || whole)?;
-        Some(spec::with_examples(spec.clone()))
+        Some(spec::with_examples(spec.clone()).to_string())
     };
-    let text = |name: &str| own(name).unwrap_or_else(|| spec::built(name)).to_string();
+    let text = |name: &str| own(name).unwrap_or_else(|| spec::built_text(name));
     MODULES.iter().chain(&["erp"]).map(|name| ((*name).to_owned(), text(name))).collect()
 }
 

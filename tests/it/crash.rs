@@ -20,6 +20,8 @@ use crate::postgres::checks;
 const KILLS: u32 = 20;
 const CLIENTS: usize = 4;
 
+pub const EXECUTABLE: &str = env!("CARGO_BIN_EXE_erp");
+
 /// The real executable on a free port.
 pub struct Process {
     pub child: Child,
@@ -34,13 +36,7 @@ impl Process {
 
     /// With its data in the database at `url`, and what those share who have them there.
     pub fn start_on(url: &str, data_dir: &Path) -> Process {
-        let strings = MODULES.map(|module| {
-            (format!("ERP__SQL__CONNECTION_STRINGS__{}_DB", module.to_uppercase()), url.to_owned())
-        });
-        let redis = test_support::redis_settings(url)
-            .into_iter()
-            .map(|(key, value)| (format!("ERP__{}", key.replace('.', "__").to_uppercase()), value));
-        let variables: Vec<_> = strings.into_iter().chain(redis).collect();
+        let variables = variables_of(url);
         let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let connections = ("ERP__SQL__MAX_CONNECTIONS", "5");
         Process::start_with(data_dir, &variables.chain([connections]).collect::<Vec<_>>())
@@ -53,7 +49,17 @@ impl Process {
 
     /// The same, at that address.
     pub fn start_at(bind: &str, data_dir: &Path, variables: &[(&str, &str)]) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_erp"))
+        Process::start_executable(EXECUTABLE, bind, data_dir, variables)
+    }
+
+    /// The same of another version.
+    pub fn start_executable(
+        executable: &str,
+        bind: &str,
+        data_dir: &Path,
+        variables: &[(&str, &str)],
+    ) -> Process {
+        let mut child = Command::new(executable)
             .args(["serve", "--bind", bind, "--data-dir"])
             .arg(data_dir)
             .env("ERP__AUTH__ADMIN_PASSWORD", ADMIN_PASSWORD)
@@ -75,11 +81,37 @@ impl Process {
         Process { child, base }
     }
 
+    /// Sends it a signal, as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill is there");
+        assert!(sent.success());
+    }
+
+    /// SIGTERM, and waits until it has ended as it should.
+    pub async fn stop(mut self) {
+        self.signal("-TERM");
+        let ended = tokio::task::spawn_blocking(move || self.child.wait());
+        assert!(ended.await.expect("joined").expect("it ends").success());
+    }
+
     /// SIGKILL: no goodbye of any kind.
     pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
     }
+}
+
+/// What says in the environment that the data are in the database at `url`, and where the
+/// Redis is that belongs to it.
+pub fn variables_of(url: &str) -> Vec<(String, String)> {
+    let strings = MODULES.map(|module| {
+        (format!("ERP__SQL__CONNECTION_STRINGS__{}_DB", module.to_uppercase()), url.to_owned())
+    });
+    let redis = test_support::redis_settings(url)
+        .into_iter()
+        .map(|(key, value)| (format!("ERP__{}", key.replace('.', "__").to_uppercase()), value));
+    strings.into_iter().chain(redis).collect()
 }
 
 impl Drop for Process {

@@ -3,20 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use erp::gateway::MODULES;
-use kernel::service::new_keys;
 use tokio::net::{TcpListener, TcpStream};
-use uuid::Uuid;
 
 use crate::crash::{Process, assert_every_event_applied_once, assert_laws, settle, sign_in};
 use crate::flows::{Company, company, purchase_to_stock, quotation_to_cash};
 use crate::harness::{Api, Attempts};
+use crate::split::{PARTS, Split, name};
 use crate::topology::free_ports;
 
 const CLIENTS: usize = 4;
@@ -24,77 +21,38 @@ const ROUNDS: usize = 1;
 /// What goes by the way between orders and inventory.
 const FLAKY: &str = "inventory";
 
-/// The gateway, and a process for each module.
-struct Split {
-    dir: PathBuf,
+/// The processes, with what they know of each other.
+struct Running {
     ports: Vec<u16>,
-    variables: Vec<(String, String)>,
-    keys: Vec<String>,
+    split: Split,
     processes: Vec<Option<Process>>,
 }
 
-impl Split {
+impl Running {
     /// All of it; `flaky` is how others reach the internal listener of that module.
-    fn start(flaky: SocketAddr, ports: Vec<u16>) -> Split {
-        let dir = std::env::temp_dir().join(format!("erp-faults-{}", Uuid::now_v7()));
-        let mut variables = Vec::new();
-        let mut keys = Vec::new();
-        for (i, name) in MODULES.into_iter().chain(["gateway"]).enumerate() {
-            let (key, public) = new_keys().expect("random");
-            keys.push(key.expose().to_owned());
-            let name = name.to_uppercase();
-            variables.push((format!("ERP__INTERNAL__CALLERS__{name}"), public));
-            if name != "GATEWAY" {
-                let internal = match name.to_lowercase() == FLAKY {
-                    true => flaky.to_string(),
-                    false => format!("127.0.0.1:{}", ports[2 * i + 1]),
-                };
-                variables.push((
-                    format!("ERP__REMOTE__{name}__URL"),
-                    format!("http://127.0.0.1:{}", ports[2 * i]),
-                ));
-                let internal = format!("http://{internal}");
-                variables.push((format!("ERP__REMOTE__{name}__INTERNAL_URL"), internal));
-            }
-        }
-        let processes = (0..=MODULES.len()).map(|_| None).collect();
-        let mut split = Split { dir, ports, variables, keys, processes };
-        (0..=MODULES.len()).for_each(|i| split.run(i));
-        split
+    fn start(flaky: SocketAddr, ports: Vec<u16>) -> Running {
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let ways = |part: usize| {
+            let internal = if name(part) == FLAKY { flaky } else { at(ports[2 * part + 1]) };
+            (at(ports[2 * part]), internal)
+        };
+        let split = Split::new(ways, Vec::new());
+        let mut running = Running { ports, split, processes: (0..PARTS).map(|_| None).collect() };
+        (0..PARTS).for_each(|part| running.run(part));
+        running
     }
 
-    /// Starts one, or the gateway, which comes last.
-    fn run(&mut self, i: usize) {
-        let modules = MODULES.get(i).map_or("[]".to_owned(), |module| format!("[\"{module}\"]"));
-        let internal = format!("127.0.0.1:{}", self.ports[2 * i + 1]);
-        let own = [
-            ("ERP__MODULES", modules.as_str()),
-            ("ERP__INTERNAL__BIND", internal.as_str()),
-            ("ERP__INTERNAL__KEY", self.keys[i].as_str()),
-            ("ERP__RATE_LIMIT__USER_PER_S", "0"),
-        ];
-        let shared = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let variables: Vec<_> = shared.chain(own).collect();
-        let bind = format!("127.0.0.1:{}", self.ports[2 * i]);
-        self.processes[i] = Some(Process::start_at(&bind, &self.dir, &variables));
+    fn run(&mut self, part: usize) {
+        let (api, internal) = (self.ports[2 * part], self.ports[2 * part + 1]);
+        self.processes[part] = Some(self.split.run(part, api, internal));
     }
 
-    fn signal(&self, i: usize, signal: &str) {
-        let process = self.processes[i].as_ref().expect("it runs");
-        let pid = process.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill is there");
-        assert!(sent.success());
+    fn signal(&self, part: usize, signal: &str) {
+        self.processes[part].as_ref().expect("it runs").signal(signal);
     }
 
     fn base(&self) -> String {
         self.processes.last().and_then(Option::as_ref).expect("the gateway runs").base.clone()
-    }
-}
-
-impl Drop for Split {
-    fn drop(&mut self) {
-        self.processes.clear();
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 
@@ -164,7 +122,7 @@ async fn pass(near: TcpStream, port: u16, mode: Arc<AtomicU8>) {
 }
 
 /// Sells or buys until told to stop; nothing may fail for good. How many there were.
-async fn work(api: Api, company: Company, kind: usize, stop: Arc<AtomicBool>) -> usize {
+pub async fn work(api: Api, company: Company, kind: usize, stop: Arc<AtomicBool>) -> usize {
     let mut done = 0;
     while !stop.load(Ordering::SeqCst) {
         match kind % 2 {
@@ -178,10 +136,10 @@ async fn work(api: Api, company: Company, kind: usize, stop: Arc<AtomicBool>) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_happens_to_a_part_every_flow_ends_once() {
-    let ports = free_ports(2 * (MODULES.len() + 1));
+    let ports = free_ports(2 * PARTS);
     let place = MODULES.iter().position(|module| *module == FLAKY).expect("a module");
     let way = Way::to(ports[2 * place + 1]).await;
-    let mut split = Split::start(way.address, ports);
+    let mut split = Running::start(way.address, ports);
     let attempts = Attempts::default();
     let api = sign_in(&split.base()).await.insisting(attempts.clone());
     let company = company(&api).await;
@@ -191,8 +149,8 @@ async fn whatever_happens_to_a_part_every_flow_ends_once() {
         .collect();
     let pause = || tokio::time::sleep(Duration::from_millis(700));
     for _ in 0..ROUNDS {
-        for i in 0..=MODULES.len() {
-            let name = MODULES.get(i).copied().unwrap_or("gateway");
+        for i in 0..PARTS {
+            let name = name(i);
             note(&attempts, &format!("{name} is killed"));
             split.processes[i].take().expect("it runs").kill();
             pause().await;
@@ -206,10 +164,7 @@ async fn whatever_happens_to_a_part_every_flow_ends_once() {
             pause().await;
 
             note(&attempts, &format!("{name} is replaced"));
-            split.signal(i, "-TERM");
-            let mut old = split.processes[i].take().expect("it runs");
-            let ended = tokio::task::spawn_blocking(move || old.child.wait());
-            assert!(ended.await.expect("joined").expect("it ends").success());
+            split.processes[i].take().expect("it runs").stop().await;
             split.run(i);
             pause().await;
         }
@@ -228,8 +183,8 @@ async fn whatever_happens_to_a_part_every_flow_ends_once() {
         flows += client.await.expect("no flow fails");
     }
     note(&attempts, "all is well");
-    settle(&split.dir).await;
-    let deliveries = assert_every_event_applied_once(&split.dir).await;
+    settle(&split.split.dir).await;
+    let deliveries = assert_every_event_applied_once(&split.split.dir).await;
     assert_laws(&api).await;
     let path = "/api/v1/billing/invoices?status=settled&limit=200";
     let settled = api.get(path).await.ok()["data"].as_array().map_or(0, Vec::len);
@@ -238,7 +193,7 @@ async fn whatever_happens_to_a_part_every_flow_ends_once() {
 }
 
 /// Prints how requests went since the last time.
-fn note(attempts: &Mutex<Vec<crate::harness::Attempt>>, what: &str) {
+pub fn note(attempts: &Mutex<Vec<crate::harness::Attempt>>, what: &str) {
     let gone: Vec<_> = std::mem::take(&mut *attempts.lock().expect("whole"));
     let mut by_status: BTreeMap<u16, usize> = BTreeMap::new();
     gone.iter().for_each(|attempt| *by_status.entry(attempt.status).or_default() += 1);

@@ -29,6 +29,7 @@ mod revocations;
 mod sales;
 mod sidecar;
 mod spec;
+mod split;
 mod topology;
 mod tour;
 mod upgrade;

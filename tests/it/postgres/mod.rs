@@ -11,6 +11,7 @@ mod random;
 mod replicas;
 mod restart;
 mod roles;
+mod rolling;
 mod tls;
 
 use std::process::Output;
