@@ -1,5 +1,6 @@
 //! What the gateway costs: the same requests to one service, asked directly, through our
-//! gateway, through Envoy and through nginx, all on the same cores.
+//! gateway, through Envoy and through nginx, all on the same cores; and what a local row costs a module in
+//! the same process.
 //!
 //! `cargo bench --bench gateway -- --seconds 10 --connections 32` starts the built binary as
 //! the service and again, with no module mounted, as the gateway. Envoy and nginx are measured
@@ -8,6 +9,7 @@
 
 #![allow(clippy::float_arithmetic, reason = "figures of a measurement, never money")]
 
+mod in_process;
 mod load;
 mod others;
 mod processes;
@@ -19,9 +21,10 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
+use in_process::InProcess;
 use load::{Load, Tally};
 use others::{Envoy, Nginx};
-use processes::{Dir, Erp, Service};
+use processes::{Asked, Dir, Erp, Service};
 
 /// Measures what a gateway costs.
 #[derive(Debug, Parser)]
@@ -66,7 +69,7 @@ fn main() -> ExitCode {
 /// Until it is done, takes too long, or somebody stops it: what was started ends with the
 /// future.
 async fn run_to_end(args: &Args) -> Result<(), String> {
-    let limit = OVERHEAD + Duration::from_secs(6 * u64::from(args.seconds * args.rounds));
+    let limit = OVERHEAD + Duration::from_secs(8 * u64::from(args.seconds * args.rounds));
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     tokio::select! {
         result = tokio::time::timeout(limit, run(args)) => {
@@ -81,6 +84,7 @@ async fn run_to_end(args: &Args) -> Result<(), String> {
 struct Target {
     name: &'static str,
     address: String,
+    request: String,
     /// What it checks before it asks the service.
     checks: &'static str,
     tally: Tally,
@@ -97,6 +101,7 @@ async fn run(args: &Args) -> Result<(), String> {
     let target = |name, address: &str, checks| Target {
         name,
         address: address.to_owned(),
+        request: service.asked.request(),
         checks,
         tally: Tally::default(),
         rates: Vec::new(),
@@ -111,9 +116,17 @@ async fn run(args: &Args) -> Result<(), String> {
     if let Some(nginx) = &nginx {
         targets.push(target("nginx", &nginx.address, "nothing"));
     }
-    let load = Load { connections: args.connections, request: service.request() };
+    let in_process = InProcess::start(&dir).await?;
+    let request = Asked::of(&in_process.through_row).await?.request();
+    for (name, address, checks) in [
+        ("route", &in_process.through_row, "a local row, in the process of the load"),
+        ("bare", &in_process.bare, "its handler behind the module's guard alone"),
+    ] {
+        targets.push(Target { request: request.clone(), ..target(name, address, checks) });
+    }
+    let load = |request: &str| Load { connections: args.connections, request: request.to_owned() };
     // Whoever cannot check a token would be measured at doing nothing.
-    let strangers = Load { request: service.request_of_a_stranger(), ..load.clone() };
+    let strangers = load(&service.asked.request_of_a_stranger());
     for target in &targets[1..] {
         let refused = strangers.one(&target.address).await?;
         if target.name != "nginx" && refused != 401 {
@@ -121,14 +134,15 @@ async fn run(args: &Args) -> Result<(), String> {
         }
     }
     for target in &mut targets {
-        load.run(&target.address, WARM_UP).await?;
+        load(&target.request).run(&target.address, WARM_UP).await?;
     }
     for round in 0..args.rounds {
         // Each begins a round in turn.
         let count = targets.len();
         for i in 0..count {
             let target = &mut targets[(usize::from(round) + i) % count];
-            let tally = load.run(&target.address, Duration::from_secs(args.seconds.into())).await?;
+            let time = Duration::from_secs(args.seconds.into());
+            let tally = load(&target.request).run(&target.address, time).await?;
             target.rates.push(tally.per_s());
             target.tally.add(&tally);
         }

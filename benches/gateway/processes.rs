@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_erp");
-const PASSWORD: &str = "a password for the benchmark";
+pub const PASSWORD: &str = "a password for the benchmark";
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// A directory for data and logs, removed when dropped.
@@ -131,8 +131,7 @@ pub struct Service {
     /// The gateway's own, by which the service knows it.
     key: Secret,
     pub data: PathBuf,
-    token: String,
-    path: String,
+    pub asked: Asked,
     _erp: Erp,
 }
 
@@ -146,6 +145,21 @@ impl Service {
         ];
         let erp = Erp::start(dir, "service", &variables)?;
         let address = erp.address.clone();
+        let asked = Asked::of(&address).await?;
+        let data = dir.0.join("service");
+        Ok(Service { address, internal, key, data, asked, _erp: erp })
+    }
+}
+
+/// One resource of a system, by somebody who may read it.
+pub struct Asked {
+    token: String,
+    path: String,
+}
+
+impl Asked {
+    /// Makes it.
+    pub async fn of(address: &str) -> Result<Asked, String> {
         let client = Client::builder().no_proxy().build().map_err(|e| e.to_string())?;
         let url = |path: &str| format!("http://{address}/api/v1{path}");
         let body = json!({"username": "admin", "password": PASSWORD});
@@ -153,12 +167,9 @@ impl Service {
         let body = json!({"code": "MAIN", "name": "Main warehouse"});
         let request = client.post(url("/inventory/warehouses")).bearer_auth(&token);
         let id = text(&post(request, body).await?["id"])?;
-        let path = format!("/api/v1/inventory/warehouses/{id}");
-        let data = dir.0.join("service");
-        Ok(Service { address, internal, key, data, token, path, _erp: erp })
+        Ok(Asked { token, path: format!("/api/v1/inventory/warehouses/{id}") })
     }
 
-    /// One resource, by somebody who may read it.
     pub fn request(&self) -> String {
         self.written(&format!("authorization: Bearer {}\r\n", self.token))
     }

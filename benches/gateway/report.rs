@@ -38,6 +38,14 @@ pub fn print(args: &Args, targets: &[Target], rss_mb: f64) {
         let ratios = json!({ "per_s": rounded(rate), "p99": rounded(p99) });
         figures.insert(format!("erp_to_{other}"), ratios);
     }
+    let (route, bare) = (of(&figures, "route", "per_s"), of(&figures, "bare", "per_s"));
+    if let (Some(route), Some(bare)) = (route, bare) {
+        println!(
+            "a local row costs {:.1} % of the bare handler's requests/s",
+            100.0 * (1.0 - route / bare)
+        );
+        figures.insert("route_to_bare".into(), json!(rounded(route / bare)));
+    }
     let errors: u64 = targets.iter().map(|target| target.tally.errors).sum();
     println!("gateway resident after it {rss_mb:.1} MB; {errors} errors");
     figures.insert("rss_mb".into(), json!(rounded(rss_mb)));
