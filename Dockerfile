@@ -3,7 +3,7 @@
 #     docker build --build-arg FEATURES=orders --tag erp-orders .
 #
 # FEATURES is a module (auth, billing, inventory, orders, purchasing, sales), `gateway`, or
-# `all`. `infra/images/build.sh` builds the same where there is no Docker.
+# `all`. PROFILE is cargo's: `dev` builds in a quarter of the time. `infra/images/build.sh` builds the same where there is no Docker.
 
 # Debian with the Rust of rust-toolchain.toml and a C compiler.
 ARG BUILDER=docker.io/library/rust:1.95.0-slim-bookworm
@@ -25,14 +25,16 @@ WORKDIR /src
 ENV CARGO_HOME=/cargo
 ARG CARGO_NET_OFFLINE=false
 ARG JOBS=default
+ARG PROFILE=release
 COPY --from=manifests /src .
-RUN cargo build --locked --release --jobs "$JOBS"
+RUN cargo build --locked --profile "$PROFILE" --jobs "$JOBS"
 
 # The executable, and a root file system of it, the libraries it is linked to and what those
 # read.
 FROM dependencies AS build
 ARG CARGO_NET_OFFLINE=false
 ARG JOBS=default
+ARG PROFILE=release
 ARG FEATURES=all
 COPY openapi openapi
 COPY migrations migrations
@@ -45,11 +47,11 @@ COPY src src
 RUN --mount=type=cache,id=erp-build,target=/run/erp-build,sharing=locked \
     find build.rs src modules -name '*.rs' -exec touch {} + \
     && if [ "$FEATURES" = all ]; then set --; else set -- --no-default-features --features "$FEATURES"; fi \
-    && cargo rustc --locked --release --jobs "$JOBS" "$@" --bin erp -- \
+    && cargo rustc --locked --profile "$PROFILE" --jobs "$JOBS" "$@" --bin erp -- \
         -C link-arg=-Wl,-z,pack-relative-relocs \
     && mkdir -p /image/etc/ssl/certs /data \
-    && cp target/release/erp /image/ \
-    && cp --parents --dereference $(ldd target/release/erp | grep -o '/[^ ]*') /image/ \
+    && cp target/*/erp /image/ \
+    && cp --parents --dereference $(ldd /image/erp | grep -o '/[^ ]*') /image/ \
     && cp --dereference /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && echo 'erp:x:65532:65532:erp:/data:/nonexistent' > /image/etc/passwd \
     && echo 'erp:x:65532:' > /image/etc/group \

@@ -5,7 +5,8 @@
 #
 # Needs root and Debian's packages podman, runc and debootstrap. The builder is a Debian made by
 # debootstrap with this machine's Rust; crates come from this machine's registry cache. The
-# images are podman's, by the names `erp-gateway`, `erp-orders` and so on. JOBS limits cargo's.
+# images are podman's, by the names `erp-gateway`, `erp-orders` and so on. JOBS limits cargo's;
+# PROFILE=dev builds in a quarter of the time what is too large and too slow to ship.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -47,6 +48,7 @@ for features in "$@"; do
         --build-arg BUILDER="$builder" --build-arg FEATURES="$features" \
         --build-arg VERSION="$version" --build-arg COMMIT="$commit" \
         --build-arg CARGO_NET_OFFLINE=true --build-arg JOBS="${JOBS:-default}" \
+        --build-arg PROFILE="${PROFILE:-release}" \
         --label org.opencontainers.image.title="erp ($features)" \
         --label org.opencontainers.image.version="$version" \
         --label org.opencontainers.image.revision="$commit" \
@@ -57,7 +59,7 @@ for features in "$@"; do
     size=$(du --summarize --bytes "$mounted" | cut -f 1)
     podman image unmount "localhost/erp-$features" > /dev/null
     echo "   $size bytes in all"
-    [ "$size" -lt 25000000 ] || too_large+=("erp-$features")
+    [ "${PROFILE:-release}" != release ] || [ "$size" -lt 25000000 ] || too_large+=("erp-$features")
 done
 if [ ${#too_large[@]} -gt 0 ]; then
     echo "images: more than 25 MB: ${too_large[*]}" >&2

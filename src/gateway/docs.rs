@@ -1,11 +1,18 @@
 //! The docs page and the specs it shows; works with no network.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
-use actix_web::web::{Data, Path, ServiceConfig};
-use actix_web::{HttpResponse, get};
+use actix_web::body::{BoxBody, MessageBody, to_bytes};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderValue, LOCATION, VARY,
+};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{Error as ActixError, HttpResponse, get};
+use flate2::read::GzDecoder;
 use kernel::{Error, Result};
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 
@@ -30,10 +37,34 @@ pub fn configure(cfg: &mut ServiceConfig) {
     .default_models_expand_depth(0)
     .filter(true)
     .try_it_out_enabled(true);
-    cfg.service(whole_spec)
-        .service(module_spec)
-        .service(docs_redirect)
-        .service(SwaggerUi::new("/docs/{_:.*}").config(config));
+    cfg.service(whole_spec).service(module_spec).service(docs_redirect).service(
+        web::scope("/docs")
+            .wrap(from_fn(as_accepted))
+            .service(SwaggerUi::new("/{_:.*}").config(config)),
+    );
+}
+
+/// Pages are kept packed and sent so, but not to who does not take it.
+async fn as_accepted(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, ActixError> {
+    let accepts = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let takes_it = accepts.is_some_and(|accepts| accepts.contains("gzip"));
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    if response.headers().contains_key(CONTENT_ENCODING) {
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if takes_it || !response.headers().contains_key(CONTENT_ENCODING) {
+        return Ok(response);
+    }
+    response.headers_mut().remove(CONTENT_ENCODING);
+    let (request, response) = response.into_parts();
+    let (response, body) = response.into_parts();
+    let packed = to_bytes(body).await?;
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&packed[..]).read_to_end(&mut unpacked)?;
+    Ok(ServiceResponse::new(request, response.set_body(unpacked).map_into_boxed_body()))
 }
 
 #[get("/openapi.json")]

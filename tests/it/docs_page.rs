@@ -83,6 +83,26 @@ async fn find(browser: &Client, css: &str) -> fantoccini::elements::Element {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_packed_for_who_takes_it_so_and_for_nobody_else() {
+    let server = Server::start().await;
+    let url = format!("{}/docs/swagger-ui-bundle.js", server.api.base);
+    let get = async |accepted: &str| {
+        let request = reqwest::Client::new().get(&url).header("accept-encoding", accepted);
+        let answer = request.send().await.expect("an answer");
+        let encoding = answer.headers().get("content-encoding").cloned();
+        assert_eq!(answer.headers()["vary"], "accept-encoding");
+        (encoding, answer.bytes().await.expect("a body"))
+    };
+    let (encoding, packed) = get("gzip, br").await;
+    assert_eq!(encoding.expect("an encoding"), "gzip");
+    let (encoding, plain) = get("identity").await;
+    assert_eq!(encoding, None);
+    assert!(packed.len() * 2 < plain.len());
+    assert!(plain.starts_with(b"/*! For license information"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_and_calls_an_operation_from_the_docs_page() {
     let Some(driver) = driver() else {
         return;
