@@ -3,7 +3,8 @@
 #     docker build --build-arg FEATURES=orders --tag erp-orders .
 #
 # FEATURES is a module (auth, billing, inventory, orders, purchasing, sales), `gateway`, or
-# `all`. PROFILE is cargo's: `dev` builds in a quarter of the time. `infra/images/build.sh` builds the same where there is no Docker.
+# `all`. PROFILE is cargo's: `dev` builds in a quarter of the time. `infra/images/build.sh` builds
+# the same where there is no Docker.
 
 # Debian with the Rust of rust-toolchain.toml and a C compiler.
 ARG BUILDER=docker.io/library/rust:1.95.0-slim-bookworm
