@@ -7,8 +7,8 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use kernel::config::{
-    CacheConfig, CompanyConfig, DataConfig, EventsConfig, RateLimitConfig, RedisConfig, Secret,
-    SqlConfig,
+    CacheConfig, CompanyConfig, DataConfig, EventsConfig, JwtConfig, RateLimitConfig, RedisConfig,
+    Secret, SqlConfig,
 };
 use kernel::db::check_connection_string;
 use kernel::service::{Callers, Identity};
@@ -31,6 +31,7 @@ pub struct Config {
     pub cache: CacheConfig,
     pub rate_limit: RateLimitConfig,
     pub company: CompanyConfig,
+    pub jwt: JwtConfig,
     pub events: EventsConfig,
     pub telemetry: TelemetryConfig,
     pub internal: InternalConfig,
@@ -45,7 +46,7 @@ pub struct Config {
 }
 
 /// The sections that are not a module's.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "modules",
     "server",
     "data",
@@ -54,6 +55,7 @@ const SECTIONS: [&str; 14] = [
     "cache",
     "rate_limit",
     "company",
+    "jwt",
     "events",
     "telemetry",
     "internal",
@@ -281,10 +283,13 @@ const CONNECTION_STRINGS: &str = "sql.connection_strings.";
 
 /// `Sql__ConnectionStrings__OrdersDb`, which is `Sql:ConnectionStrings:OrdersDb` of the
 /// platform's configuration as an environment variable, and `Redis__Connection` and
-/// `Redis__Password` likewise; and the two tokens that Dapr puts there itself.
+/// `Redis__Password`, `Jwt__SecretKey`, `Jwt__Issuer` and `Jwt__Audience` likewise; and the two tokens that Dapr puts there itself.
 fn platform_key(lower: &str) -> Option<String> {
     match lower {
         "redis__connection" => return Some("redis.url".to_owned()),
+        "jwt__secretkey" => return Some("jwt.secret_key".to_owned()),
+        "jwt__issuer" => return Some("jwt.issuer".to_owned()),
+        "jwt__audience" => return Some("jwt.audience".to_owned()),
         "redis__password" => return Some("redis.password".to_owned()),
         "dapr_api_token" => return Some("dapr.api_token".to_owned()),
         "app_api_token" => return Some("dapr.app_token".to_owned()),
@@ -344,6 +349,13 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let refuse = |key: &str, why: &str| Err(ConfigError(format!("{key}: {why}")));
+        if self.jwt.shared_key().is_some_and(|key| key.expose().len() < 32) {
+            // RFC 7518, section 3.2.
+            return refuse("jwt.secret_key", "must have at least 32 characters");
+        }
+        if self.jwt.issuer.is_empty() || self.jwt.audience.is_empty() {
+            return refuse("jwt.issuer, jwt.audience", "must not be empty");
+        }
         if self.server.bind.parse::<std::net::SocketAddr>().is_err() {
             return refuse("server.bind", "must be an address and a port, as 127.0.0.1:8080");
         }

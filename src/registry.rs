@@ -190,6 +190,7 @@ impl Builder<'_> {
             let deps = auth::Deps {
                 module: deps.clone(),
                 permissions: crate::spec::permissions(),
+                jwt: self.config.jwt.clone(),
                 revocations: self.revocations.clone(),
                 redis: self.redis.clone(),
             };
@@ -370,5 +371,9 @@ impl KeySource for AuthKeys {
     async fn ended_sessions(&self) -> Result<Vec<Uuid>> {
         let ended = self.0.ended_sessions(&Ctx::system("ended_sessions")).await?;
         Ok(ended.into_iter().map(SessionId::uuid).collect())
+    }
+
+    async fn key_token(&self, key_hash: &str) -> Result<String> {
+        self.0.key_token(&Ctx::system("key_token"), key_hash).await
     }
 }

@@ -94,8 +94,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let limits = RateLimits::new(&config.rate_limit, redis.clone(), &metrics);
     let limits = Arc::new(limits.map_err(StartError::Other)?);
     let registry = registry::build(&config, &client, &metrics, cache, redis).await?;
-    let verifier =
-        Arc::new(TokenVerifier::new(registry.keys.clone(), registry.revocations.clone()));
+    let verifier = Arc::new(TokenVerifier::new(
+        registry.keys.clone(),
+        registry.revocations.clone(),
+        &config.jwt,
+    ));
     let databases: Vec<Db> = registry.modules.iter().map(|module| module.db.clone()).collect();
     if !registry.modules.is_empty() {
         // A start forgets no session that has ended. A gateway alone need not wait: the

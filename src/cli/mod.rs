@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod demo;
 mod doctor;
 mod events;
@@ -77,6 +78,8 @@ enum Command {
     Demo(demo::SignIn),
     /// Parked events of a running server: list, replay, drop
     Events(events::EventsArgs),
+    /// The audit log of a running server: verify that nobody changed it
+    Audit(audit::AuditArgs),
     /// Print a completion script
     Completions { shell: clap_complete::Shell },
 }
@@ -100,6 +103,7 @@ pub async fn run(cli: Cli) -> Result<(), String> {
         Command::Health(args) => health::health(&load()?.server.bind, args).await,
         Command::Demo(args) => demo::demo(args, || Ok(load()?.data.dir)).await,
         Command::Events(args) => events::events(args, || Ok(load()?.data.dir)).await,
+        Command::Audit(args) => audit::audit(args, || Ok(load()?.data.dir)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "erp", &mut std::io::stdout());
             Ok(())

@@ -168,7 +168,16 @@ fn check_row(name: &str, row: &RouteConfig) -> Result<(), (String, String)> {
         return refuse("prefix", "must be a path, such as /shop");
     }
     // These are answered here, whatever the table says.
-    let own = ["/docs", "/health", "/metrics", "/openapi", "/openapi.json", "/internal", "/dapr"];
+    let own = [
+        "/.well-known",
+        "/docs",
+        "/health",
+        "/metrics",
+        "/openapi",
+        "/openapi.json",
+        "/internal",
+        "/dapr",
+    ];
     if own.iter().any(|own| begins_with(prefix, own)) {
         return refuse("prefix", "is taken");
     }

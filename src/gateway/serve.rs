@@ -60,6 +60,7 @@ pub fn serve_api(
     // Who may not see them finds nothing there.
     let metrics = config.telemetry.metrics.then(|| Data::new(metrics.clone()));
     let origins = config.gateway.cors.clone();
+    let verifier = Data::from(checks.verifier.clone());
     let factory = move || {
         let mut app = App::new()
             .app_data(specs.clone())
@@ -71,6 +72,8 @@ pub fn serve_api(
             .wrap(security_headers())
             .service(health::live)
             .service(health::ready)
+            .app_data(verifier.clone())
+            .route("/.well-known/jwks.json", web::get().to(key_set))
             .configure(docs::configure);
         if let Some(metrics) = &metrics {
             app = app.service(web::scope("/metrics").app_data(metrics.clone()).service(figures));
@@ -145,6 +148,11 @@ fn security_headers() -> DefaultHeaders {
         .add(("X-Content-Type-Options", "nosniff"))
         .add(("X-Frame-Options", "DENY"))
         .add(("Referrer-Policy", "no-referrer"))
+}
+
+/// What access tokens are checked with, wherever auth is.
+async fn key_set(verifier: Data<TokenVerifier>) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::Ok().json(verifier.key_set().await?))
 }
 
 /// 404 of a listener.

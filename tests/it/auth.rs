@@ -1,6 +1,15 @@
 //! Black-box tests of auth.
 
+mod attacks;
+mod audit;
+mod cookies;
+mod keys;
+mod people;
+mod permissions;
+pub mod second_factor;
+
 use reqwest::Method;
+use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN_PASSWORD, Answer, Api, Server, etag, text, with};
@@ -42,6 +51,34 @@ async fn user_named(api: &Api, name: &str) -> Value {
 async fn role_named(api: &Api, name: &str) -> Value {
     let page = api.get(&format!("/api/v1/auth/roles?name={name}")).await.ok();
     page["data"][0].clone()
+}
+
+/// Changes a module's database as whoever owns it can: for each change the words of SQLite and
+/// of PostgreSQL.
+async fn alter(server: &Server, module: &str, changes: &[(&str, &str)]) {
+    let is_postgres = server.database().is_some();
+    let url = server.database().unwrap_or_else(|| {
+        format!("sqlite://{}", server.data_dir.join(format!("{module}.db")).display())
+    });
+    let mut options = sea_orm::ConnectOptions::new(url);
+    options.max_connections(1);
+    let db = Database::connect(options).await.expect("the database answers");
+    if is_postgres {
+        db.execute_unprepared(&format!("SET search_path TO {module}")).await.expect("the schema");
+    }
+    for (sqlite, postgres) in changes {
+        let sql = if is_postgres { postgres } else { sqlite };
+        db.execute_unprepared(sql).await.expect(sql);
+    }
+    db.close().await.expect("closed");
+}
+
+/// Makes it long ago that the owner of a session proved who they are.
+async fn age_session(server: &Server, id: &str) {
+    let long_ago = "UPDATE sessions SET authenticated_at = '2026-01-01 00:00:00+00:00' WHERE id =";
+    let sqlite = format!("{long_ago} x'{}'", id.replace('-', ""));
+    let postgres = format!("{long_ago} '{id}'");
+    alter(server, "auth", &[(&sqlite, &postgres)]).await;
 }
 
 async fn assert_laws(api: &Api) {

@@ -66,6 +66,7 @@ fn a_bad_setting_is_named_with_where_it_came_from() {
     );
     check(&["serve"], &[("ERP__SERVER__BNID", "x")], &["bnid"]);
     check(&["serve"], &[("ERP__COMPANY__CURRENCY", "XYZ")], &["company.currency"]);
+    check(&["serve"], &[("Jwt__SecretKey", "too short")], &["jwt.secret_key", "32"]);
     check(&["check-config"], &[("ERP__SALES__EXPIRY", "1")], &["expiry"]);
     check(&["serve"], &[("ERP__MODULES", "[\"sails\"]")], &["sails"]);
     std::fs::write(dir.0.join("config.toml"), "[server\n").expect("written");

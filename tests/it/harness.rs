@@ -306,7 +306,7 @@ impl Api {
         let request = request.build().map_err(|e| e.to_string())?;
         let (method, path) = (request.method().to_string(), request.url().path().to_owned());
         let sent = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
-        let sent = serde_json::from_slice(sent).unwrap_or_default();
+        let sent = serde_json::from_slice(sent).unwrap_or_else(|_| fields(sent));
         let response = self.execute(request).await.map_err(|e| e.to_string())?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -411,6 +411,17 @@ impl Api {
             .body(body.to_string());
         self.send(request).await
     }
+}
+
+/// The fields of a form, as the examples show them.
+fn fields(body: &[u8]) -> Value {
+    let query = std::str::from_utf8(body).unwrap_or_default();
+    if !query.contains('=') {
+        return Value::Null;
+    }
+    let url = reqwest::Url::parse(&format!("http://form/?{query}")).expect("a form");
+    let pairs = url.query_pairs().map(|(name, value)| (name.into_owned(), json!(value)));
+    Value::Object(pairs.collect())
 }
 
 /// An answer, read whole.

@@ -19,9 +19,43 @@ pub(crate) enum Error {
     #[error("the refresh token was used before; its session has been ended, sign in again")]
     RefreshTokenReused,
     #[error("this is not the current password")]
-    WrongPassword,
+    WrongPassword { pointer: &'static str },
     #[error("the password must differ from the user name")]
     PasswordIsUsername { pointer: &'static str },
+    #[error("this password is one that is tried first")]
+    CommonPassword { pointer: &'static str },
+    #[error("the password must have at least {min} characters")]
+    PasswordTooShort { pointer: &'static str, min: usize },
+    #[error("the link is not valid, or no longer; ask for a new one")]
+    InvalidLink,
+    #[error("a link is for whoever is invited or active")]
+    NoLinkFor,
+    #[error("the user has not chosen a password yet")]
+    StillInvited,
+    #[error("signing in takes a code as well: `code`")]
+    SecondFactorRequired,
+    #[error("the code is wrong, or was used before")]
+    InvalidCode { pointer: &'static str },
+    #[error("there is no second factor to be confirmed; begin with POST /me/totp")]
+    NoSecondFactor,
+    #[error("there is a second factor already; remove it first")]
+    SecondFactorExists,
+    #[error("there is no permission {permission}")]
+    NoSuchPermission { permission: String },
+    #[error("this is for somebody who signed in, not for an API key")]
+    SessionRequired,
+    #[error("the owner may not {permission}")]
+    ScopeExceedsOwner { index: usize, permission: String },
+    #[error("the API key has been revoked")]
+    ApiKeyRevoked,
+    #[error("there is no such API key")]
+    InvalidApiKey,
+    #[error("{detail}")]
+    InvalidExpiry { detail: &'static str },
+    #[error("either the refresh token or its cookie must be there")]
+    RefreshTokenMissing,
+    #[error("a change with a cookie needs the header X-CSRF-Token")]
+    CsrfTokenRequired,
     #[error("the user name {username} is taken")]
     UsernameTaken { username: String },
     #[error("the role name {name} is taken")]
@@ -34,6 +68,8 @@ pub(crate) enum Error {
     TooMany { code: &'static str, pointer: &'static str, max: usize },
     #[error("only somebody with the permission {permission} can grant it")]
     CannotGrant { permission: String },
+    #[error("{username} would have both {one} and {other}, which are to be kept apart")]
+    DutiesConflict { username: String, one: String, other: String },
     #[error("somebody active must remain with the permission *")]
     LastAdministrator,
 }
@@ -55,12 +91,44 @@ impl From<Error> for KernelError {
             Error::RefreshTokenReused => {
                 KernelError::unauthenticated("refresh_token_reused", detail)
             }
-            Error::WrongPassword => {
-                KernelError::invalid("wrong_password", "/current_password", detail)
+            Error::WrongPassword { pointer } => {
+                KernelError::invalid("wrong_password", pointer, detail)
             }
             Error::PasswordIsUsername { pointer } => {
                 KernelError::invalid("password_is_username", pointer, detail)
             }
+            Error::CommonPassword { pointer } => {
+                KernelError::invalid("common_password", pointer, detail)
+            }
+            Error::PasswordTooShort { pointer, .. } => {
+                KernelError::invalid("password_too_short", pointer, detail)
+            }
+            Error::InvalidLink => KernelError::invalid("invalid_link", "/token", detail),
+            Error::StillInvited => KernelError::conflict("user_is_invited", detail),
+            Error::NoLinkFor => KernelError::conflict("no_link_for_user", detail),
+            Error::SecondFactorRequired => {
+                KernelError::unauthenticated("second_factor_required", detail)
+            }
+            Error::InvalidCode { pointer } => KernelError::unauthenticated("invalid_code", &detail)
+                .with_field(pointer, "invalid_code", detail),
+            Error::NoSecondFactor => KernelError::conflict("no_second_factor", detail),
+            Error::SecondFactorExists => KernelError::conflict("second_factor_exists", detail),
+            Error::NoSuchPermission { .. } => {
+                KernelError::invalid("unknown_permission", "/permission", detail)
+            }
+            Error::SessionRequired => KernelError::new(403, "session_required", detail),
+            Error::ScopeExceedsOwner { index, .. } => {
+                KernelError::invalid("scope_exceeds_owner", format!("/scopes/{index}"), detail)
+            }
+            Error::ApiKeyRevoked => KernelError::conflict("api_key_revoked", detail),
+            Error::InvalidApiKey => KernelError::unauthenticated("invalid_api_key", detail),
+            Error::InvalidExpiry { .. } => {
+                KernelError::invalid("invalid_expiry", "/expires_at", detail)
+            }
+            Error::RefreshTokenMissing => {
+                KernelError::invalid("refresh_token_required", "/refresh_token", detail)
+            }
+            Error::CsrfTokenRequired => KernelError::new(403, "csrf_token_required", detail),
             Error::UsernameTaken { .. } => KernelError::conflict("username_taken", &detail)
                 .with_field("/username", "username_taken", detail),
             Error::RoleNameTaken { .. } => KernelError::conflict("role_name_taken", &detail)
@@ -74,6 +142,10 @@ impl From<Error> for KernelError {
             Error::TooMany { code, pointer, .. } => KernelError::invalid(code, pointer, detail),
             Error::CannotGrant { permission } => KernelError::new(403, "cannot_grant", detail)
                 .with_params(json!({ "permission": permission })),
+            Error::DutiesConflict { username, one, other } => {
+                KernelError::conflict("duties_conflict", detail)
+                    .with_params(json!({ "username": username, "permissions": [one, other] }))
+            }
             Error::LastAdministrator => KernelError::conflict("last_administrator", detail),
         }
     }

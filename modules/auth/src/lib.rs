@@ -11,12 +11,12 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use actix_web::web;
 use chrono::TimeDelta;
 use contracts::auth::{Auth, Served};
-use kernel::config::Secret;
+use kernel::config::{JwtConfig, Secret};
 use kernel::db::{Db, Migrations, Script};
 use kernel::module::ModuleDeps;
 use kernel::redis::Redis;
@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entities::signing_key;
 use crate::service::passwords::Passwords;
+use crate::service::segregation::unknown_duty;
 use crate::service::signing::Signer;
 use crate::service::{Attempts, Service, first_start};
 
@@ -49,6 +50,17 @@ pub struct Config {
     /// argon2id: passes over it. After a change of either, each password moves to the new
     /// cost when it is next used.
     pub argon2_iterations: u32,
+    /// The fewest characters of a password that is chosen from now on, 8..=128. NIST SP
+    /// 800-63B-4 asks for 15 where there is no second factor.
+    pub password_min_chars: usize,
+    /// Life of an invitation in seconds.
+    pub invitation_ttl_s: u64,
+    /// Life of a link to a new password in seconds.
+    pub reset_link_ttl_s: u64,
+    /// Days after which access tokens are signed with a new key; 0 for never by itself.
+    pub signing_key_days: u16,
+    /// Pairs of permissions that nobody may have both of.
+    pub segregation: Vec<(String, String)>,
 }
 
 /// What the module needs of others.
@@ -57,6 +69,8 @@ pub struct Deps {
     pub module: ModuleDeps,
     /// Every permission an operation asks for, of all modules.
     pub permissions: Vec<String>,
+    /// What access tokens are signed with.
+    pub jwt: JwtConfig,
     /// Where those who check tokens in this process look.
     pub revocations: Arc<Revocations>,
     /// Where wrong passwords are counted for all replicas.
@@ -88,32 +102,58 @@ pub const MIGRATIONS: Migrations = &[
         name: "auth_ended_sessions",
         sql: include_str!("../../../migrations/auth/0102_ended_sessions.sql"),
     },
+    Script {
+        number: 103,
+        name: "auth_people",
+        sql: include_str!("../../../migrations/auth/0103_people.sql"),
+    },
+    Script {
+        number: 104,
+        name: "auth_api_keys",
+        sql: include_str!("../../../migrations/auth/0104_api_keys.sql"),
+    },
+    Script {
+        number: 105,
+        name: "auth_second_factor",
+        sql: include_str!("../../../migrations/auth/0105_second_factor.sql"),
+    },
 ];
 
 /// The longest life of an access token: what the platform's specification allows.
 const MAX_ACCESS_TOKEN_TTL_S: u64 = 900;
 const MAX_REFRESH_TOKEN_TTL_S: u64 = 366 * 24 * 3600;
+const MAX_LINK_TTL_S: u64 = 90 * 24 * 3600;
 
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<Built> {
     check(config.access_token_ttl_s, MAX_ACCESS_TOKEN_TTL_S, "auth.access_token_ttl_s")?;
     check(config.refresh_token_ttl_s, MAX_REFRESH_TOKEN_TTL_S, "auth.refresh_token_ttl_s")?;
+    check(config.invitation_ttl_s, MAX_LINK_TTL_S, "auth.invitation_ttl_s")?;
+    check(config.reset_link_ttl_s, MAX_LINK_TTL_S, "auth.reset_link_ttl_s")?;
+    if !(8..=128).contains(&config.password_min_chars) {
+        return Err(Error::internal("auth.password_min_chars: must be 8 to 128"));
+    }
     let passwords = Passwords::new(config.argon2_memory_kib, config.argon2_iterations)?;
     let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let mut permissions = deps.permissions;
     permissions.sort();
+    if let Some(duty) = unknown_duty(&config.segregation, &permissions) {
+        return Err(Error::internal(format!("auth.segregation: there is no permission {duty}")));
+    }
     let generated_admin_password =
         first_start::prepare(&db, &config, &permissions, &passwords).await?;
     let keys = signing_key::Entity::find().order_by_desc(signing_key::Column::CreatedAt);
     let keys = keys.all(db.read()).await?;
-    let signer = Signer::new(&keys, TimeDelta::seconds(config.access_token_ttl_s as i64))?;
+    let signer =
+        Signer::new(&keys, TimeDelta::seconds(config.access_token_ttl_s as i64), &deps.jwt)?;
     let service = Arc::new(Service {
         db: db.clone(),
         config,
         permissions,
+        jwt: deps.jwt,
         passwords,
         attempts: Attempts::new(deps.redis),
-        signer,
+        signer: RwLock::new(Arc::new(signer)),
         revocations: deps.revocations,
     });
     let data = web::Data::from(service.clone());

@@ -2,6 +2,7 @@
 
 use kernel::Id;
 
+pub enum ApiKey {}
 pub enum Bill {}
 pub enum BillLine {}
 pub enum CreditNote {}
@@ -29,6 +30,7 @@ pub enum Supplier {}
 pub enum User {}
 pub enum Warehouse {}
 
+pub type ApiKeyId = Id<ApiKey>;
 pub type BillId = Id<Bill>;
 pub type BillLineId = Id<BillLine>;
 pub type CreditNoteId = Id<CreditNote>;

@@ -126,6 +126,36 @@ pub struct EventsConfig {
     pub batch: u64,
 }
 
+/// Access tokens: what they say of themselves, and what they are signed with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtConfig {
+    /// Empty: EdDSA with keys of auth's own. Otherwise HS256 with this, and every process that
+    /// checks tokens can make them too.
+    pub secret_key: Secret,
+    /// `iss` of every token.
+    pub issuer: String,
+    /// `aud` of every token.
+    pub audience: String,
+}
+
+impl JwtConfig {
+    /// The secret all processes share, if they do.
+    pub fn shared_key(&self) -> Option<&Secret> {
+        Some(&self.secret_key).filter(|key| !key.expose().is_empty())
+    }
+}
+
+impl Default for JwtConfig {
+    fn default() -> Self {
+        JwtConfig {
+            secret_key: Secret::new(""),
+            issuer: crate::token::ISSUER.into(),
+            audience: crate::token::AUDIENCE.into(),
+        }
+    }
+}
+
 /// The Redis that replicas share; without a URL there is none.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

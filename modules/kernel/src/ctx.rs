@@ -2,15 +2,18 @@
 //! modules.
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::db::Fence;
@@ -22,7 +25,7 @@ use crate::trace::Trace;
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Who did it, as audit rows and events tell it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// `user`, `system` or `anonymous`.
     pub kind: String,
@@ -51,8 +54,14 @@ pub struct Ctx {
     pub actor: Actor,
     /// What they may do.
     pub permissions: Arc<Permissions>,
-    /// The session of the access token, if there is one.
+    /// The session of the access token, or the API key it was given for.
     pub session_id: Option<Uuid>,
+    /// When its holder last proved who they are; never, for an API key.
+    pub authenticated_at: Option<DateTime<Utc>>,
+    /// Where the request came from, as far as that can be believed.
+    pub address: Option<IpAddr>,
+    /// What the caller says it is (`User-Agent`), to be shown and not to be relied on.
+    pub device: Option<Arc<str>>,
     /// Identifies the request in logs, audit rows and problem documents.
     pub request_id: Arc<str>,
     /// The trace it belongs to.
@@ -94,6 +103,9 @@ impl Ctx {
             actor: Actor::system(operation),
             permissions: Arc::new(Permissions::none()),
             session_id: None,
+            authenticated_at: None,
+            address: None,
+            device: None,
             request_id: Uuid::now_v7().to_string().into(),
             trace: Trace::begin(),
             operation: operation.into(),

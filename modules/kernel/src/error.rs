@@ -315,10 +315,23 @@ impl ResponseError for Error {
             response.force_close();
         }
         if problem.status == 401 {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"erp\""));
+            response.insert_header((WWW_AUTHENTICATE, challenge(&problem.code)));
         }
         // A problem is plain data: serialising it cannot fail.
         response.body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+}
+
+/// RFC 6750, section 3, and RFC 9470: what a client can do about it.
+fn challenge(code: &str) -> &'static str {
+    match code {
+        "invalid_token" | "token_expired" | "session_ended" => {
+            "Bearer realm=\"erp\", error=\"invalid_token\""
+        }
+        "step_up_required" => {
+            "Bearer realm=\"erp\", error=\"insufficient_user_authentication\", max_age=300"
+        }
+        _ => "Bearer realm=\"erp\"",
     }
 }
 

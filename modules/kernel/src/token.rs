@@ -1,30 +1,35 @@
 //! Access tokens: what they say, and how a module checks one without asking anybody.
 
+mod api_keys;
 mod revocations;
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::config::JwtConfig;
 use crate::error::{Error, Result};
 
+pub use api_keys::{API_KEY_PREFIX, key_hash, looks_like_key};
 pub use revocations::Revocations;
 
-/// `iss` of every token.
+/// `iss` of every token, unless the settings say otherwise.
 pub const ISSUER: &str = "erp";
-/// `aud` of an access token to the API.
+/// `aud` of an access token to the API, unless the settings say otherwise.
 pub const AUDIENCE: &str = "erp-api";
 /// Clock difference tolerated between two machines.
 const LEEWAY_S: u64 = 5;
-/// An unknown key id makes a module ask for the keys again, but not more often.
-const KEY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+/// An unknown key id makes a module ask for the keys again, but not more often: whoever makes
+/// up ids waits as long.
+const KEY_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an access token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +47,23 @@ pub struct Claims {
     pub jti: Uuid,
     /// Granted permissions; see [`Permissions`].
     pub permissions: Vec<String>,
+    /// When the user last proved who they are (OpenID Connect Core, section 2); absent where
+    /// it was an API key that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    /// SHA-256 of the token against forged requests, where this one lives in a cookie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csrf: Option<String>,
+    /// Requests a second its API key may make, where it was given for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_s: Option<u32>,
+}
+
+impl Claims {
+    /// When the user last proved who they are.
+    pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {
+        self.auth_time.and_then(|at| DateTime::from_timestamp(at, 0))
+    }
 }
 
 /// A set of grants: `module.resource:action`, `module.*` or `*`.
@@ -73,7 +95,7 @@ impl Permissions {
 }
 
 /// One public key, as a JWK set lists it (RFC 7517, RFC 8037).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PublicKey {
     /// Key id, as in a token's header.
     pub kid: String,
@@ -94,8 +116,10 @@ pub struct PublicKey {
 #[async_trait]
 pub trait KeySource: Send + Sync {
     async fn verification_keys(&self) -> Result<Vec<PublicKey>>;
-    /// The sessions that ended within the life of an access token.
+    /// The sessions and API keys that ended within the life of an access token.
     async fn ended_sessions(&self) -> Result<Vec<Uuid>>;
+    /// A token of a minute for the API key with this [`key_hash`]; 401 if there is none.
+    async fn key_token(&self, key_hash: &str) -> Result<String>;
 }
 
 /// Tokens remembered as verified; beyond that all are verified anew.
@@ -106,9 +130,13 @@ pub struct TokenVerifier {
     source: Arc<dyn KeySource>,
     revocations: Arc<Revocations>,
     keys: RwLock<Keys>,
-    /// When the keys were last asked for; also makes the asking single-flight.
+    /// When the keys were last being asked for; also makes the asking single-flight.
     refreshed_at: Mutex<Option<Instant>>,
     validation: Validation,
+    /// What tokens are signed with where all processes share it.
+    shared: Option<Arc<DecodingKey>>,
+    /// What API keys stand for, so that auth is asked about each once a minute.
+    api_keys: api_keys::Exchanged,
 }
 
 /// The keys there are, and the tokens whose signature by one of them has been verified.
@@ -119,31 +147,69 @@ struct Keys {
 }
 
 impl TokenVerifier {
-    pub fn new(source: Arc<dyn KeySource>, revocations: Arc<Revocations>) -> Self {
+    pub fn new(
+        source: Arc<dyn KeySource>,
+        revocations: Arc<Revocations>,
+        config: &JwtConfig,
+    ) -> Self {
         // The algorithm is fixed here, not taken from the token: no `none`, no
         // key confusion.
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
+        let shared = config.shared_key();
+        let mut validation = Validation::new(match shared {
+            Some(_) => Algorithm::HS256,
+            None => Algorithm::EdDSA,
+        });
+        validation.set_issuer(&[&config.issuer]);
+        validation.set_audience(&[&config.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = LEEWAY_S;
+        validation.validate_nbf = true;
         TokenVerifier {
             source,
             revocations,
             keys: RwLock::default(),
             refreshed_at: Mutex::new(None),
             validation,
+            shared: shared.map(|key| Arc::new(DecodingKey::from_secret(key.expose().as_bytes()))),
+            api_keys: Default::default(),
         }
     }
 
-    /// The claims of a valid token; otherwise 401 `invalid_token`, `token_expired` or
-    /// `session_ended`.
+    /// The claims of a valid token, or of an API key; otherwise 401 `invalid_token`,
+    /// `token_expired` or `session_ended`.
     pub async fn verify(&self, token: &str) -> Result<Arc<Claims>> {
-        let claims = self.verify_signed(token).await?;
+        let claims = match token.starts_with(API_KEY_PREFIX) {
+            true => self.verify_key(token).await?,
+            false => self.verify_signed(token).await?,
+        };
         if self.revocations.contains(claims.sid) {
             return Err(Error::unauthenticated("session_ended", "the session has ended"));
         }
         Ok(claims)
+    }
+
+    /// The keys tokens are checked with, as auth has them now: a JWK set.
+    pub async fn key_set(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({ "keys": self.source.verification_keys().await? }))
+    }
+
+    async fn verify_key(&self, key: &str) -> Result<Arc<Claims>> {
+        if !looks_like_key(key) {
+            return Err(invalid());
+        }
+        let hash = key_hash(key);
+        match self.api_keys.find(&hash) {
+            Some(Some(claims)) => return Ok(claims),
+            Some(None) => return Err(invalid()),
+            None => {}
+        }
+        let claims = match self.source.key_token(&hash).await {
+            Ok(token) => Some(self.verify_signed(&token).await?),
+            Err(error) if error.status() == 401 => None,
+            Err(error) => return Err(error),
+        };
+        self.api_keys.remember(hash, claims.clone());
+        claims.ok_or_else(invalid)
     }
 
     async fn verify_signed(&self, token: &str) -> Result<Arc<Claims>> {
@@ -155,19 +221,25 @@ impl TokenVerifier {
             };
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let kid = header.kid.ok_or_else(invalid)?;
         let known = |kid: &str| self.keys().by_id.get(kid).cloned();
-        let key = match known(&kid) {
-            Some(key) => key,
-            None => {
-                self.refresh().await?;
-                known(&kid).ok_or_else(invalid)?
+        let (kid, key) = match (&self.shared, header.kid) {
+            (Some(shared), _) => (None, shared.clone()),
+            (None, None) => return Err(invalid()),
+            (None, Some(kid)) => {
+                let key = match known(&kid) {
+                    Some(key) => key,
+                    None => {
+                        self.refresh().await?;
+                        known(&kid).ok_or_else(invalid)?
+                    }
+                };
+                (Some(kid), key)
             }
         };
         match jsonwebtoken::decode::<Claims>(token, &key, &self.validation) {
             Ok(data) => {
                 let claims = Arc::new(data.claims);
-                self.remember(&kid, token, &claims);
+                self.remember(kid.as_deref(), token, &claims);
                 Ok(claims)
             }
             Err(error) if is_expired(&error) => Err(expired()),
@@ -181,22 +253,28 @@ impl TokenVerifier {
         self.keys.read().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn remember(&self, kid: &str, token: &str, claims: &Arc<Claims>) {
+    fn remember(&self, kid: Option<&str>, token: &str, claims: &Arc<Claims>) {
         let mut keys = self.keys.write().unwrap_or_else(|e| e.into_inner());
         if keys.verified.len() >= MAX_REMEMBERED {
             keys.verified.clear();
         }
         // Unless its key went in the meantime.
-        if keys.by_id.contains_key(kid) {
+        if kid.is_none_or(|kid| keys.by_id.contains_key(kid)) {
             keys.verified.insert(token.to_owned(), claims.clone());
         }
     }
 
     async fn refresh(&self) -> Result<()> {
+        let came_at = Instant::now();
         let mut refreshed_at = self.refreshed_at.lock().await;
-        if refreshed_at.is_some_and(|at| at.elapsed() < KEY_REFRESH_INTERVAL) {
-            return Ok(());
+        if let Some(at) = *refreshed_at {
+            if at >= came_at {
+                return Ok(());
+            }
+            // A key may have been made since then.
+            tokio::time::sleep_until(at + KEY_REFRESH_INTERVAL).await;
         }
+        *refreshed_at = Some(Instant::now());
         let mut keys = HashMap::new();
         for key in self.source.verification_keys().await? {
             if let Ok(decoding) = DecodingKey::from_ed_components(&key.x) {
@@ -205,7 +283,6 @@ impl TokenVerifier {
         }
         let keys = Keys { by_id: keys, verified: HashMap::new() };
         *self.keys.write().unwrap_or_else(|e| e.into_inner()) = keys;
-        *refreshed_at = Some(Instant::now());
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! A small company's first day, touching every operation there is. What is sent and
 //! answered becomes the examples of the documents, so none of them is made up.
 
+mod access;
 pub mod record;
 
 use std::collections::BTreeSet;
@@ -38,6 +39,7 @@ async fn every_operation_works_as_its_example_says() {
 /// All of it, one request after the other.
 pub async fn first_day(server: &Server, api: &Api) {
     people(api).await;
+    access::access(api).await;
     let goods = goods(api).await;
     let customer = customer(api, &goods).await;
     server.settle().await;
@@ -374,6 +376,17 @@ async fn refused_events(server: &Server, api: &Api) {
 
 /// Lists, reports, and what is left.
 async fn looking_around(api: &Api) {
+    for (module, list) in [
+        ("billing", "tax-rates"),
+        ("inventory", "warehouses"),
+        ("orders", "orders"),
+        ("purchasing", "suppliers"),
+        ("sales", "price-lists"),
+    ] {
+        let path = format!("/api/v1/{module}/{list}?limit=1&sort=created_at");
+        let first = api.get(&path).await.ok();
+        access::audit_of(api, module, &first["data"][0]).await;
+    }
     let rate = json!({"code": "books", "name": "Books", "rate": "7"});
     let rate = api.post("/api/v1/billing/tax-rates", rate).await.ok();
     let path = format!("/api/v1/billing/tax-rates/{}", text(&rate["id"]));

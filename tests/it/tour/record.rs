@@ -62,6 +62,17 @@ pub struct Normaliser {
 impl Normaliser {
     pub fn value(&mut self, value: &Value) -> Value {
         match value {
+            // Rows of the audit log are numbered in the order they came.
+            Value::Object(map)
+                if map.contains_key("chain") && map.get("id").is_some_and(Value::is_i64) =>
+            {
+                let mut map = map.clone();
+                map.insert("id".into(), json!(1));
+                map.remove("chain");
+                let mut row = self.value(&Value::Object(map));
+                row["chain"] = json!(0);
+                row
+            }
             Value::Object(map) => Value::Object(
                 map.iter().map(|(key, value)| (key.clone(), self.field(key, value))).collect(),
             ),
@@ -83,7 +94,35 @@ impl Normaliser {
     }
 
     fn field(&mut self, key: &str, value: &Value) -> Value {
+        let text = value.as_str().unwrap_or_default();
         match key {
+            "token" | "csrf_token" if !text.is_empty() => {
+                json!("kX3vQz1bT0mHcI2pBv5lXH1rYb0m4Jq0nDk3sYw8uE6")
+            }
+            "key" | "client_secret" if text.starts_with("erp_") => {
+                json!("erp_kX3vQz1bT0mHcI2pBv5lXH1rYb0m4Jq0nDk3sYw8uE6")
+            }
+            "prefixes" => json!(["erp_kX3vQz1b"]),
+            "kid" => json!("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
+            "x" if text.len() == 43 => json!("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
+            "secret" => json!("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+            "uri" => {
+                json!("otpauth://totp/erp:otto?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=erp")
+            }
+            "recovery_codes" => json!(["3v9k-7xqa-0m2e-hd5w"]),
+            "code" if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                json!("492039")
+            }
+            "iat" | "exp" if value.is_i64() => json!(1_768_469_400),
+            // How many rows there were before differs from run to run.
+            "seq" if value.is_i64() => json!(1),
+            "chain" => json!(0),
+            // One on SQLite, as many as sixteen on PostgreSQL.
+            "heads" if value.is_array() => {
+                let first = value.as_array().and_then(|heads| heads.first()).into_iter();
+                first.map(|head| self.value(head)).collect()
+            }
+            "rows" if value.is_i64() => json!(1),
             "access_token" => json!("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl"),
             "refresh_token" => json!("mHcI2pBv5lXH1rYb0m4Jq0nDk3sYw8uE6tZcVfGaR7o"),
             "next_cursor" => json!("AZNrLl1cehCPXjwfnzuKEXo8"),

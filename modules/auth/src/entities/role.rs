@@ -13,6 +13,7 @@ pub struct Model {
     #[sea_orm(unique)]
     pub name_key: String,
     pub description: Option<String>,
+    pub requires_second_factor: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

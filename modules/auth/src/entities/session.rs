@@ -14,6 +14,11 @@ pub struct Model {
     pub expires_at: DateTime<Utc>,
     pub ended_at: Option<DateTime<Utc>>,
     pub end_reason: Option<EndReason>,
+    pub address: Option<String>,
+    pub device: Option<String>,
+    pub last_used_at: Option<DateTime<Utc>>,
+    pub authenticated_at: Option<DateTime<Utc>>,
+    pub second_factor_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
 }
 

@@ -1,20 +1,25 @@
 //! The caller themselves.
 
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
-use actix_web::{get, post};
+use actix_web::{HttpRequest, HttpResponse, get, patch, post};
+use chrono::{DateTime, Utc};
 use contracts::ids::{SessionId, UserId};
 use kernel::config::Secret;
-use kernel::http::{Json, Reply, Routes};
+use kernel::http::cookies::{self, ACCESS_COOKIE};
+use kernel::http::{Json, Reply, Routes, Versioned, nullable};
+use kernel::text::{Email, Name};
 use kernel::{Ctx, Problem, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::routes::passwords::NewPassword;
-use crate::routes::users::RoleRef;
+use crate::routes::tokens::{AccessToken, no_store, set_access_cookie};
+use crate::routes::users::{RoleRef, User};
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
-    routes.service(get_me).service(change_password);
+    routes.service(get_me).service(update_me).service(change_password).service(step_up);
 }
 
 /// The caller, as they are now; their access token may be some minutes behind.
@@ -30,8 +35,41 @@ pub(crate) struct Me {
     /// Everything the roles grant: `module.resource:action`, `module.*` or `*`.
     #[schema(example = json!(["*"]))]
     pub permissions: Vec<String>,
+    /// Whether some role grants nothing until a second factor has been given.
+    pub needs_second_factor: bool,
+    /// Since when signing in takes a code as well; absent if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factor_at: Option<DateTime<Utc>>,
     /// The session of the access token.
     pub session_id: SessionId,
+    pub version: i64,
+}
+
+impl Versioned for Me {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// What everybody may change of themselves: what is absent stays, null empties.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MePatch {
+    #[schema(nullable = false)]
+    pub name: Option<Name>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub email: Option<Option<Email>>,
+}
+
+/// The proof of who somebody is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepUp {
+    #[schema(value_type = String, format = Password)]
+    pub password: Secret,
+    /// Of whoever has a second factor: a code of it, or a recovery code.
+    #[schema(value_type = Option<String>, format = Password)]
+    pub code: Option<Secret>,
 }
 
 /// The old password and the new one.
@@ -51,15 +89,74 @@ pub(crate) struct PasswordChange {
 )]
 #[get("/me")]
 async fn get_me(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
-    Ok(Reply::plain(&service.me(&ctx).await?))
+    Ok(Reply::ok(&service.me(&ctx).await?))
+}
+
+/// Update me
+///
+/// A JSON merge patch (RFC 7396) of one's own name and address.
+#[utoipa::path(
+    tag = "Me",
+    request_body(content = MePatch, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = User)),
+    extensions(("x-permission" = json!("self")), ("x-needs" = json!(["if-match"])))
+)]
+#[patch("/me")]
+async fn update_me(ctx: Ctx, service: Data<Service>, body: Json<MePatch>) -> Result<Reply> {
+    service.update_me(&ctx, body.0).await
+}
+
+/// Step up
+///
+/// Proves anew who the caller is, for operations with `x-step-up` (granting roles, making links
+/// and API keys): they need that within the last five minutes (RFC 9470). Answers with an access
+/// token of the same session that shows it; where tokens are in cookies it goes there too.
+/// - Errors: 422 `wrong_password`; 401 `second_factor_required`, `invalid_code`; 403
+///   `session_required` for an API key; 429 `too_many_attempts`.
+#[utoipa::path(
+    tag = "Me",
+    request_body = StepUp,
+    responses(
+        (status = 200, body = AccessToken),
+        (status = 429, body = Problem, content_type = "application/problem+json",
+            description = "Too many failed attempts; see Retry-After.")
+    ),
+    extensions(
+        ("x-permission" = json!("self")),
+        ("x-needs" = json!(["no-idempotency-key"])),
+        ("x-errors" = json!([
+            "wrong_password", "second_factor_required", "invalid_code", "session_required",
+            "too_many_attempts", "sign_in_busy"
+        ]))
+    )
+)]
+#[post("/me/step-up")]
+async fn step_up(
+    ctx: Ctx,
+    service: Data<Service>,
+    request: HttpRequest,
+    body: Json<StepUp>,
+) -> Result<HttpResponse> {
+    let headers = request.headers();
+    let is_in_cookie =
+        !headers.contains_key(AUTHORIZATION) && cookies::read(headers, ACCESS_COOKIE).is_some();
+    // The guard has compared it with the token's.
+    let csrf = cookies::csrf_token(headers).filter(|_| is_in_cookie).map(cookies::csrf_hash);
+    let token = service.step_up(&ctx, &body.0, csrf).await?;
+    let mut response = no_store(&request, Reply::plain(&token));
+    if is_in_cookie {
+        set_access_cookie(&mut response, &token.access_token, token.expires_in)?;
+    }
+    Ok(response)
 }
 
 /// Change password
 ///
-/// Ends all other sessions of the caller.
+/// Ends all other sessions of the caller, and their API keys stay.
 /// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but
 ///   its argon2id hash.
-/// - Errors: 422 `wrong_password`, `password_is_username`; 429 `too_many_attempts`.
+/// - Errors: 422 `wrong_password`, `password_is_username`, `common_password`; 403
+///   `session_required` for an API key; 429 `too_many_attempts`.
 #[utoipa::path(
     tag = "Me",
     request_body = PasswordChange,
@@ -72,7 +169,8 @@ async fn get_me(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
         ("x-permission" = json!("self")),
         ("x-needs" = json!(["no-idempotency-key"])),
         ("x-errors" = json!([
-            "wrong_password", "password_is_username", "too_many_attempts", "sign_in_busy"
+            "wrong_password", "password_is_username", "common_password", "password_too_short",
+            "session_required", "too_many_attempts", "sign_in_busy"
         ]))
     )
 )]

@@ -32,6 +32,8 @@ pub(crate) struct Role {
     /// Sorted: `module.resource:action`, `module.*` or `*`.
     #[schema(example = json!(["inventory.*", "orders.order:read"]))]
     pub permissions: Vec<String>,
+    /// Whether it grants this only to whoever signed in with a second factor.
+    pub requires_second_factor: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -53,6 +55,9 @@ pub(crate) struct NewRole {
     /// `module.resource:action` as listed under permissions, `module.*` or `*`.
     #[schema(max_items = 500)]
     pub permissions: Vec<Grant>,
+    /// Whether it is to grant this only to whoever signed in with a second factor.
+    #[serde(default)]
+    pub requires_second_factor: bool,
 }
 
 /// Changes to a role: what is absent stays, null empties.
@@ -66,6 +71,8 @@ pub(crate) struct RolePatch {
     /// All the role is to grant.
     #[schema(nullable = false, max_items = 500)]
     pub permissions: Option<Vec<Grant>>,
+    #[schema(nullable = false)]
+    pub requires_second_factor: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -117,6 +124,7 @@ async fn get_role(service: Data<Service>, id: Path<RoleId>) -> Result<Reply> {
     responses((status = 201, body = Role)),
     extensions(
         ("x-permission" = json!("auth.role:create")),
+        ("x-needs" = json!(["step-up"])),
         ("x-errors" = json!([
             "cannot_grant", "role_name_taken", "unknown_permission", "too_many_permissions"
         ]))
@@ -140,9 +148,9 @@ async fn create_role(ctx: Ctx, service: Data<Service>, body: Json<NewRole>) -> R
     responses((status = 200, body = Role)),
     extensions(
         ("x-permission" = json!("auth.role:update")),
-        ("x-needs" = json!(["if-match"])),
+        ("x-needs" = json!(["if-match", "step-up"])),
         ("x-errors" = json!([
-            "cannot_grant", "role_name_taken", "last_administrator", "unknown_permission",
+            "cannot_grant", "duties_conflict", "role_name_taken", "last_administrator", "unknown_permission",
             "too_many_permissions"
         ]))
     )

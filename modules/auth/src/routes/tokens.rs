@@ -1,10 +1,11 @@
 //! Tokens: signing in, staying signed in, signing out.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, Responder, post};
 use kernel::config::Secret;
+use kernel::http::cookies::{self, ACCESS_COOKIE};
 use kernel::http::{Json, Reply, Routes, content_type, read_body, read_json};
 use kernel::text::Text;
 use kernel::{Ctx, Error, Problem, Result};
@@ -12,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::error::Error as AuthError;
 use crate::service::Service;
+use crate::service::refresh::csrf_token_of;
+use crate::service::sessions::Credentials;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes.service(create_token).service(refresh_token).service(revoke_token);
@@ -30,6 +34,40 @@ pub(crate) struct TokenSet {
     /// Seconds the access token lives.
     #[schema(example = 900)]
     pub expires_in: i64,
+    /// Where they go into cookies.
+    #[serde(skip)]
+    pub csrf_token: Option<String>,
+}
+
+/// A token without a refresh token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AccessToken {
+    pub access_token: String,
+    #[schema(value_type = String, example = "Bearer")]
+    pub token_type: &'static str,
+    #[schema(example = 900)]
+    pub expires_in: i64,
+}
+
+/// A session whose tokens are in cookies no script can read.
+#[derive(Debug, Serialize, ToSchema)]
+struct CookieSession {
+    #[schema(value_type = String, example = "Cookie")]
+    token_type: &'static str,
+    #[schema(example = 900)]
+    expires_in: i64,
+    /// For the header `X-CSRF-Token` of everything that is not a GET; also in the cookie
+    /// `__Host-erp-csrf`, which scripts can read.
+    csrf_token: String,
+}
+
+/// Tokens, or where they went.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it documents what `answer` sends")]
+enum SignedIn {
+    Tokens(TokenSet),
+    Cookies(CookieSession),
 }
 
 /// Name and password of a user.
@@ -40,7 +78,13 @@ pub(crate) struct PasswordGrant {
     pub username: Text<1, 64>,
     #[schema(value_type = String, format = Password, example = "correct horse battery staple")]
     pub password: Secret,
-    /// The only grant there is.
+    /// Of whoever has a second factor: a code of it, or a recovery code.
+    #[schema(value_type = Option<String>, format = Password)]
+    pub code: Option<Secret>,
+    /// Whether the tokens are to go into cookies, which no script of a page can read.
+    #[serde(default)]
+    pub cookie: bool,
+    /// The only grant there is here; machines use `POST /oauth/token`.
     #[serde(default, rename = "grant_type")]
     pub _grant_type: GrantType,
 }
@@ -52,6 +96,8 @@ struct PasswordGrantForm {
     username: Text<1, 64>,
     #[schema(value_type = String, format = Password)]
     password: Secret,
+    #[schema(value_type = Option<String>, format = Password)]
+    code: Option<Secret>,
     grant_type: Option<GrantType>,
     /// Ignored: a token carries what its user may do.
     scope: Option<String>,
@@ -73,17 +119,22 @@ pub(crate) enum GrantType {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshGrant {
-    #[schema(value_type = String)]
-    pub refresh_token: Secret,
+    /// Absent where it is in a cookie.
+    #[schema(value_type = Option<String>)]
+    pub refresh_token: Option<Secret>,
 }
 
 /// Sign in
 ///
 /// Begins a session: an access token for the next minutes, and a refresh token to get the
 /// next one with. Also takes the form of RFC 6749's password grant.
+/// - With `cookie` the tokens go into cookies instead (HttpOnly, Secure, SameSite=Strict), for
+///   a page on the same host; the answer holds what to send as `X-CSRF-Token`.
 /// - An `Idempotency-Key` has no effect: tokens are not stored to be given out again.
-/// - Errors: 401 `invalid_credentials`, whatever of the two is wrong; 429
-///   `too_many_attempts` after five failures in a row, for up to half a minute.
+/// - Errors: 401 `invalid_credentials`, whatever of the two is wrong; 401
+///   `second_factor_required` and `invalid_code` of whoever has a second factor; 429
+///   `too_many_attempts` after five failures in a row, for a second and then twice as long
+///   each time.
 #[utoipa::path(
     tag = "Tokens",
     request_body(content(
@@ -91,16 +142,19 @@ pub(crate) struct RefreshGrant {
         (PasswordGrantForm = "application/x-www-form-urlencoded")
     )),
     responses(
-        (status = 200, body = TokenSet),
+        (status = 200, body = SignedIn),
         (status = 401, body = Problem, content_type = "application/problem+json",
-            description = "The user name or the password is wrong."),
+            description = "The user name or the password is wrong, or a code is needed."),
         (status = 429, body = Problem, content_type = "application/problem+json",
             description = "Too many failed attempts; see Retry-After.")
     ),
     extensions(
         ("x-permission" = json!("none")),
         ("x-needs" = json!(["no-idempotency-key"])),
-        ("x-errors" = json!(["invalid_credentials", "too_many_attempts", "sign_in_busy"]))
+        ("x-errors" = json!([
+            "invalid_credentials", "second_factor_required", "invalid_code",
+            "too_many_attempts", "sign_in_busy"
+        ]))
     )
 )]
 #[post("/token")]
@@ -111,14 +165,21 @@ async fn create_token(
     payload: web::Payload,
 ) -> Result<HttpResponse> {
     let grant = read_grant(&request, payload.into_inner()).await?;
-    let tokens = service.sign_in(&ctx, &grant.username, &grant.password).await?;
-    Ok(no_store(&request, Reply::plain(&tokens)))
+    let credentials = Credentials {
+        username: &grant.username,
+        password: &grant.password,
+        code: grant.code.as_ref(),
+        in_cookies: grant.cookie,
+    };
+    let tokens = service.sign_in(&ctx, credentials).await?;
+    answer(&request, &service, tokens)
 }
 
 /// Refresh token
 ///
 /// Exchanges a refresh token for a new pair; it works once. If the answer is lost, the
 /// same token may be sent again within ten seconds.
+/// - Where it is in a cookie the body is `{}` and the header `X-CSRF-Token` is needed.
 /// - An `Idempotency-Key` has no effect: tokens are not stored to be given out again.
 /// - Errors: 401 `invalid_refresh_token`; 401 `refresh_token_reused` when a token comes a
 ///   second time, which also ends its session: somebody else may hold it.
@@ -126,14 +187,17 @@ async fn create_token(
     tag = "Tokens",
     request_body = RefreshGrant,
     responses(
-        (status = 200, body = TokenSet),
+        (status = 200, body = SignedIn),
         (status = 401, body = Problem, content_type = "application/problem+json",
             description = "The refresh token is worth nothing any more.")
     ),
     extensions(
         ("x-permission" = json!("none")),
         ("x-needs" = json!(["no-idempotency-key"])),
-        ("x-errors" = json!(["invalid_refresh_token", "refresh_token_reused", "sign_in_busy"]))
+        ("x-errors" = json!([
+            "invalid_refresh_token", "refresh_token_reused", "refresh_token_required",
+            "csrf_token_required", "sign_in_busy"
+        ]))
     )
 )]
 #[post("/token/refresh")]
@@ -143,22 +207,86 @@ async fn refresh_token(
     request: HttpRequest,
     body: Json<RefreshGrant>,
 ) -> Result<HttpResponse> {
-    let tokens = service.refresh(&ctx, &body.0.refresh_token).await?;
-    Ok(no_store(&request, Reply::plain(&tokens)))
+    let (token, in_cookies) = match body.0.refresh_token {
+        Some(token) => (token, false),
+        None => (refresh_token_in_cookie(&request)?, true),
+    };
+    let tokens = service.refresh(&ctx, &token, in_cookies).await?;
+    answer(&request, &service, tokens)
 }
 
 /// Sign out
 ///
-/// Ends the session of the access token: its refresh tokens are worth nothing from now on.
-/// Access tokens given out already live on for their last minutes.
+/// Ends the session of the access token: its refresh tokens are worth nothing from now on, and
+/// its access tokens within seconds. Cookies are taken back.
 #[utoipa::path(
     tag = "Tokens",
     responses((status = 204)),
     extensions(("x-permission" = json!("self")), ("x-needs" = json!(["no-idempotency-key"])))
 )]
 #[post("/token/revoke")]
-async fn revoke_token(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
-    service.sign_out(&ctx).await
+async fn revoke_token(
+    ctx: Ctx,
+    service: Data<Service>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let mut response = service.sign_out(&ctx).await?.respond_to(&request);
+    if cookies::read(request.headers(), ACCESS_COOKIE).is_some() {
+        set_cookies(&mut response, ["", "", ""], [0, 0, 0])?;
+    }
+    Ok(response)
+}
+
+/// Not where the access token goes: whoever gets at a request of another kind does not see it.
+const REFRESH_COOKIE: &str = "__Secure-erp-refresh";
+const REFRESH_PATH: &str = "/api/v1/auth/token";
+/// The only one a script can read.
+const CSRF_COOKIE: &str = "__Host-erp-csrf";
+
+fn refresh_token_in_cookie(request: &HttpRequest) -> Result<Secret> {
+    let headers = request.headers();
+    let token = cookies::read(headers, REFRESH_COOKIE).ok_or(AuthError::RefreshTokenMissing)?;
+    let csrf_token = csrf_token_of(token);
+    if cookies::csrf_token(headers) != Some(csrf_token.as_str()) {
+        return Err(AuthError::CsrfTokenRequired.into());
+    }
+    Ok(Secret::new(token))
+}
+
+/// The tokens, or, where they are for cookies, a body without them.
+fn answer(request: &HttpRequest, service: &Service, tokens: TokenSet) -> Result<HttpResponse> {
+    let Some(csrf_token) = &tokens.csrf_token else {
+        return Ok(no_store(request, Reply::plain(&tokens)));
+    };
+    let session = CookieSession {
+        token_type: "Cookie",
+        expires_in: tokens.expires_in,
+        csrf_token: csrf_token.clone(),
+    };
+    let mut response = no_store(request, Reply::plain(&session));
+    let life = service.config.refresh_token_ttl_s as i64;
+    let values = [&tokens.access_token, &tokens.refresh_token, csrf_token].map(String::as_str);
+    set_cookies(&mut response, values, [tokens.expires_in, life, life])?;
+    Ok(response)
+}
+
+fn set_cookies(response: &mut HttpResponse, values: [&str; 3], ages: [i64; 3]) -> Result<()> {
+    let [access, refresh, csrf] = values;
+    let [access_age, refresh_age, csrf_age] = ages;
+    set_access_cookie(response, access, access_age)?;
+    let path = format!("Path={REFRESH_PATH}; Max-Age={refresh_age}; HttpOnly");
+    set_cookie(response, &format!("{REFRESH_COOKIE}={refresh}; {path}"))?;
+    set_cookie(response, &format!("{CSRF_COOKIE}={csrf}; Path=/; Max-Age={csrf_age}"))
+}
+
+pub(super) fn set_access_cookie(response: &mut HttpResponse, token: &str, age: i64) -> Result<()> {
+    set_cookie(response, &format!("{ACCESS_COOKIE}={token}; Path=/; Max-Age={age}; HttpOnly"))
+}
+
+fn set_cookie(response: &mut HttpResponse, cookie: &str) -> Result<()> {
+    let cookie = HeaderValue::from_str(&format!("{cookie}; Secure; SameSite=Strict"));
+    response.headers_mut().append(SET_COOKIE, cookie.map_err(Error::internal)?);
+    Ok(())
 }
 
 async fn read_grant(request: &HttpRequest, payload: Payload) -> Result<PasswordGrant> {
@@ -194,7 +322,7 @@ fn read_form(body: &[u8]) -> Result<PasswordGrant> {
 }
 
 /// RFC 6749, section 5.1: no cache keeps a token.
-fn no_store(request: &HttpRequest, reply: Reply) -> HttpResponse {
+pub(super) fn no_store(request: &HttpRequest, reply: Reply) -> HttpResponse {
     let mut response = reply.respond_to(request);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -20,7 +20,11 @@ pub(super) fn configure(routes: &mut Routes) {
         .service(get_user)
         .service(create_user)
         .service(update_user)
-        .service(set_user_roles);
+        .service(set_user_roles)
+        .service(lock_user)
+        .service(unlock_user)
+        .service(disable_user)
+        .service(enable_user);
 }
 
 /// A user.
@@ -36,11 +40,31 @@ pub(crate) struct User {
     pub email: Option<String>,
     /// Only active users can sign in. Users are never deleted.
     pub is_active: bool,
+    pub status: Status,
+    /// Since when signing in takes a code as well; absent if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factor_at: Option<DateTime<Utc>>,
+    /// When they asked for a link to a new password, until one is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_requested_at: Option<DateTime<Utc>>,
     /// By name.
     pub roles: Vec<RoleRef>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// Whether somebody can sign in, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Active,
+    /// Has not chosen a password yet.
+    Invited,
+    /// For a while.
+    Locked,
+    /// For good.
+    Disabled,
 }
 
 /// A role a user has.
@@ -103,6 +127,8 @@ pub(crate) struct ListUsers {
     /// Only the user with this user name, whatever its case.
     pub username: Option<Text<1, 64>>,
     pub is_active: Option<bool>,
+    /// Only those who have asked for a link to a new password, or have not.
+    pub reset_requested: Option<bool>,
 }
 
 /// List users
@@ -135,18 +161,20 @@ async fn get_user(service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
 ///
 /// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but
 ///   its argon2id hash. A repeat is refused as `username_taken`.
-/// - Errors: 409 `username_taken`; 422 `password_is_username`, `unknown_role`; 403
-///   `cannot_grant` if a role grants what the caller may not do.
+/// - To let somebody choose their own password, invite them (`POST /users/invite`).
+/// - Errors: 409 `username_taken`; 422 `password_is_username`, `common_password`,
+///   `unknown_role`; 403 `cannot_grant` if a role grants what the caller may not do.
 #[utoipa::path(
     tag = "Users",
     request_body = NewUser,
     responses((status = 201, body = User)),
     extensions(
         ("x-permission" = json!("auth.user:create")),
-        ("x-needs" = json!(["no-idempotency-key"])),
+        ("x-needs" = json!(["no-idempotency-key", "step-up"])),
         ("x-errors" = json!([
-            "username_taken", "password_is_username", "unknown_role", "too_many_roles",
-            "cannot_grant", "sign_in_busy"
+            "username_taken", "password_is_username", "common_password", "password_too_short",
+            "unknown_role", "too_many_roles",
+            "cannot_grant", "duties_conflict", "sign_in_busy"
         ]))
     )
 )]
@@ -193,9 +221,9 @@ async fn update_user(
     responses((status = 200, body = User)),
     extensions(
         ("x-permission" = json!("auth.user:update")),
-        ("x-needs" = json!(["if-match"])),
+        ("x-needs" = json!(["if-match", "step-up"])),
         ("x-errors" = json!([
-            "cannot_grant", "last_administrator", "unknown_role", "too_many_roles"
+            "cannot_grant", "duties_conflict", "last_administrator", "unknown_role", "too_many_roles"
         ]))
     )
 )]
@@ -207,4 +235,77 @@ async fn set_user_roles(
     body: Json<UserRoles>,
 ) -> Result<Reply> {
     service.set_user_roles(&ctx, *id, body.0.role_ids).await
+}
+
+/// Lock user
+///
+/// Keeps somebody out until they are unlocked: their sessions end, their API keys rest.
+#[utoipa::path(
+    tag = "Users",
+    params(("id" = UserId, Path)),
+    responses((status = 200, body = User)),
+    extensions(
+        ("x-permission" = json!("auth.user:lock")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["last_administrator", "user_is_invited"]))
+    )
+)]
+#[post("/users/{id}/lock")]
+async fn lock_user(ctx: Ctx, service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
+    service.lock_user(&ctx, *id).await
+}
+
+/// Unlock user
+///
+/// Lets somebody in again.
+#[utoipa::path(
+    tag = "Users",
+    params(("id" = UserId, Path)),
+    responses((status = 200, body = User)),
+    extensions(
+        ("x-permission" = json!("auth.user:lock")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["user_is_invited"]))
+    )
+)]
+#[post("/users/{id}/unlock")]
+async fn unlock_user(ctx: Ctx, service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
+    service.enable_user(&ctx, *id).await
+}
+
+/// Disable user
+///
+/// Keeps somebody out for good: who has left the company. Users are never deleted, old
+/// documents name them.
+#[utoipa::path(
+    tag = "Users",
+    params(("id" = UserId, Path)),
+    responses((status = 200, body = User)),
+    extensions(
+        ("x-permission" = json!("auth.user:disable")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["last_administrator"]))
+    )
+)]
+#[post("/users/{id}/disable")]
+async fn disable_user(ctx: Ctx, service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
+    service.disable_user(&ctx, *id).await
+}
+
+/// Enable user
+///
+/// Lets somebody in again who was disabled.
+#[utoipa::path(
+    tag = "Users",
+    params(("id" = UserId, Path)),
+    responses((status = 200, body = User)),
+    extensions(
+        ("x-permission" = json!("auth.user:disable")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["user_is_invited"]))
+    )
+)]
+#[post("/users/{id}/enable")]
+async fn enable_user(ctx: Ctx, service: Data<Service>, id: Path<UserId>) -> Result<Reply> {
+    service.enable_user(&ctx, *id).await
 }

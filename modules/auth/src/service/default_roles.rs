@@ -68,6 +68,19 @@ pub(crate) const DEFAULT_ROLES: &[DefaultRole] = &[
         ],
     },
     DefaultRole {
+        name: "integration",
+        description: "What a web shop or a data warehouse does: enters orders, reads the rest.",
+        grants: &[
+            "inventory.*:read",
+            "sales.*:read",
+            "sales.customer:create",
+            "sales.quotation:*",
+            "orders.*:read",
+            "orders.order:create",
+            "billing.invoice:read",
+        ],
+    },
+    DefaultRole {
         name: "auditor",
         description: "May see everything and change nothing.",
         grants: &["*:read"],

@@ -33,6 +33,14 @@ pub(crate) fn union(grants: impl IntoIterator<Item = String>) -> Vec<String> {
     grants.iter().filter(|grant| !includes_module(grant)).cloned().collect()
 }
 
+/// What both allow.
+pub(crate) fn intersect(one: Vec<String>, other: Vec<String>) -> Vec<String> {
+    let (one, other) = (Permissions::new(one), Permissions::new(other));
+    let of_one = one.grants().iter().filter(|grant| other.allow(grant));
+    let of_other = other.grants().iter().filter(|grant| one.allow(grant));
+    union(of_one.chain(of_other).cloned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +84,20 @@ mod tests {
         check(&["orders.order:read"], "orders.*", false);
         check(&["orders.order:read"], "orders.order:confirm", false);
         check(&[], "orders.order:read", false);
+    }
+
+    #[test]
+    fn an_intersection_is_what_both_allow() {
+        let check = |one: &[&str], other: &[&str], expected: &[&str]| {
+            assert_eq!(intersect(strings(one), strings(other)), strings(expected));
+            assert_eq!(intersect(strings(other), strings(one)), strings(expected));
+        };
+        check(&["*"], &["orders.*", "sales.a:read"], &["orders.*", "sales.a:read"]);
+        check(&["orders.*"], &["orders.a:read", "sales.a:read"], &["orders.a:read"]);
+        check(&["orders.*", "sales.a:read"], &["sales.*"], &["sales.a:read"]);
+        check(&["orders.*"], &["ordersx.a:read"], &[]);
+        check(&["*"], &["*"], &["*"]);
+        check(&[], &["*"], &[]);
     }
 
     #[test]

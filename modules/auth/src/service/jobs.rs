@@ -17,14 +17,21 @@ const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::days(30);
 
 impl Service {
     pub(crate) fn jobs(service: &Arc<Service>) -> Vec<Job> {
-        vec![Job {
-            name: "auth.delete_expired_sessions",
-            every: Duration::from_secs(3600),
-            run: Arc::new(DeleteExpiredSessions(service.clone())),
-        }]
+        vec![
+            Job {
+                name: "auth.delete_expired_sessions",
+                every: Duration::from_secs(3600),
+                run: Arc::new(DeleteExpiredSessions(service.clone())),
+            },
+            Job {
+                name: "auth.renew_signing_keys",
+                every: Duration::from_secs(3600),
+                run: Arc::new(RenewSigningKeys(service.clone())),
+            },
+        ]
     }
 
-    /// Deletes refresh tokens that have expired, and later their sessions.
+    /// Deletes refresh tokens that have expired, and later their sessions, and links and keys.
     async fn delete_expired_sessions(&self, ctx: &Ctx) -> Result<()> {
         let tx = self.db.begin(ctx).await?;
         let now = tx.now();
@@ -36,7 +43,14 @@ impl Service {
         execute(&*tx, tokens, vec![now.into()]).await?;
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1 AND NOT EXISTS \
             (SELECT 1 FROM refresh_tokens t WHERE t.session_id = sessions.id)";
-        execute(&*tx, sessions, vec![(now - KEPT_AFTER_EXPIRY).into()]).await?;
+        let long_ago = now - KEPT_AFTER_EXPIRY;
+        execute(&*tx, sessions, vec![long_ago.into()]).await?;
+        for sql in [
+            "DELETE FROM links WHERE expires_at <= $1",
+            "DELETE FROM api_key_secrets WHERE expires_at <= $1",
+        ] {
+            execute(&*tx, sql, vec![long_ago.into()]).await?;
+        }
         tx.commit().await
     }
 }
@@ -47,5 +61,14 @@ struct DeleteExpiredSessions(Arc<Service>);
 impl RunJob for DeleteExpiredSessions {
     async fn run(&self, ctx: &Ctx) -> Result<()> {
         self.0.delete_expired_sessions(ctx).await
+    }
+}
+
+struct RenewSigningKeys(Arc<Service>);
+
+#[async_trait]
+impl RunJob for RenewSigningKeys {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.renew_signing_keys(ctx).await
     }
 }

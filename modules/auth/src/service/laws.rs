@@ -34,4 +34,18 @@ pub(crate) const LAWS: &[Law] = &[
             JOIN role_permissions p ON p.role_id = r.role_id \
             WHERE u.is_active AND p.permission = '*' LIMIT 1) AS administrators",
     },
+    Law {
+        id: "A-8",
+        description: "who has a second factor has what its codes are made of",
+        violations: "SELECT COUNT(*) AS n FROM users u WHERE (u.second_factor_at IS NOT NULL) \
+            <> EXISTS (SELECT 1 FROM totp_secrets t WHERE t.user_id = u.id \
+            AND t.confirmed_at IS NOT NULL)",
+    },
+    Law {
+        id: "A-9",
+        description: "who was invited has no session and no API key",
+        violations: "SELECT COUNT(*) AS n FROM users u WHERE u.hold = 'invited' AND (u.is_active \
+            OR EXISTS (SELECT 1 FROM api_keys k WHERE k.user_id = u.id \
+            AND k.revoked_at IS NULL))",
+    },
 ];

@@ -63,10 +63,19 @@ pub(super) async fn permissions_of(
     Ok(permissions)
 }
 
-/// Everything a user's roles grant.
-pub(super) async fn grants_of(conn: &impl ConnectionTrait, user: UserId) -> Result<Vec<String>> {
-    let sql = "SELECT p.permission FROM user_roles r \
-               JOIN role_permissions p ON p.role_id = r.role_id WHERE r.user_id = $1";
+/// Everything a user's roles grant to whoever gave a second factor or did not.
+pub(super) async fn grants_of(
+    conn: &impl ConnectionTrait,
+    user: UserId,
+    has_second_factor: bool,
+) -> Result<Vec<String>> {
+    let mut sql = "SELECT p.permission FROM user_roles r \
+                   JOIN role_permissions p ON p.role_id = r.role_id WHERE r.user_id = $1"
+        .to_owned();
+    if !has_second_factor {
+        sql += " AND NOT EXISTS (SELECT 1 FROM roles o WHERE o.id = r.role_id \
+                AND o.requires_second_factor)";
+    }
     let rows: Vec<Granted> = query_all(conn, sql, vec![user.into()]).await?;
     Ok(union(rows.into_iter().map(|row| row.permission)))
 }

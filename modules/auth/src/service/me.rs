@@ -1,25 +1,29 @@
 //! What concerns the caller themselves.
 
-use contracts::ids::UserId;
 use kernel::http::Reply;
-use kernel::{Ctx, Error as KernelError, Result};
+use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
+use crate::entities::session;
 use crate::entities::session::EndReason;
-use crate::entities::user;
-use crate::error::Error;
-use crate::routes::me::{Me, PasswordChange};
+use crate::routes::me::{Me, MePatch, PasswordChange};
+use crate::routes::users::UserPatch;
 use crate::service::Service;
 use crate::service::lookup::{grants_of, roles_of};
-use crate::service::sessions::{end_sessions, session_id};
-use crate::service::users::{check_password_is_not_username, name_key, view};
+use crate::service::sessions::{caller, end_sessions, own_session, session_id, wrong_password};
+use crate::service::users::view;
 
 impl Service {
     /// The caller, as the database knows them now.
     pub(crate) async fn me(&self, ctx: &Ctx) -> Result<Me> {
         let user = caller(self.db.read(), ctx).await?;
-        let permissions = grants_of(self.db.read(), user.id).await?;
+        let session_id = session_id(ctx)?;
+        let session = session::Entity::find_by_id(session_id).one(self.db.read()).await?;
+        // What an API key may is less; its token says what.
+        let has_second_factor = session.map_or(true, |session| session.second_factor_at.is_some());
+        let permissions = grants_of(self.db.read(), user.id, has_second_factor).await?;
+        let everything = grants_of(self.db.read(), user.id, true).await?;
         let roles = roles_of(self.db.read(), vec![user.id]).await?.remove(&user.id);
         Ok(Me {
             id: user.id,
@@ -27,32 +31,39 @@ impl Service {
             name: user.name,
             email: user.email,
             roles: roles.unwrap_or_default(),
+            needs_second_factor: everything != permissions,
             permissions,
-            session_id: session_id(ctx)?,
+            second_factor_at: user.second_factor_at,
+            session_id,
+            version: user.version,
         })
+    }
+
+    /// Changes what the caller may change of themselves.
+    pub(crate) async fn update_me(&self, ctx: &Ctx, patch: MePatch) -> Result<Reply> {
+        let id = caller(self.db.read(), ctx).await?.id;
+        let patch = UserPatch { name: patch.name, email: patch.email, is_active: None };
+        self.update_user(ctx, id, patch).await
     }
 
     /// Changes the caller's password and ends their other sessions.
     pub(crate) async fn change_password(&self, ctx: &Ctx, change: PasswordChange) -> Result<Reply> {
         let user = caller(self.db.read(), ctx).await?;
-        check_password_is_not_username(&change.new_password, &user.username, "/new_password")?;
-        let checked = self
-            .check_password(ctx, &name_key(&user.username), &change.current_password, Some(&user))
-            .await;
-        match checked {
-            Err(error) if error.code() == "invalid_credentials" => {
-                return Err(Error::WrongPassword.into());
-            }
-            other => other.map(drop)?,
-        }
+        self.check_new_password(&change.new_password, &user.username, "/new_password")?;
+        let key = user.username_key.as_str();
+        let checked = self.check_password(ctx, key, &change.current_password, Some(&user)).await;
+        checked.map_err(wrong_password("/current_password"))?;
+        self.forgive(ctx, key).await;
         let turn = self.passwords.turn(ctx).await?;
         let hash = self.passwords.hash(turn, change.new_password.expose()).await?;
         // Without the idempotency key: its row would hold a plain hash of the body, and
         // so of both passwords.
         let mut tx = self.db.begin(ctx).await?;
+        own_session(&tx, ctx).await?;
         let before = caller(&*tx, ctx).await?;
         let mut model = before.clone().into_active_model();
         model.password_hash = Set(hash);
+        model.reset_requested_at = Set(None);
         model.updated_at = Set(tx.now());
         let after = model.update(&*tx).await?;
         end_sessions(&tx, after.id, Some(session_id(ctx)?), EndReason::PasswordChanged).await?;
@@ -63,15 +74,4 @@ impl Service {
         self.tell_ended().await;
         Ok(Reply::no_content())
     }
-}
-
-/// The user the token names. One who is gone or disabled has no business here, however
-/// long the token may live.
-async fn caller(conn: &impl ConnectionTrait, ctx: &Ctx) -> Result<user::Model> {
-    let id = ctx.actor.id.map(UserId::from_uuid);
-    let id = id.ok_or_else(|| KernelError::internal("a signed-in caller has no id"))?;
-    let user = user::Entity::find_by_id(id).one(conn).await?;
-    user.filter(|user| user.is_active).ok_or_else(|| {
-        KernelError::unauthenticated("invalid_token", "the user of this token is not active")
-    })
 }

@@ -1,24 +1,34 @@
 //! The module's rules and transactions, by resource.
 
+mod api_keys;
 mod attempts;
 mod contract;
 mod default_roles;
+mod explain;
 pub(crate) mod first_start;
 mod grants;
 mod jobs;
 pub(crate) mod laws;
+mod links;
 mod lookup;
 mod me;
+mod oauth;
+mod password_rules;
 pub(crate) mod passwords;
-mod refresh;
+pub(crate) mod refresh;
 mod roles;
 mod rotation;
-mod sessions;
+mod second_factor;
+pub(crate) mod segregation;
+mod session_list;
+pub(crate) mod sessions;
 pub(crate) mod signing;
+mod signing_keys;
 mod users;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
+use kernel::config::JwtConfig;
 use kernel::db::Db;
 use kernel::token::Revocations;
 
@@ -34,9 +44,12 @@ pub(crate) struct Service {
     pub config: Config,
     /// Every permission there is, sorted.
     pub permissions: Vec<String>,
+    /// What access tokens say of themselves, and what signs them.
+    pub jwt: JwtConfig,
     pub passwords: Passwords,
     pub attempts: Attempts,
-    pub signer: Signer,
+    /// Replaced when there is a new key.
+    pub signer: RwLock<Arc<Signer>>,
     /// What this process knows of ended sessions.
     pub revocations: Arc<Revocations>,
 }

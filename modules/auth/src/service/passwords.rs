@@ -51,6 +51,11 @@ impl Passwords {
         })
     }
 
+    /// A hash that no password matches.
+    pub(crate) fn nobody(&self) -> &Hidden {
+        &self.nobody
+    }
+
     /// Waits for a turn, but not for long.
     pub(crate) async fn turn(&self, ctx: &Ctx) -> Result<Turn> {
         let wait = ctx.time_left().min(MAX_WAIT);

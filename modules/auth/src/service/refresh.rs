@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use chrono::{DateTime, Utc};
+use contracts::events::RefreshTokenReused;
 use contracts::ids::{SessionId, UserId};
 use kernel::config::Secret;
 use kernel::db::{Tx, execute, query_one};
@@ -35,10 +36,20 @@ impl NewToken {
         let hash = token_hash(&text);
         Ok(NewToken { text, hash })
     }
+
+    /// Against forged requests, where this one is in a cookie: a page is told it and can tell
+    /// it again, and what it is made of it cannot read.
+    pub(super) fn csrf_token(&self) -> String {
+        csrf_token_of(&self.text)
+    }
+}
+
+pub(crate) fn csrf_token_of(refresh_token: &str) -> String {
+    BASE64URL.encode(Sha256::digest(format!("csrf {refresh_token}")))
 }
 
 /// The token has 256 random bits: nobody guesses it back from a plain hash.
-fn token_hash(text: &str) -> String {
+pub(super) fn token_hash(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -57,7 +68,12 @@ struct Stored {
 
 impl Service {
     /// Exchanges a refresh token; see [`decide`] for what can become of it.
-    pub(crate) async fn refresh(&self, ctx: &Ctx, token: &Secret) -> Result<TokenSet> {
+    pub(crate) async fn refresh(
+        &self,
+        ctx: &Ctx,
+        token: &Secret,
+        in_cookies: bool,
+    ) -> Result<TokenSet> {
         let hash = token_hash(token.expose());
         // Read first to know whose it is: the transaction bears the user's name.
         let known = find(self.db.read(), &hash).await?.ok_or(Error::InvalidRefreshToken)?;
@@ -85,9 +101,13 @@ impl Service {
         let before = load_session(&tx, stored.session_id).await?;
         let mut change = before.clone().into_active_model();
         change.expires_at = Set(self.refresh_expiry(tx.now()));
+        change.last_used_at = Set(Some(tx.now()));
+        if let Some(address) = ctx.address {
+            change.address = Set(Some(address.to_string()));
+        }
         let after = change.update(&*tx).await?;
         tx.audit("session", before.id.uuid(), Some(&before), Some(&after))?;
-        let tokens = self.token_set(&tx, stored.user_id, &stored.username, before.id, new).await?;
+        let tokens = self.token_set(&tx, &after, &stored.username, new, in_cookies).await?;
         tx.commit().await?;
         Ok(tokens)
     }
@@ -100,7 +120,9 @@ impl Service {
             session.id = %id,
             "a refresh token was used twice; ended the session"
         );
+        let (user_id, session_id) = (session.user_id, session.id);
         end_session(&mut tx, session, EndReason::RefreshTokenReused).await?;
+        tx.publish(session_id.uuid(), 1, &RefreshTokenReused { user_id, session_id })?;
         tx.commit().await?;
         self.tell_ended().await;
         Err(Error::RefreshTokenReused.into())

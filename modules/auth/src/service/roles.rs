@@ -55,6 +55,7 @@ impl Service {
             name: Set(name.clone()),
             name_key: Set(name_key(&name)),
             description: Set(new.description.map(Into::into)),
+            requires_second_factor: Set(new.requires_second_factor),
             version: Set(1),
             created_at: Set(tx.now()),
             updated_at: Set(tx.now()),
@@ -90,6 +91,13 @@ impl Service {
         if let Some(description) = patch.description {
             model.description = Set(description.map(Into::into));
         }
+        if let Some(required) = patch.requires_second_factor {
+            if before.requires_second_factor && !required {
+                // It is then granted to more people.
+                check_may_grant(ctx, held.iter().cloned())?;
+            }
+            model.requires_second_factor = Set(required);
+        }
         model.version = Set(before.version + 1);
         model.updated_at = Set(tx.now());
         let after = model.update(&*tx).await;
@@ -97,6 +105,7 @@ impl Service {
         if let Some(permissions) = patch.permissions {
             self.replace_permissions(&tx, ctx, id, permissions, &held).await?;
             check_administrator_remains(&tx).await?;
+            self.check_duties_of_role(&tx, id).await?;
         }
         let permissions = permissions_of(&*tx, [id]).await?.remove(&id).unwrap_or_default();
         let after = view(after, permissions);
@@ -152,6 +161,7 @@ fn view(model: role::Model, permissions: Vec<String>) -> Role {
         name: model.name,
         description: model.description,
         permissions,
+        requires_second_factor: model.requires_second_factor,
         version: model.version,
         created_at: model.created_at,
         updated_at: model.updated_at,

@@ -3,51 +3,64 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::ids::{SessionId, UserId};
 use kernel::config::Secret;
-use kernel::db::{Tx, execute};
+use kernel::db::{Tx, execute, query_all};
 use kernel::http::Reply;
-use kernel::text::Text;
+use kernel::http::cookies::csrf_hash;
 use kernel::{Actor, Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
+    IntoActiveModel, QueryFilter, QuerySelect,
 };
+use uuid::Uuid;
 
 use crate::entities::session::EndReason;
 use crate::entities::{Hidden, refresh_token, session, user};
 use crate::error::Error;
-use crate::routes::tokens::TokenSet;
+use crate::routes::me::StepUp;
+use crate::routes::tokens::{AccessToken, TokenSet};
 use crate::service::Service;
+use crate::service::attempts::Guess;
 use crate::service::lookup::grants_of;
 use crate::service::refresh::NewToken;
 use crate::service::signing::Holder;
 use crate::service::users::name_key;
 
 /// How far the clocks of two machines may be apart.
-const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(1);
+pub(super) const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(1);
+
+/// What somebody proves with who they are.
+pub(crate) struct Credentials<'a> {
+    pub username: &'a str,
+    pub password: &'a Secret,
+    /// A code of their second factor, or one for when it is lost.
+    pub code: Option<&'a Secret>,
+    /// Whether the tokens go into cookies.
+    pub in_cookies: bool,
+}
 
 impl Service {
-    /// Checks name and password and begins a session.
+    /// Checks name, password and code, and begins a session.
     pub(crate) async fn sign_in(
         &self,
         ctx: &Ctx,
-        username: &Text<1, 64>,
-        password: &Secret,
+        credentials: Credentials<'_>,
     ) -> Result<TokenSet> {
-        let key = name_key(username);
+        let key = name_key(credentials.username);
         let found = user::Entity::find()
             .filter(user::Column::UsernameKey.eq(&key))
             .one(self.db.read())
             .await?;
-        let rehashed = self.check_password(ctx, &key, password, found.as_ref()).await?;
+        let rehashed = self.check_password(ctx, &key, credentials.password, found.as_ref()).await?;
         // `check_password` refuses where there is nobody.
         let found = found.ok_or(Error::InvalidCredentials)?;
-        self.begin_session(ctx, &found, rehashed).await
+        self.begin_session(ctx, &found, rehashed, credentials).await
     }
 
     /// Compares the password with the user's. The same answer, after the same time, for
     /// a wrong password, an unknown name and a disabled user. Returns a hash at today's
-    /// cost where the stored one is to be replaced.
+    /// cost where the stored one is to be replaced. Failures are forgiven by
+    /// [`Service::forgive`], once all else has been right.
     pub(super) async fn check_password(
         &self,
         ctx: &Ctx,
@@ -55,19 +68,44 @@ impl Service {
         password: &Secret,
         user: Option<&user::Model>,
     ) -> Result<Option<Hidden>> {
-        self.attempts.check(name_key).await?;
+        let guess = self.guess(ctx, name_key, user).await?;
+        self.attempts.check(guess).await?;
         let turn = self.passwords.turn(ctx).await?;
         // Others may have failed while this one waited.
-        self.attempts.check(name_key).await?;
+        self.attempts.check(guess).await?;
         let stored = user.map(|user| &user.password_hash);
         let verdict = self.passwords.verify(turn, password.expose(), stored).await?;
         if !verdict.matches || !user.is_some_and(|user| user.is_active) {
-            self.attempts.failed(name_key).await;
+            self.attempts.failed(guess).await;
             tracing::warn!(user.id = ?user.map(|user| user.id), "refused a password");
             return Err(Error::InvalidCredentials.into());
         }
-        self.attempts.succeeded(name_key).await;
         Ok(verdict.rehashed)
+    }
+
+    /// Forgets the failures before a success.
+    pub(super) async fn forgive(&self, ctx: &Ctx, name_key: &str) {
+        let guess = Guess { name: name_key, network: ctx.address, is_familiar: true };
+        self.attempts.succeeded(guess).await;
+    }
+
+    async fn guess<'a>(
+        &self,
+        ctx: &Ctx,
+        name: &'a str,
+        user: Option<&user::Model>,
+    ) -> Result<Guess<'a>> {
+        // Asked for nobody as well, or the time would tell who there is.
+        let id = user.map_or(UserId::from_uuid(Uuid::nil()), |user| user.id);
+        let address = ctx.address.map(|address| address.to_string());
+        let seen = session::Entity::find()
+            .select_only()
+            .column(session::Column::Id)
+            .filter(session::Column::UserId.eq(id))
+            .filter(session::Column::Address.eq(address))
+            .limit(1);
+        let seen = seen.into_tuple::<SessionId>().one(self.db.read()).await?;
+        Ok(Guess { name, network: ctx.address, is_familiar: seen.is_some() })
     }
 
     async fn begin_session(
@@ -75,12 +113,14 @@ impl Service {
         ctx: &Ctx,
         checked: &user::Model,
         rehashed: Option<Hidden>,
+        credentials: Credentials<'_>,
     ) -> Result<TokenSet> {
         let mut tx = self.db.begin(&as_user(ctx, checked.id, &checked.username)).await?;
         // Locked, so that disabling the user ends this session too.
         let user = user::Entity::find_by_id(checked.id).lock_exclusive().one(&*tx).await?;
         // Disabled while the password was being checked.
         let user = user.filter(|user| user.is_active).ok_or(Error::InvalidCredentials)?;
+        let second_factor_at = self.check_code(&mut tx, ctx, &user, credentials.code).await?;
         if let Some(password_hash) = rehashed {
             let change =
                 user::ActiveModel { password_hash: Set(password_hash), ..user.clone().into() };
@@ -93,15 +133,49 @@ impl Service {
             expires_at: self.refresh_expiry(tx.now()),
             ended_at: None,
             end_reason: None,
+            address: ctx.address.map(|address| address.to_string()),
+            device: ctx.device.as_deref().map(str::to_owned),
+            last_used_at: Some(tx.now()),
+            authenticated_at: Some(tx.now()),
+            second_factor_at,
             created_at: tx.now(),
         };
         session.clone().into_active_model().insert(&*tx).await?;
         self.insert_refresh_token(&tx, &token, session.id, None).await?;
         tx.audit_new("session", session.id.uuid(), &session)?;
-        let tokens = self.token_set(&tx, user.id, &user.username, session.id, token).await?;
+        let tokens =
+            self.token_set(&tx, &session, &user.username, token, credentials.in_cookies).await?;
         tx.commit().await?;
+        self.forgive(ctx, &user.username_key).await;
         tracing::info!(user.id = %user.id, session.id = %session.id, "signed in");
         Ok(tokens)
+    }
+
+    /// Has the owner of the session prove anew who they are, for what is dangerous.
+    pub(crate) async fn step_up(
+        &self,
+        ctx: &Ctx,
+        proof: &StepUp,
+        csrf: Option<String>,
+    ) -> Result<AccessToken> {
+        let user = caller(self.db.read(), ctx).await?;
+        let key = user.username_key.clone();
+        let checked = self.check_password(ctx, &key, &proof.password, Some(&user)).await;
+        checked.map_err(wrong_password("/password"))?;
+        let mut tx = self.db.begin(ctx).await?;
+        let before = own_session(&tx, ctx).await?;
+        let second_factor_at = self.check_code(&mut tx, ctx, &user, proof.code.as_ref()).await?;
+        let mut change = before.clone().into_active_model();
+        change.authenticated_at = Set(Some(tx.now()));
+        if second_factor_at.is_some() {
+            change.second_factor_at = Set(second_factor_at);
+        }
+        let after = change.update(&*tx).await?;
+        tx.audit("session", after.id.uuid(), Some(&before), Some(&after))?;
+        let access_token = self.access_token(&tx, &after, &user.username, csrf).await?;
+        tx.commit().await?;
+        self.forgive(ctx, &key).await;
+        Ok(AccessToken { access_token, token_type: "Bearer", expires_in: self.signer().ttl_s() })
     }
 
     /// Ends the caller's session. A session that has ended already is no error.
@@ -131,33 +205,60 @@ impl Service {
         }
     }
 
-    /// Sessions whose tokens may not have expired yet.
+    /// Sessions that have ended, and API keys that are worth nothing any more, of which tokens
+    /// may not have expired yet.
     pub(crate) async fn ended_lately(&self) -> Result<Vec<SessionId>> {
         let life = TimeDelta::seconds(self.config.access_token_ttl_s as i64) + CLOCK_DIFFERENCE;
-        let select = session::Entity::find()
-            .select_only()
-            .column(session::Column::Id)
-            .filter(session::Column::EndedAt.gt(Utc::now() - life));
-        Ok(select.into_tuple().all(self.db.read()).await?)
+        let sql = "SELECT id FROM sessions WHERE ended_at > $1 \
+                   UNION ALL SELECT id FROM api_keys WHERE revoked_at > $1 \
+                   UNION ALL SELECT k.id FROM api_keys k JOIN users u ON u.id = k.user_id \
+                   WHERE NOT u.is_active AND u.updated_at > $1";
+        let ended: Vec<Ended> =
+            query_all(self.db.read(), sql, vec![(Utc::now() - life).into()]).await?;
+        Ok(ended.into_iter().map(|row| row.id).collect())
     }
 
     /// Access token and refresh token of a session, with the permissions as they are now.
     pub(super) async fn token_set(
         &self,
         tx: &Tx,
-        user_id: UserId,
+        session: &session::Model,
         username: &str,
-        session_id: SessionId,
         refresh: NewToken,
+        in_cookies: bool,
     ) -> Result<TokenSet> {
-        let permissions = grants_of(&**tx, user_id).await?;
-        let holder = Holder { user_id, username: username.to_owned(), session_id, permissions };
+        let csrf_token = in_cookies.then(|| refresh.csrf_token());
+        let csrf = csrf_token.as_deref().map(csrf_hash);
         Ok(TokenSet {
-            access_token: self.signer.sign(holder, tx.now())?,
+            access_token: self.access_token(tx, session, username, csrf).await?,
             refresh_token: refresh.text,
             token_type: "Bearer",
-            expires_in: self.signer.ttl_s(),
+            expires_in: self.signer().ttl_s(),
+            csrf_token,
         })
+    }
+
+    async fn access_token(
+        &self,
+        tx: &Tx,
+        session: &session::Model,
+        username: &str,
+        csrf: Option<String>,
+    ) -> Result<String> {
+        let permissions =
+            grants_of(&**tx, session.user_id, session.second_factor_at.is_some()).await?;
+        let signer = self.signer();
+        let holder = Holder {
+            user_id: session.user_id,
+            username: username.to_owned(),
+            session_id: session.id,
+            permissions,
+            authenticated_at: session.authenticated_at,
+            csrf,
+            per_s: None,
+            expires_at: tx.now() + signer.ttl(),
+        };
+        signer.sign(holder, tx.now())
     }
 
     pub(super) async fn insert_refresh_token(
@@ -219,10 +320,45 @@ pub(super) async fn end_sessions(
     Ok(())
 }
 
-/// The session of the caller's token.
+#[derive(FromQueryResult)]
+struct Ended {
+    id: SessionId,
+}
+
+/// What the caller's token belongs to: a session, or an API key.
 pub(super) fn session_id(ctx: &Ctx) -> Result<SessionId> {
     let id = ctx.session_id.map(SessionId::from_uuid);
     id.ok_or_else(|| kernel::Error::internal("a signed-in caller has no session"))
+}
+
+/// The session of the caller, locked. Refuses an API key: what somebody is, they prove in
+/// person.
+pub(super) async fn own_session(tx: &Tx, ctx: &Ctx) -> Result<session::Model> {
+    let session = tx.lock::<session::Entity>(session_id(ctx)?).await?;
+    let session = session.ok_or(Error::SessionRequired)?;
+    match session.ended_at {
+        None => Ok(session),
+        Some(_) => Err(kernel::Error::unauthenticated("session_ended", "the session has ended")),
+    }
+}
+
+/// The user the token names. One who is gone or disabled has no business here, however
+/// long the token may live.
+pub(super) async fn caller(conn: &impl ConnectionTrait, ctx: &Ctx) -> Result<user::Model> {
+    let id = ctx.actor.id.map(UserId::from_uuid);
+    let id = id.ok_or_else(|| kernel::Error::internal("a signed-in caller has no id"))?;
+    let user = user::Entity::find_by_id(id).one(conn).await?;
+    user.filter(|user| user.is_active).ok_or_else(|| {
+        kernel::Error::unauthenticated("invalid_token", "the user of this token is not active")
+    })
+}
+
+/// Of somebody who is signed in, a wrong password is a mistake in a field.
+pub(super) fn wrong_password(pointer: &'static str) -> impl FnOnce(kernel::Error) -> kernel::Error {
+    move |error| match error.code() {
+        "invalid_credentials" => Error::WrongPassword { pointer }.into(),
+        _ => error,
+    }
 }
 
 /// The same request, now that it is known whose it is.

@@ -1,4 +1,5 @@
-//! Access tokens: signed with an Ed25519 key that never leaves this module.
+//! Access tokens: signed with an Ed25519 key that never leaves this module, or with a secret all
+//! processes share where the settings want that.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
@@ -7,7 +8,8 @@ use contracts::ids::{SessionId, UserId};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use kernel::token::{AUDIENCE, Claims, ISSUER, PublicKey};
+use kernel::config::JwtConfig;
+use kernel::token::{Claims, PublicKey};
 use kernel::{Error, Result};
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -18,6 +20,9 @@ use crate::entities::{Hidden, signing_key};
 
 /// Signs with the newest key; knows the public half of all.
 pub(crate) struct Signer {
+    algorithm: Algorithm,
+    issuer: String,
+    audience: String,
     kid: String,
     key: EncodingKey,
     public: Vec<PublicKey>,
@@ -28,19 +33,39 @@ pub(crate) struct Signer {
 pub(crate) struct Holder {
     pub user_id: UserId,
     pub username: String,
+    /// Their session, or their API key.
     pub session_id: SessionId,
     pub permissions: Vec<String>,
+    pub authenticated_at: Option<DateTime<Utc>>,
+    /// Hash of the token against forged requests, if this one goes into a cookie.
+    pub csrf: Option<String>,
+    /// Requests a second, of an API key.
+    pub per_s: Option<u32>,
+    pub expires_at: DateTime<Utc>,
 }
 
 impl Signer {
     /// `rows` are the stored keys, the newest first.
-    pub(crate) fn new(rows: &[signing_key::Model], ttl: TimeDelta) -> Result<Self> {
+    pub(crate) fn new(
+        rows: &[signing_key::Model],
+        ttl: TimeDelta,
+        config: &JwtConfig,
+    ) -> Result<Self> {
         let keys = rows.iter().map(read_seed).collect::<Result<Vec<_>>>()?;
         let newest = keys.first().ok_or_else(|| Error::internal("there is no signing key"))?;
         let der = newest.to_pkcs8_der().map_err(|e| Error::internal(e.to_string()))?;
+        let (algorithm, key) = match config.shared_key() {
+            Some(shared) => {
+                (Algorithm::HS256, EncodingKey::from_secret(shared.expose().as_bytes()))
+            }
+            None => (Algorithm::EdDSA, EncodingKey::from_ed_der(der.as_bytes())),
+        };
         Ok(Signer {
+            algorithm,
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
             kid: kid(newest),
-            key: EncodingKey::from_ed_der(der.as_bytes()),
+            key,
             public: keys.iter().map(public_key).collect(),
             ttl,
         })
@@ -50,24 +75,36 @@ impl Signer {
         &self.public
     }
 
+    /// The key that signs.
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    pub(crate) fn ttl(&self) -> TimeDelta {
+        self.ttl
+    }
+
     /// Life of a token in seconds.
     pub(crate) fn ttl_s(&self) -> i64 {
         self.ttl.num_seconds()
     }
 
     pub(crate) fn sign(&self, holder: Holder, now: DateTime<Utc>) -> Result<String> {
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(self.kid.clone());
+        let mut header = Header::new(self.algorithm);
+        header.kid = (self.algorithm == Algorithm::EdDSA).then(|| self.kid.clone());
         let claims = Claims {
-            iss: ISSUER.into(),
-            aud: AUDIENCE.into(),
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
             sub: holder.user_id.uuid(),
             name: holder.username,
             sid: holder.session_id.uuid(),
             iat: now.timestamp(),
-            exp: (now + self.ttl).timestamp(),
+            exp: holder.expires_at.timestamp(),
             jti: Uuid::now_v7(),
             permissions: holder.permissions,
+            auth_time: holder.authenticated_at.map(|at| at.timestamp()),
+            csrf: holder.csrf,
+            per_s: holder.per_s,
         };
         jsonwebtoken::encode(&header, &claims, &self.key).map_err(Error::internal)
     }
@@ -135,10 +172,10 @@ mod tests {
 
     #[test]
     fn no_key_and_a_damaged_key_are_refused() {
-        assert!(Signer::new(&[], TimeDelta::seconds(1)).is_err());
+        assert!(Signer::new(&[], TimeDelta::seconds(1), &JwtConfig::default()).is_err());
         let mut row = new_key(Utc::now()).expect("random");
         assert!(!format!("{row:?}").contains(&row.seed.0));
         row.seed = Hidden("short".into());
-        assert!(Signer::new(&[row], TimeDelta::seconds(1)).is_err());
+        assert!(Signer::new(&[row], TimeDelta::seconds(1), &JwtConfig::default()).is_err());
     }
 }

@@ -7,19 +7,30 @@ use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
+use kernel::text::{Email, Name, Text};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::entities::session::EndReason;
-use crate::entities::{role, user, user_role};
+use crate::entities::user::Hold;
+use crate::entities::{Hidden, role, user, user_role};
 use crate::error::Error;
 use crate::routes::passwords::NewPassword;
-use crate::routes::users::{ListUsers, NewUser, RoleRef, User, UserPatch};
+use crate::routes::users::{ListUsers, NewUser, RoleRef, Status, User, UserPatch};
 use crate::service::Service;
 use crate::service::grants::may_grant;
-use crate::service::lookup::{check_administrator_remains, permissions_of, roles_of};
+use crate::service::lookup::{check_administrator_remains, grants_of, permissions_of, roles_of};
+use crate::service::password_rules::is_common;
 use crate::service::sessions::end_sessions;
+
+/// Somebody new.
+pub(super) struct Person {
+    pub username: Text<1, 64>,
+    pub name: Name,
+    pub email: Option<Email>,
+    pub role_ids: Vec<RoleId>,
+}
 
 /// Roles a user may have.
 const MAX_ROLES: usize = 100;
@@ -32,6 +43,10 @@ impl Service {
         }
         if let Some(is_active) = query.is_active {
             select = select.filter(user::Column::IsActive.eq(is_active));
+        }
+        if let Some(is_requested) = query.reset_requested {
+            let at = user::Column::ResetRequestedAt;
+            select = select.filter(if is_requested { at.is_not_null() } else { at.is_null() });
         }
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &user::Model| row.id.uuid();
@@ -53,13 +68,33 @@ impl Service {
     }
 
     pub(crate) async fn create_user(&self, ctx: &Ctx, new: NewUser) -> Result<Reply> {
-        check_password_is_not_username(&new.password, &new.username, "/password")?;
+        self.check_new_password(&new.password, &new.username, "/password")?;
         check_role_count(&new.role_ids)?;
         let turn = self.passwords.turn(ctx).await?;
         let password_hash = self.passwords.hash(turn, new.password.expose()).await?;
         // Without the idempotency key: its row would hold a plain hash of the body, and
         // so of the password. A repeat is refused as a user name that is taken.
         let mut tx = self.db.begin(ctx).await?;
+        let person = Person {
+            username: new.username,
+            name: new.name,
+            email: new.email,
+            role_ids: new.role_ids,
+        };
+        let user = self.insert_user(&mut tx, ctx, person, password_hash, None).await?;
+        tx.commit().await?;
+        Ok(Reply::created(&user, format!("/api/v1/auth/users/{}", user.id)))
+    }
+
+    /// Adds somebody, with their roles; who has a hold cannot sign in yet.
+    pub(super) async fn insert_user(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        new: Person,
+        password_hash: Hidden,
+        hold: Option<Hold>,
+    ) -> Result<User> {
         let username = String::from(new.username);
         let model = user::ActiveModel {
             id: Set(UserId::new()),
@@ -68,19 +103,22 @@ impl Service {
             name: Set(new.name.into()),
             email: Set(new.email.map(Into::into)),
             password_hash: Set(password_hash),
-            is_active: Set(true),
+            is_active: Set(hold.is_none()),
+            hold: Set(hold),
+            reset_requested_at: Set(None),
+            second_factor_at: Set(None),
             version: Set(1),
             created_at: Set(tx.now()),
             updated_at: Set(tx.now()),
         };
-        let user = model.insert(&*tx).await;
+        let user = model.insert(&**tx).await;
         let user = user.or_conflict(|| Error::UsernameTaken { username }.into())?;
-        self.replace_roles(&tx, ctx, user.id, &new.role_ids).await?;
-        let roles = roles_of(&*tx, vec![user.id]).await?.remove(&user.id);
+        self.replace_roles(tx, ctx, user.id, &new.role_ids).await?;
+        self.check_duties_of_user(tx, user.id).await?;
+        let roles = roles_of(&**tx, vec![user.id]).await?.remove(&user.id);
         let user = view(user, roles.unwrap_or_default());
         tx.audit_new("user", user.id.uuid(), &user)?;
-        tx.commit().await?;
-        Ok(Reply::created(&user, format!("/api/v1/auth/users/{}", user.id)))
+        Ok(user)
     }
 
     pub(crate) async fn update_user(
@@ -89,7 +127,7 @@ impl Service {
         id: UserId,
         patch: UserPatch,
     ) -> Result<Reply> {
-        let mut tx = self.db.begin_once(ctx).await?;
+        let tx = self.db.begin_once(ctx).await?;
         let before = load(&tx, ctx, id).await?;
         let mut model = before.clone().into_active_model();
         if let Some(name) = patch.name {
@@ -100,7 +138,52 @@ impl Service {
         }
         if let Some(is_active) = patch.is_active {
             model.is_active = Set(is_active);
+            model.hold = Set(None);
         }
+        self.change_user(tx, before, model).await
+    }
+
+    /// Keeps somebody out for a while: until they are unlocked.
+    pub(crate) async fn lock_user(&self, ctx: &Ctx, id: UserId) -> Result<Reply> {
+        self.set_standing(ctx, id, false, Some(Hold::Locked)).await
+    }
+
+    /// Lets somebody in again who was locked or disabled.
+    pub(crate) async fn enable_user(&self, ctx: &Ctx, id: UserId) -> Result<Reply> {
+        self.set_standing(ctx, id, true, None).await
+    }
+
+    /// Keeps somebody out for good.
+    pub(crate) async fn disable_user(&self, ctx: &Ctx, id: UserId) -> Result<Reply> {
+        self.set_standing(ctx, id, false, None).await
+    }
+
+    async fn set_standing(
+        &self,
+        ctx: &Ctx,
+        id: UserId,
+        is_active: bool,
+        hold: Option<Hold>,
+    ) -> Result<Reply> {
+        let tx = self.db.begin_once(ctx).await?;
+        let before = load(&tx, ctx, id).await?;
+        // Whoever was invited has no password: they become active by choosing one.
+        if before.hold == Some(Hold::Invited) && (is_active || hold.is_some()) {
+            return Err(Error::StillInvited.into());
+        }
+        let mut model = before.clone().into_active_model();
+        model.is_active = Set(is_active);
+        model.hold = Set(hold);
+        self.change_user(tx, before, model).await
+    }
+
+    async fn change_user(
+        &self,
+        mut tx: Tx,
+        before: user::Model,
+        mut model: user::ActiveModel,
+    ) -> Result<Reply> {
+        let id = before.id;
         model.version = Set(before.version + 1);
         model.updated_at = Set(tx.now());
         let after = model.update(&*tx).await?;
@@ -130,6 +213,7 @@ impl Service {
         let before = load(&tx, ctx, id).await?;
         let roles_before = roles_of(&*tx, vec![id]).await?.remove(&id).unwrap_or_default();
         self.replace_roles(&tx, ctx, id, &role_ids).await?;
+        self.check_duties_of_user(&tx, id).await?;
         check_administrator_remains(&tx).await?;
         let mut model = before.clone().into_active_model();
         model.version = Set(before.version + 1);
@@ -139,6 +223,32 @@ impl Service {
         let after = view(after, roles);
         tx.audit("user", id.uuid(), Some(&view(before, roles_before)), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
+    }
+
+    /// Refuses a password that is easily guessed.
+    pub(super) fn check_new_password(
+        &self,
+        password: &NewPassword,
+        username: &str,
+        pointer: &'static str,
+    ) -> Result<()> {
+        let min = self.config.password_min_chars;
+        if password.expose().chars().count() < min {
+            return Err(Error::PasswordTooShort { pointer, min }.into());
+        }
+        if name_key(password.expose()) == name_key(username) {
+            return Err(Error::PasswordIsUsername { pointer }.into());
+        }
+        if is_common(password.expose()) {
+            return Err(Error::CommonPassword { pointer }.into());
+        }
+        Ok(())
+    }
+
+    /// Refuses a caller who, by what they are about to do, could become somebody who may more
+    /// than they: by a link to a new password, say.
+    pub(super) async fn check_may_act_for(&self, tx: &Tx, ctx: &Ctx, id: UserId) -> Result<()> {
+        check_may_grant(ctx, grants_of(&**tx, id, true).await?)
     }
 
     /// Gives the user exactly these roles. The caller must hold all that is added.
@@ -170,7 +280,7 @@ impl Service {
 }
 
 /// The user to be changed, if the caller means this version of it.
-async fn load(tx: &Tx, ctx: &Ctx, id: UserId) -> Result<user::Model> {
+pub(super) async fn load(tx: &Tx, ctx: &Ctx, id: UserId) -> Result<user::Model> {
     let found = tx.lock::<user::Entity>(id).await?;
     let user = found.ok_or_else(|| kernel::Error::not_found("user", id))?;
     ctx.check_version(user.version)?;
@@ -196,21 +306,10 @@ pub(super) fn check_may_grant(ctx: &Ctx, grants: impl IntoIterator<Item = String
     }
 }
 
-fn check_role_count(role_ids: &[RoleId]) -> Result<()> {
+pub(super) fn check_role_count(role_ids: &[RoleId]) -> Result<()> {
     if role_ids.len() > MAX_ROLES {
         let error = Error::TooMany { code: "too_many_roles", pointer: "/role_ids", max: MAX_ROLES };
         return Err(error.into());
-    }
-    Ok(())
-}
-
-pub(super) fn check_password_is_not_username(
-    password: &NewPassword,
-    username: &str,
-    pointer: &'static str,
-) -> Result<()> {
-    if name_key(password.expose()) == name_key(username) {
-        return Err(Error::PasswordIsUsername { pointer }.into());
     }
     Ok(())
 }
@@ -223,14 +322,26 @@ pub(super) fn name_key(name: &str) -> String {
 /// The user as the API shows it: without the hash.
 pub(super) fn view(model: user::Model, roles: Vec<RoleRef>) -> User {
     User {
+        status: status(&model),
         id: model.id,
         username: model.username,
         name: model.name,
         email: model.email,
         is_active: model.is_active,
+        second_factor_at: model.second_factor_at,
+        reset_requested_at: model.reset_requested_at,
         roles,
         version: model.version,
         created_at: model.created_at,
         updated_at: model.updated_at,
+    }
+}
+
+pub(super) fn status(user: &user::Model) -> Status {
+    match (user.is_active, user.hold) {
+        (true, _) => Status::Active,
+        (false, Some(Hold::Invited)) => Status::Invited,
+        (false, Some(Hold::Locked)) => Status::Locked,
+        (false, None) => Status::Disabled,
     }
 }

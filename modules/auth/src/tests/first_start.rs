@@ -2,7 +2,6 @@
 
 use kernel::Ctx;
 use kernel::config::Secret;
-use kernel::text::Text;
 
 use super::{PASSWORD, config, deps, fixture, lines, new_dir};
 use crate::service::first_start;
@@ -29,7 +28,15 @@ async fn a_generated_password_signs_in_and_a_later_start_changes_nothing() {
     let users = lines(second.module.db.read(), "SELECT username AS line FROM users").await;
     assert_eq!(users, ["admin"]);
     let roles = lines(second.module.db.read(), "SELECT name AS line FROM roles ORDER BY 1").await;
-    let expected = ["accountant", "administrator", "auditor", "purchasing", "sales", "warehouse"];
+    let expected = [
+        "accountant",
+        "administrator",
+        "auditor",
+        "integration",
+        "purchasing",
+        "sales",
+        "warehouse",
+    ];
     assert_eq!(roles, expected);
     std::fs::remove_dir_all(dir).expect("removed");
 }
@@ -40,9 +47,7 @@ async fn a_start_that_finds_another_one_done_does_nothing() {
     let passwords = Passwords::new(8, 1).expect("valid");
     let again = first_start::prepare(&fixture.service.db, &config(), &[], &passwords).await;
     assert!(again.expect("nothing to do").is_none());
-    let name = Text::parse("ADMIN").expect("a name");
-    let ctx = Ctx::system("test");
-    fixture.service.sign_in(&ctx, &name, &Secret::new(PASSWORD)).await.expect("signed in");
+    fixture.sign_in("ADMIN", PASSWORD).await.expect("signed in");
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ async fn the_database_refuses_what_must_not_be() {
     check("UPDATE roles SET version = 0", "CHECK").await;
     check("UPDATE roles SET name_key = 'same'", "UNIQUE").await;
     check(
-        "INSERT INTO users SELECT randomblob(16), 'Admin', username_key, 'A', NULL, password_hash, \
+        "INSERT INTO users (id, username, username_key, name, email, password_hash, is_active, \
+         version, created_at, updated_at) SELECT randomblob(16), 'Admin', username_key, 'A', NULL, password_hash, \
          is_active, 1, created_at, updated_at FROM users",
         "UNIQUE",
     )
@@ -51,6 +52,30 @@ async fn the_database_refuses_what_must_not_be() {
     check("UPDATE refresh_tokens SET reissues = 4 WHERE rotated_at IS NOT NULL", "CHECK").await;
     check("UPDATE refresh_tokens SET reissues = 1 WHERE rotated_at IS NULL", "CHECK").await;
     check("DELETE FROM sessions", "FOREIGN KEY").await;
+    check("UPDATE users SET hold = 'bored'", "CHECK").await;
+    let totp = "INSERT INTO totp_secrets SELECT id, 'c2VjcmV0', NULL, 5, created_at FROM users";
+    let code = "INSERT INTO recovery_codes SELECT 'x', id, created_at, created_at FROM users";
+    let link = "INSERT INTO links SELECT 'x', id, created_at, created_at, created_at FROM users";
+    let key = "INSERT INTO api_keys SELECT id, id, 'k', '[]', 5, created_at, created_at, NULL, 1, \
+               created_at, created_at FROM users";
+    let tx = fixture.tx().await;
+    for sql in [totp, code, link, key] {
+        execute(&*tx, sql, vec![]).await.expect(sql);
+    }
+    tx.commit().await.expect("committed");
+    check("UPDATE totp_secrets SET last_step = 5", "the code has been used").await;
+    check("UPDATE totp_secrets SET last_step = 4", "the code has been used").await;
+    allows(&fixture, "UPDATE totp_secrets SET last_step = 6").await;
+    check("UPDATE recovery_codes SET used_at = NULL", "the code has been used").await;
+    check("UPDATE links SET used_at = NULL", "the link has been used").await;
+    check("UPDATE api_keys SET revoked_at = NULL", "has been revoked").await;
+    check("DELETE FROM api_keys", "API keys are never deleted").await;
+    check(
+        "INSERT INTO api_key_secrets SELECT 'x', randomblob(16), 'erp_', created_at, created_at \
+           FROM users",
+        "FOREIGN KEY",
+    )
+    .await;
     allows(&fixture, "UPDATE refresh_tokens SET rotated_at = created_at WHERE rotated_at IS NULL")
         .await;
     let end = "UPDATE sessions SET ended_at = created_at, end_reason = 'signed_out'";
@@ -94,4 +119,6 @@ async fn each_law_counts_what_breaks_it() {
     )
     .await;
     check("A-7", &["DELETE FROM user_roles"]).await;
+    check("A-8", &["UPDATE users SET second_factor_at = created_at WHERE username = 'ada'"]).await;
+    check("A-9", &["UPDATE users SET hold = 'invited' WHERE username = 'ada'"]).await;
 }

@@ -6,26 +6,27 @@ mod sequences;
 mod sessions;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use chrono::TimeDelta;
 use contracts::ids::{RoleId, UserId};
 use kernel::Ctx;
-use kernel::config::{CompanyConfig, DataConfig, Secret, Synchronous};
+use kernel::config::{CompanyConfig, DataConfig, JwtConfig, Secret, Synchronous};
 use kernel::db::{Db, Tx, evaluate, query_all};
 use kernel::module::ModuleDeps;
 use kernel::money::{Currency, Rounding};
 use kernel::text::Text;
 use kernel::token::Permissions;
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult};
 use uuid::Uuid;
 
-use crate::entities::{role, user};
+use crate::entities::{role, signing_key, user};
 use crate::routes::passwords::NewPassword;
 use crate::routes::tokens::TokenSet;
 use crate::routes::users::NewUser;
 use crate::service::passwords::Passwords;
-use crate::service::signing::{Signer, new_key};
+use crate::service::sessions::Credentials;
+use crate::service::signing::Signer;
 use crate::service::{Attempts, Service, first_start as start, laws as law_list};
 use crate::{Config, Deps, MIGRATIONS, NAME};
 
@@ -68,6 +69,7 @@ async fn deps(dir: &std::path::Path) -> Deps {
         },
         permissions: KNOWN.map(str::to_owned).into(),
         revocations: Default::default(),
+        jwt: JwtConfig::default(),
         redis: None,
     }
 }
@@ -80,6 +82,11 @@ fn config() -> Config {
         refresh_token_ttl_s: 3600,
         argon2_memory_kib: 8,
         argon2_iterations: 1,
+        password_min_chars: 8,
+        invitation_ttl_s: 3600,
+        reset_link_ttl_s: 3600,
+        signing_key_days: 90,
+        segregation: Vec::new(),
     }
 }
 
@@ -90,28 +97,35 @@ async fn fixture() -> Fixture {
     let db = Db::open(NAME, MIGRATIONS, &deps.module).await.expect("opens");
     let passwords = Passwords::new(8, 1).expect("valid");
     start::prepare(&db, &config, &deps.permissions, &passwords).await.expect("prepared");
-    let keys = [new_key(chrono::Utc::now()).expect("random")];
-    let signer = Signer::new(&keys, TimeDelta::seconds(900)).expect("a key");
+    let keys = signing_key::Entity::find().all(db.read()).await.expect("readable");
+    let signer = Signer::new(&keys, TimeDelta::seconds(900), &deps.jwt).expect("a key");
     let service = Service {
         db,
         config,
         permissions: deps.permissions,
+        jwt: deps.jwt,
         passwords,
         attempts: Attempts::default(),
         revocations: Default::default(),
-        signer,
+        signer: RwLock::new(Arc::new(signer)),
     };
     Fixture { service: Arc::new(service), dir }
 }
 
 impl Fixture {
     async fn sign_in(&self, name: &str, password: &str) -> kernel::Result<TokenSet> {
-        let name = Text::parse(name).expect("a name");
-        self.service.sign_in(&Ctx::system("test"), &name, &Secret::new(password)).await
+        let name: Text<1, 64> = Text::parse(name).expect("a name");
+        let credentials = Credentials {
+            username: &name,
+            password: &Secret::new(password),
+            code: None,
+            in_cookies: false,
+        };
+        self.service.sign_in(&Ctx::system("test"), credentials).await
     }
 
     async fn refresh(&self, token: &str) -> kernel::Result<TokenSet> {
-        self.service.refresh(&Ctx::system("test"), &Secret::new(token)).await
+        self.service.refresh(&Ctx::system("test"), &Secret::new(token), false).await
     }
 
     async fn create_user(&self, name: &str, roles: Vec<RoleId>) -> kernel::Result<UserId> {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{TimeDelta, Utc};
+use contracts::auth::Auth;
 use contracts::ids::SessionId;
 use kernel::Ctx;
+use kernel::config::JwtConfig;
 use kernel::db::execute;
 use kernel::token::{KeySource, PublicKey, TokenVerifier};
 use uuid::Uuid;
@@ -19,17 +21,21 @@ struct Keys(Arc<Service>);
 #[async_trait]
 impl KeySource for Keys {
     async fn verification_keys(&self) -> kernel::Result<Vec<PublicKey>> {
-        Ok(self.0.signer.public_keys().to_vec())
+        self.0.public_keys().await
     }
 
     async fn ended_sessions(&self) -> kernel::Result<Vec<Uuid>> {
         Ok(self.0.ended_lately().await?.into_iter().map(SessionId::uuid).collect())
     }
+
+    async fn key_token(&self, key_hash: &str) -> kernel::Result<String> {
+        self.0.key_token(&Ctx::system("test"), key_hash).await
+    }
 }
 
 fn verifier(fixture: &Fixture) -> TokenVerifier {
     let source = Arc::new(Keys(fixture.service.clone()));
-    TokenVerifier::new(source, fixture.service.revocations.clone())
+    TokenVerifier::new(source, fixture.service.revocations.clone(), &JwtConfig::default())
 }
 
 async fn error_code(fixture: &Fixture, token: &str) -> String {
@@ -50,7 +56,7 @@ async fn an_access_token_says_who_it_is_and_what_they_may() {
     assert!(!claims.permissions.contains(&"*".to_owned()));
     let other = super::fixture().await;
     let source = Arc::new(Keys(other.service.clone()));
-    let foreign = TokenVerifier::new(source, Arc::default());
+    let foreign = TokenVerifier::new(source, Arc::default(), &JwtConfig::default());
     assert!(foreign.verify(&tokens.access_token).await.is_err());
 }
 

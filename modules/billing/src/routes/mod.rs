@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod ageing;
+mod audit;
 pub(crate) mod bills;
 pub(crate) mod credit_notes;
 pub(crate) mod documents;
@@ -27,5 +28,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     ageing::configure(routes);
     journal_entries::configure(routes);
     parked_events::configure(routes);
+    audit::configure(routes);
     invariants::configure(routes);
 }

@@ -1,11 +1,13 @@
 //! Every event there is, and who hears it.
 
+mod auth;
 mod billing;
 mod inventory;
 mod orders;
 mod purchasing;
 mod sales;
 
+pub use auth::*;
 pub use billing::*;
 pub use inventory::*;
 pub use orders::*;

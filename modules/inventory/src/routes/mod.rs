@@ -1,6 +1,7 @@
 //! The module's endpoints, relative to `/api/v1/inventory`.
 
 pub(crate) mod adjustments;
+mod audit;
 pub(crate) mod invariants;
 pub(crate) mod moves;
 pub(crate) mod parked_events;
@@ -21,5 +22,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     adjustments::configure(routes);
     reservations::configure(routes);
     parked_events::configure(routes);
+    audit::configure(routes);
     invariants::configure(routes);
 }

@@ -52,6 +52,11 @@ const COMMON: Migrations = &[
         name: "events_trace",
         sql: include_str!("../../../../migrations/common/0006_events_trace.sql"),
     },
+    Script {
+        number: 7,
+        name: "audit_indexes",
+        sql: include_str!("../../../../migrations/common/0007_audit_indexes.sql"),
+    },
 ];
 
 /// And these where it is in PostgreSQL, in whose own words they are.

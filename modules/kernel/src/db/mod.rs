@@ -2,6 +2,7 @@
 //! change goes through.
 
 mod address;
+pub mod audit;
 mod conn;
 mod dialect;
 mod insert;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::ctx::Ctx;
+use crate::ctx::{Actor, Ctx};
 use crate::db::writer::Turn;
 use crate::db::{Db, Txn, execute, query_one};
 use crate::error::{Error, Result};
@@ -241,18 +241,14 @@ impl Tx {
         Ok(head)
     }
 
-    /// Everything the row says, as JSON without the bracket that opens it: the hash before
-    /// comes first.
     fn said(&self, change: &Change) -> Result<String> {
-        let said = serde_json::to_string(&(
+        said(
             self.now,
             &self.ctx.actor,
-            &*self.ctx.request_id,
-            &*self.ctx.operation,
+            (&self.ctx.request_id, &self.ctx.operation),
             (change.resource_type, change.resource_id, self.ctx.reason.as_deref()),
-            (&change.before, &change.after),
-        ))?;
-        Ok(said.replacen('[', "", 1))
+            (change.before.as_deref(), change.after.as_deref()),
+        )
     }
 
     /// Adds the events and returns who listens to them.
@@ -447,8 +443,22 @@ impl AuditHead {
     }
 }
 
+/// Everything an audit row says, as JSON without the bracket that opens it: the hash before
+/// comes first.
+pub(super) fn said(
+    occurred_at: DateTime<Utc>,
+    actor: &Actor,
+    (request_id, operation): (&str, &str),
+    (resource_type, resource_id, reason): (&str, Uuid, Option<&str>),
+    (before, after): (Option<&str>, Option<&str>),
+) -> Result<String> {
+    let resource = (resource_type, resource_id, reason);
+    let said = (occurred_at, actor, request_id, operation, resource, (before, after));
+    Ok(serde_json::to_string(&said)?.replacen('[', "", 1))
+}
+
 /// SHA-256 over the previous hash and everything a row says.
-fn link(prev_hash: &str, said: &str) -> String {
+pub(super) fn link(prev_hash: &str, said: &str) -> String {
     let whole = Sha256::new().chain_update("[\"").chain_update(prev_hash);
     crate::http::hex(&whole.chain_update("\",").chain_update(said).finalize())
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
-use uuid::Uuid;
-
 use crate::error::{Error, Result};
 use crate::http::guard::{Caller, signed_in};
 use crate::http::operations::{Access, Operations};
 use crate::rate::{self, RateLimits, Verdict};
 use crate::token::TokenVerifier;
+use actix_web::HttpRequest;
 
 /// What is known here of a module elsewhere. The module checks everything again: what is not
 /// certain here is left to it.
@@ -25,16 +23,16 @@ pub struct Gate {
 }
 
 /// The user who asks, if one does, and whether they may.
-type Asked = (Option<Uuid>, Result<()>);
+type Asked = (Option<rate::Caller>, Result<()>);
 
 impl Gate {
     /// Whether to let the request through: 401, 403 or 429 if not, and how the caller stands.
-    pub async fn check(&self, request: &HttpRequest) -> (Option<Verdict<'_>>, Result<()>) {
-        let (user, allowed) = self.identify(request).await;
+    pub async fn check(&self, request: &HttpRequest) -> (Option<Verdict>, Result<()>) {
+        let (known, allowed) = self.identify(request).await;
         if !self.counts || self.limits.is_counted(request) {
             return (None, allowed);
         }
-        let caller = user.map_or_else(|| self.limits.address(request), rate::Caller::User);
+        let caller = known.unwrap_or_else(|| self.limits.address(request));
         let verdict = self.limits.count(caller).await;
         let admitted = verdict.as_ref().map_or(Ok(()), Verdict::check).and(allowed);
         (verdict, admitted)
@@ -51,8 +49,8 @@ impl Gate {
         if access == Some(&Access::Public) {
             return (None, Ok(()));
         }
-        match (signed_in(request.headers(), &self.verifier).await, access) {
-            (Ok(caller), access) => (caller.actor.id, may(&caller, access)),
+        match (signed_in(request.method(), request.headers(), &self.verifier).await, access) {
+            (Ok(caller), access) => (caller.counted, may(&caller, access)),
             (Err(error), Some(_)) if error.status() < 500 => (None, Err(error)),
             // Nobody here can tell; the module may have the key.
             (Err(_), _) => (None, Ok(())),

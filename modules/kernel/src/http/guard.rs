@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, Url};
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, USER_AGENT};
 use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage, ResponseError, web};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx, IdempotencyKey, IfMatch, REQUEST, REQUEST_DEADLINE};
 use crate::db::Db;
 use crate::error::{Error, Result, TRANSACTION_ABORTED};
+use crate::http::cookies::{self, ACCESS_COOKIE};
 use crate::http::extract::{ReadBody, discard_body};
 use crate::http::operations::{Access, Operation, Operations};
 use crate::metrics::Counter;
@@ -24,6 +27,9 @@ use crate::trace::Trace;
 const ATTEMPTS: u32 = 4;
 /// Longest wait before the second try; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
+
+/// How long the proof of who somebody is counts for what is dangerous.
+pub(crate) const STEP_UP_S: i64 = 300;
 
 /// What the guard of a module checks against.
 pub struct Guard {
@@ -51,7 +57,7 @@ pub async fn guard<B: MessageBody>(
     };
     let limit = verdict.as_ref().map_or(Ok(()), Verdict::check);
     let admitted =
-        limit.and(found).and_then(|(operation, caller)| admit(&request, operation, caller));
+        limit.and(found).and_then(|(operation, caller)| admit(&guard, &request, operation, caller));
     let mut response = match admitted {
         Ok(ctx) => answer(&guard, request, ctx, &next).await?,
         Err(error) => {
@@ -75,7 +81,7 @@ async fn identify<'a>(
     let caller = match &operation.access {
         Access::Public => Caller::anonymous(),
         Access::SignedIn | Access::Permission(_) => {
-            signed_in(request.headers(), &guard.verifier).await?
+            signed_in(request.method(), request.headers(), &guard.verifier).await?
         }
     };
     Ok((operation, caller))
@@ -87,10 +93,8 @@ fn counted_as(
     request: &ServiceRequest,
     found: &Result<(&Operation, Caller)>,
 ) -> rate::Caller {
-    match found {
-        Ok((_, Caller { actor: Actor { id: Some(id), .. }, .. })) => rate::Caller::User(*id),
-        _ => guard.limits.address(request.request()),
-    }
+    let known = found.as_ref().ok().and_then(|(_, caller)| caller.counted);
+    known.unwrap_or_else(|| guard.limits.address(request.request()))
 }
 
 /// Lets the handler answer. This is the one place where a request is done anew whose
@@ -144,11 +148,19 @@ fn anew<B>(response: ServiceResponse<B>, matched: &actix_web::dev::Path<Url>) ->
     request
 }
 
-fn admit(request: &ServiceRequest, operation: &Operation, caller: Caller) -> Result<Ctx> {
+fn admit(
+    guard: &Guard,
+    request: &ServiceRequest,
+    operation: &Operation,
+    caller: Caller,
+) -> Result<Ctx> {
     if let Access::Permission(permission) = &operation.access
         && !caller.permissions.allow(permission)
     {
         return Err(Error::forbidden(permission));
+    }
+    if operation.needs_step_up {
+        check_step_up(caller.authenticated_at)?;
     }
     let headers = request.headers();
     check_query(request, operation)?;
@@ -162,6 +174,9 @@ fn admit(request: &ServiceRequest, operation: &Operation, caller: Caller) -> Res
         actor: caller.actor,
         permissions: Arc::new(caller.permissions),
         session_id: caller.session_id,
+        authenticated_at: caller.authenticated_at,
+        address: Some(guard.limits.client_address(request.request())),
+        device: device(headers),
         request_id,
         trace,
         operation: operation.id.clone(),
@@ -192,35 +207,80 @@ pub(super) struct Caller {
     pub(super) actor: Actor,
     pub(super) permissions: Permissions,
     session_id: Option<Uuid>,
+    authenticated_at: Option<DateTime<Utc>>,
+    /// Against whose limit their requests count; that of their address if nobody's.
+    pub(super) counted: Option<rate::Caller>,
 }
 
 impl Caller {
     pub(super) fn anonymous() -> Self {
-        Caller { actor: Actor::anonymous(), permissions: Permissions::none(), session_id: None }
+        Caller {
+            actor: Actor::anonymous(),
+            permissions: Permissions::none(),
+            session_id: None,
+            authenticated_at: None,
+            counted: None,
+        }
     }
 }
 
-pub(super) async fn signed_in(headers: &HeaderMap, verifier: &TokenVerifier) -> Result<Caller> {
-    let header = headers
-        .get(AUTHORIZATION)
-        .ok_or_else(|| Error::unauthenticated("token_required", "this needs an access token"))?
-        .to_str()
-        .unwrap_or_default();
-    let token = match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => {
-            return Err(Error::unauthenticated(
-                "invalid_token",
-                "the Authorization header must be: Bearer <access token>",
-            ));
+/// Who the token of the header or, where there is none, of the cookie names.
+pub(super) async fn signed_in(
+    method: &Method,
+    headers: &HeaderMap,
+    verifier: &TokenVerifier,
+) -> Result<Caller> {
+    let claims = match (headers.get(AUTHORIZATION), cookies::read(headers, ACCESS_COOKIE)) {
+        (Some(header), _) => {
+            let token = match header.to_str().unwrap_or_default().split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+                _ => {
+                    return Err(Error::unauthenticated(
+                        "invalid_token",
+                        "the Authorization header must be: Bearer <access token>",
+                    ));
+                }
+            };
+            verifier.verify(token).await?
+        }
+        (None, Some(token)) => {
+            let claims = verifier.verify(token).await?;
+            cookies::check_csrf(method, headers, &claims)?;
+            claims
+        }
+        (None, None) => {
+            return Err(Error::unauthenticated("token_required", "this needs an access token"));
         }
     };
-    let claims = verifier.verify(token).await?;
     Ok(Caller {
         actor: Actor { kind: "user".into(), id: Some(claims.sub), name: claims.name.clone() },
         permissions: Permissions::new(claims.permissions.clone()),
         session_id: Some(claims.sid),
+        authenticated_at: claims.authenticated_at(),
+        counted: Some(match claims.per_s {
+            // Each key has a limit of its own.
+            Some(per_s) => rate::Caller::Key(claims.sid, per_s),
+            None => rate::Caller::User(claims.sub),
+        }),
     })
+}
+
+/// RFC 9470: what is dangerous is for whoever proved a moment ago who they are, not for
+/// whoever finds an open session.
+fn check_step_up(authenticated_at: Option<DateTime<Utc>>) -> Result<()> {
+    let limit = TimeDelta::seconds(STEP_UP_S);
+    if authenticated_at.is_some_and(|at| Utc::now() - at <= limit) {
+        return Ok(());
+    }
+    let detail = format!("this needs somebody who proved in the last {STEP_UP_S} s who they are");
+    Err(Error::unauthenticated("step_up_required", detail))
+}
+
+/// Nothing that is not printable, and no more than a line.
+fn device(headers: &HeaderMap) -> Option<Arc<str>> {
+    let text = headers.get(USER_AGENT)?.to_str().ok()?.trim();
+    let text = text.get(..text.len().min(200))?;
+    (!text.is_empty()).then(|| text.into())
 }
 
 fn idempotency_key(

@@ -115,6 +115,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         .unwrap_or_default();
     let needs_if_match = needs.iter().any(|n| n == "if-match");
     let needs_key = needs.iter().any(|n| n == "idempotency-key");
+    let needs_step_up = needs.iter().any(|n| n == "step-up");
     // Where the answer or the body is a secret, nothing of it is stored.
     let takes_key = method == "post" && !needs.iter().any(|n| n == "no-idempotency-key");
 
@@ -157,7 +158,12 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
             "token_expired",
             "session_ended",
             "permission_denied",
+            "csrf_token_required",
         ]);
+    }
+    if needs_step_up {
+        codes.push("step_up_required");
+        operation["x-step-up"] = json!(true);
     }
     if path.contains('{') {
         statuses.push("404");

@@ -16,6 +16,8 @@ pub struct Operation {
     pub access: Access,
     pub needs_idempotency_key: bool,
     pub needs_if_match: bool,
+    /// Whether the caller must have proved a moment ago who they are.
+    pub needs_step_up: bool,
     /// The query parameters it knows.
     pub query: Arc<[String]>,
 }
@@ -84,6 +86,7 @@ fn read(operation: &Value) -> Result<Operation, String> {
         access,
         needs_idempotency_key: needs_header("Idempotency-Key"),
         needs_if_match: needs_header("If-Match"),
+        needs_step_up: operation["x-step-up"] == true,
         query: query.collect(),
     })
 }

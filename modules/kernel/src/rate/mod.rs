@@ -7,8 +7,9 @@
 mod address;
 mod local;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -44,8 +45,11 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| {
 
 /// The limits of a process.
 pub struct RateLimits {
-    anonymous: Option<Policy>,
-    user: Option<Policy>,
+    anonymous: Option<Arc<Policy>>,
+    user: Option<Arc<Policy>>,
+    /// Of API keys, by their rate: there are a few.
+    keys: Mutex<HashMap<u32, Arc<Policy>>>,
+    metrics: Metrics,
     trusted_proxies: Vec<Network>,
     gateways: Vec<Network>,
     redis: Option<Redis>,
@@ -58,6 +62,8 @@ pub enum Caller {
     /// Somebody at this address (of a network, for IPv6) who has not said who they are.
     Address(IpAddr),
     User(Uuid),
+    /// An API key, and the requests a second it may make.
+    Key(Uuid, u32),
 }
 
 struct Policy {
@@ -72,8 +78,8 @@ struct Policy {
 
 /// What became of one request.
 #[derive(Debug)]
-pub struct Verdict<'a> {
-    policy: &'a Policy,
+pub struct Verdict {
+    policy: Arc<Policy>,
     debt_us: u64,
 }
 
@@ -94,6 +100,8 @@ impl RateLimits {
         Ok(RateLimits {
             anonymous: policy("anonymous", config.anonymous_per_s, config.anonymous_burst),
             user: policy("user", config.user_per_s, config.user_burst),
+            keys: Mutex::default(),
+            metrics: metrics.clone(),
             trusted_proxies,
             gateways,
             redis,
@@ -112,29 +120,47 @@ impl RateLimits {
     }
 
     /// Counts one request; nothing where its caller has no limit.
-    pub(crate) async fn count(&self, caller: Caller) -> Option<Verdict<'_>> {
+    pub(crate) async fn count(&self, caller: Caller) -> Option<Verdict> {
         let policy = match caller {
-            Caller::Address(_) => self.anonymous.as_ref()?,
-            Caller::User(_) => self.user.as_ref()?,
+            Caller::Address(_) => self.anonymous.clone()?,
+            Caller::User(_) => self.user.clone()?,
+            Caller::Key(_, per_s) => self.of_key(per_s)?,
         };
-        let debt_us = match self.count_shared(policy, caller).await {
+        let debt_us = match self.count_shared(&policy, caller).await {
             Some(debt_us) => debt_us,
             None => self.local.count(caller, policy.interval_us, policy.longest_debt_us()),
         };
         let verdict = Verdict { policy, debt_us };
         if !verdict.is_admitted() {
-            policy.refused.add(1);
+            verdict.policy.refused.add(1);
         }
         Some(verdict)
     }
 
     /// The address a request came from, as far as it can be believed.
     pub(crate) fn address(&self, request: &HttpRequest) -> Caller {
+        Caller::Address(self.client_address(request))
+    }
+
+    /// The same by itself; of an IPv6 address its network.
+    pub fn client_address(&self, request: &HttpRequest) -> IpAddr {
         let forwarded = request.headers().get_all("x-forwarded-for");
         let forwarded = forwarded.filter_map(|value| value.to_str().ok());
         // A connection has a peer; a request of a test may have none.
         let peer = peer(request).unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        Caller::Address(address::client(peer, forwarded, &self.trusted_proxies))
+        address::client(peer, forwarded, &self.trusted_proxies)
+    }
+
+    /// A key may make two seconds' worth of requests at once.
+    fn of_key(&self, per_s: u32) -> Option<Arc<Policy>> {
+        // Whoever panicked holding it left a whole map behind.
+        let mut keys = self.keys.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(policy) = keys.get(&per_s) {
+            return Some(policy.clone());
+        }
+        let policy = Policy::new("key", per_s, per_s.saturating_mul(2), &self.metrics)?;
+        keys.insert(per_s, policy.clone());
+        Some(policy)
     }
 
     async fn count_shared(&self, policy: &Policy, caller: Caller) -> Option<u64> {
@@ -142,6 +168,7 @@ impl RateLimits {
         let key = match caller {
             Caller::Address(address) => redis.key(&format!("rate:address:{address}")),
             Caller::User(id) => redis.key(&format!("rate:user:{id}")),
+            Caller::Key(id, _) => redis.key(&format!("rate:key:{id}")),
         };
         let mut script = COUNT.prepare_invoke();
         script.key(key).arg(policy.interval_us).arg(policy.longest_debt_us());
@@ -159,7 +186,7 @@ pub fn check_proxy(text: &str) -> Result<(), String> {
 }
 
 impl Policy {
-    fn new(name: &'static str, per_s: u32, burst: u32, metrics: &Metrics) -> Option<Self> {
+    fn new(name: &'static str, per_s: u32, burst: u32, metrics: &Metrics) -> Option<Arc<Self>> {
         if per_s == 0 {
             return None;
         }
@@ -173,13 +200,9 @@ impl Policy {
             &[("policy", name)],
         );
         // A name of ours and two numbers are always a header.
-        HeaderValue::from_str(&header).ok().map(|header| Policy {
-            name,
-            interval_us,
-            burst,
-            header,
-            refused,
-        })
+        HeaderValue::from_str(&header)
+            .ok()
+            .map(|header| Arc::new(Policy { name, interval_us, burst, header, refused }))
     }
 
     fn longest_debt_us(&self) -> u64 {
@@ -193,7 +216,7 @@ impl std::fmt::Debug for Policy {
     }
 }
 
-impl Verdict<'_> {
+impl Verdict {
     fn is_admitted(&self) -> bool {
         self.debt_us <= self.policy.longest_debt_us()
     }

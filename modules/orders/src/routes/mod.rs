@@ -1,5 +1,6 @@
 //! The module's endpoints, relative to `/api/v1/orders`.
 
+mod audit;
 pub(crate) mod invariants;
 pub(crate) mod orders;
 pub(crate) mod parked_events;
@@ -17,5 +18,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     timeline::configure(routes);
     state_machines::configure(routes);
     parked_events::configure(routes);
+    audit::configure(routes);
     invariants::configure(routes);
 }

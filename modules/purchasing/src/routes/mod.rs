@@ -1,5 +1,6 @@
 //! The module's endpoints, relative to `/api/v1/purchasing`.
 
+mod audit;
 pub(crate) mod invariants;
 pub(crate) mod parked_events;
 pub(crate) mod purchase_orders;
@@ -13,5 +14,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     purchase_orders::configure(routes);
     receipts::configure(routes);
     parked_events::configure(routes);
+    audit::configure(routes);
     invariants::configure(routes);
 }

@@ -1,5 +1,6 @@
 //! The module's endpoints, relative to `/api/v1/sales`.
 
+mod audit;
 pub(crate) mod customers;
 pub(crate) mod facts;
 pub(crate) mod invariants;
@@ -19,5 +20,6 @@ pub(crate) fn configure(routes: &mut Routes) {
     quotation_actions::configure(routes);
     facts::configure(routes);
     parked_events::configure(routes);
+    audit::configure(routes);
     invariants::configure(routes);
 }

@@ -1,0 +1,376 @@
+//! Keys of machines: what they open, and for how long.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{PASSWORD, assert_laws, caller, role, sign_in, user};
+use crate::harness::{Answer, Api, Server, text, with};
+use crate::topology::Topology;
+
+fn tomorrow() -> Value {
+    json!(chrono::Utc::now() + chrono::TimeDelta::days(1))
+}
+
+async fn key(api: &Api, scopes: Value) -> Value {
+    let body = json!({ "name": "web shop", "scopes": scopes, "expires_at": tomorrow() });
+    api.post("/api/v1/auth/api-keys", body).await.ok()
+}
+
+fn with_key(api: &Api, key: &Value) -> Api {
+    api.with_token(Some(&text(&key["key"])))
+}
+
+fn path(key: &Value) -> String {
+    format!("/api/v1/auth/api-keys/{}", text(&key["api_key"]["id"]))
+}
+
+async fn form(api: &Api, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let form = fields.iter().map(|(name, value)| format!("{name}={value}"));
+    let form = form.collect::<Vec<_>>().join("&");
+    let request = api.request(Method::POST, path);
+    api.send(request.header("Content-Type", "application/x-www-form-urlencoded").body(form)).await
+}
+
+async fn client_token(api: &Api, fields: &[(&str, &str)]) -> Answer {
+    form(&api.with_token(None), "/api/v1/auth/oauth/token", fields).await
+}
+
+#[track_caller]
+fn refused(answer: Answer, status: u16, error: &str) {
+    assert_eq!(
+        (answer.status, &answer.body["error"]),
+        (status, &json!(error)),
+        "{:#}",
+        answer.body
+    );
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+}
+
+/// Until every process has heard of it.
+async fn until_refused(api: &Api, path: &str) {
+    let begun = std::time::Instant::now();
+    while api.get(path).await.status != 401 {
+        assert!(begun.elapsed().as_secs() < 5, "{path} still lets them in");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_key_opens_what_its_scopes_say_in_every_module() {
+    for topology in [Topology::OneProcess, Topology::Separate] {
+        let server = Server::start_as(topology, &[]).await;
+        let api = &server.api;
+        let made = key(api, json!(["orders.order:read", "inventory.*", "auth.user:read"])).await;
+        let shop = with_key(api, &made);
+        shop.get("/api/v1/orders/orders").await.ok();
+        shop.get("/api/v1/inventory/products").await.ok();
+        shop.get("/api/v1/auth/users").await.ok();
+        let problem = shop.get("/api/v1/sales/customers").await.problem(403, "permission_denied");
+        assert_eq!(problem["params"]["permission"], "sales.customer:read");
+        // It is nobody in person.
+        let body = json!({ "password": "x" });
+        shop.post("/api/v1/auth/me/totp", Value::Null).await.problem(401, "step_up_required");
+        assert_ne!(shop.post("/api/v1/auth/me/step-up", body).await.status, 200);
+        let guessed = format!("{}A", &text(&made["key"])[..46]);
+        for wrong in [guessed.as_str(), "erp_", "erp_short"] {
+            let stranger = api.with_token(Some(wrong));
+            stranger.get("/api/v1/orders/orders").await.problem(401, "invalid_token");
+        }
+        let seen = api.get(&path(&made)).await.ok();
+        assert!(seen["last_used_at"].is_string(), "{seen}");
+
+        let revoked = api.act(&format!("{}/revoke", path(&made)), &seen).await.ok();
+        assert!(revoked["revoked_at"].is_string());
+        until_refused(&shop, "/api/v1/orders/orders").await;
+        until_refused(&shop, "/api/v1/auth/users").await;
+        let again = api.act(&format!("{}/revoke", path(&made)), &revoked).await;
+        again.problem(409, "api_key_revoked");
+        server.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_key_is_shown_once_and_kept_as_a_hash() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let made = key(api, json!(["orders.*"])).await;
+    let secret = text(&made["key"]);
+    assert!(secret.starts_with("erp_") && secret.len() == 47, "{secret}");
+    assert_eq!(made["api_key"]["prefixes"], json!([&secret[..12]]));
+    let one = api.get(&path(&made)).await.ok();
+    let list = api.get("/api/v1/auth/api-keys").await.ok();
+    let audit = api.get("/api/v1/auth/audit-log").await.ok();
+    for shown in [&one, &list, &audit] {
+        assert!(!shown.to_string().contains(&secret[12..]));
+    }
+    let bytes = server.written();
+    assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
+    assert_laws(api).await;
+}
+
+#[actix_web::test]
+async fn a_key_may_no_more_than_its_owner_and_its_maker() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let maker = role(api, "maker", json!(["auth.api_key:create", "orders.order:read"])).await;
+    let ada = user(api, "ada", &[&maker]).await;
+    let as_ada = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
+    let new = json!({
+        "name": "shop", "scopes": ["orders.order:read", "orders.order:create"],
+        "expires_at": tomorrow()
+    });
+    let keys = "/api/v1/auth/api-keys";
+    as_ada.post(keys, new.clone()).await.points_at(422, "scope_exceeds_owner", "/scopes/1");
+    // For the administrator, who may all that; but Ada would hold the key.
+    let admin = super::user_named(api, "admin").await;
+    let for_admin = with(new.clone(), "user_id", admin["id"].clone());
+    as_ada.post(keys, for_admin).await.problem(403, "cannot_grant");
+    for (field, value, code, pointer) in [
+        ("scopes", json!(["orders.order:fly"]), "unknown_permission", "/scopes/0"),
+        ("expires_at", json!("2020-01-01T00:00:00Z"), "invalid_expiry", "/expires_at"),
+        ("expires_at", json!("2099-01-01T00:00:00Z"), "invalid_expiry", "/expires_at"),
+        ("per_s", json!(0), "invalid_body", "/per_s"),
+        ("user_id", json!(uuid::Uuid::now_v7()), "unknown_user", "/user_id"),
+        ("key", json!("erp_mine"), "invalid_body", "/key"),
+    ] {
+        api.post(keys, with(new.clone(), field, value)).await.points_at(422, code, pointer);
+    }
+    // What the owner loses, the key loses.
+    let made = as_ada.post(keys, with(new, "scopes", json!(["orders.order:read"]))).await.ok();
+    let shop = with_key(api, &made);
+    shop.get("/api/v1/orders/orders").await.ok();
+    let id = text(&made["api_key"]["id"]);
+    let secret = text(&made["key"]);
+    let roles = format!("/api/v1/auth/users/{}/roles", text(&ada["id"]));
+    let ada = api.put(&roles, &ada, json!({ "role_ids": [] })).await.ok();
+    let fields =
+        [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &secret)];
+    assert_eq!(client_token(api, &fields).await.ok()["scope"], "");
+    // And without an owner there is none.
+    api.act(&format!("/api/v1/auth/users/{}/lock", text(&ada["id"])), &ada).await.ok();
+    until_refused(&shop, "/api/v1/orders/orders").await;
+    refused(client_token(api, &fields).await, 401, "invalid_client");
+}
+
+#[actix_web::test]
+async fn a_key_is_replaced_without_a_moment_in_which_none_works() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let old = key(api, json!(["orders.*"])).await;
+    let rotate = async |key: &Value, overlap_s: u32| {
+        let body = json!({ "overlap_s": overlap_s });
+        api.act_with(&format!("{}/rotate", path(key)), &key["api_key"], body).await
+    };
+    let new = rotate(&old, 3600).await.ok();
+    assert_eq!(new["api_key"]["prefixes"].as_array().map(Vec::len), Some(2));
+    with_key(api, &old).get("/api/v1/orders/orders").await.ok();
+    with_key(api, &new).get("/api/v1/orders/orders").await.ok();
+    rotate(&old, 0).await.problem(412, "stale_version");
+    // No overlap: those before work no longer, but for what was remembered for a minute.
+    let newest = rotate(&new, 0).await.ok();
+    let id = text(&newest["api_key"]["id"]);
+    let ask = async |key: &Value| {
+        let secret = text(&key["key"]);
+        let fields =
+            [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &secret)];
+        client_token(api, &fields).await
+    };
+    refused(ask(&old).await, 401, "invalid_client");
+    refused(ask(&new).await, 401, "invalid_client");
+    ask(&newest).await.ok();
+    assert_eq!(newest["api_key"]["prefixes"].as_array().map(Vec::len), Some(1));
+}
+
+#[actix_web::test]
+async fn a_key_has_a_limit_of_its_own() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let body = json!({
+        "name": "slow", "scopes": ["orders.*"], "expires_at": tomorrow(), "per_s": 1
+    });
+    let slow = with_key(api, &api.post("/api/v1/auth/api-keys", body).await.ok());
+    let quick = with_key(api, &key(api, json!(["orders.*"])).await);
+    let mut last = None;
+    for _ in 0..4 {
+        last = Some(slow.get("/api/v1/orders/orders").await);
+    }
+    let last = last.expect("four");
+    assert!(last.headers["ratelimit-policy"].to_str().expect("ASCII").starts_with("\"key\";q=2"));
+    last.problem(429, "rate_limited");
+    quick.get("/api/v1/orders/orders").await.ok();
+    api.get("/api/v1/orders/orders").await.ok();
+}
+
+#[actix_web::test]
+async fn a_machine_gets_a_token_as_oauth_has_it() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let made = key(api, json!(["orders.*", "inventory.product:read"])).await;
+    let (id, secret) = (text(&made["api_key"]["id"]), text(&made["key"]));
+    let grant = ("grant_type", "client_credentials");
+    let (client_id, client_secret) =
+        (("client_id", id.as_str()), ("client_secret", secret.as_str()));
+    let answer = client_token(api, &[grant, client_id, client_secret]).await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let token = answer.ok();
+    assert_eq!(token["scope"], "inventory.product:read orders.*");
+    assert_eq!((&token["token_type"], token.get("refresh_token")), (&json!("Bearer"), None));
+    let machine = caller(api, &token);
+    machine.get("/api/v1/orders/orders").await.ok();
+    machine.get("/api/v1/auth/users").await.problem(403, "permission_denied");
+
+    let narrow = ("scope", "inventory.product:read");
+    let narrowed = client_token(api, &[grant, client_id, client_secret, narrow]).await.ok();
+    let narrowed = caller(api, &narrowed);
+    narrowed.get("/api/v1/inventory/products").await.ok();
+    narrowed.get("/api/v1/orders/orders").await.problem(403, "permission_denied");
+
+    // As `Basic`.
+    use base64::Engine;
+    let basic = base64::prelude::BASE64_STANDARD.encode(format!("{id}:{secret}"));
+    let request = api.with_token(None).request(Method::POST, "/api/v1/auth/oauth/token");
+    let request = request
+        .header("Authorization", format!("Basic {basic}"))
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body("grant_type=client_credentials");
+    api.send(request).await.ok();
+
+    let check = async |fields: &[(&str, &str)], status: u16, error: &str| {
+        refused(client_token(api, fields).await, status, error);
+    };
+    check(&[client_id, client_secret], 400, "invalid_request").await;
+    check(&[grant, grant, client_id, client_secret], 400, "invalid_request").await;
+    check(&[("grant_type", "password"), client_id], 400, "unsupported_grant_type").await;
+    check(&[grant], 401, "invalid_client").await;
+    check(&[grant, client_id, ("client_secret", "erp_x")], 401, "invalid_client").await;
+    check(&[grant, ("client_id", "x"), client_secret], 401, "invalid_client").await;
+    let other = uuid::Uuid::now_v7().to_string();
+    check(&[grant, ("client_id", &other), client_secret], 401, "invalid_client").await;
+    let too_much = ("scope", "orders.* auth.*");
+    check(&[grant, client_id, client_secret, too_much], 400, "invalid_scope").await;
+}
+
+#[actix_web::test]
+async fn a_token_is_introspected_and_revoked() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let ask = async |token: &Value| {
+        let token = text(token);
+        form(api, "/api/v1/auth/oauth/introspect", &[("token", &token)]).await.ok()
+    };
+    let revoke = async |token: &Value| {
+        let token = text(token);
+        let nobody = api.with_token(None);
+        form(&nobody, "/api/v1/auth/oauth/revoke", &[("token", &token)]).await.status
+    };
+    let nothing = json!({ "active": false });
+    user(api, "ada", &[&super::role_named(api, "auditor").await]).await;
+    let tokens = sign_in(api, "ada", PASSWORD).await.ok();
+    let seen = ask(&tokens["access_token"]).await;
+    assert_eq!((&seen["active"], &seen["username"]), (&json!(true), &json!("ada")));
+    assert_eq!((&seen["token_type"], &seen["aud"]), (&json!("access_token"), &json!("erp-api")));
+    assert!(text(&seen["scope"]).contains("auth.user:read"));
+    let seen = ask(&tokens["refresh_token"]).await;
+    assert_eq!((&seen["active"], &seen["token_type"]), (&json!(true), &json!("refresh_token")));
+    assert_eq!(ask(&json!("guessed")).await, nothing);
+    assert_eq!(ask(&json!("a.b.c")).await, nothing);
+    let made = key(api, json!(["orders.*"])).await;
+    let seen = ask(&made["key"]).await;
+    assert_eq!((&seen["token_type"], &seen["scope"]), (&json!("api_key"), &json!("orders.*")));
+
+    assert_eq!(revoke(&tokens["refresh_token"]).await, 200);
+    assert_eq!(ask(&tokens["access_token"]).await, nothing);
+    assert_eq!(ask(&tokens["refresh_token"]).await, nothing);
+    caller(api, &tokens).get("/api/v1/auth/me").await.problem(401, "session_ended");
+    let tokens = sign_in(api, "ada", PASSWORD).await.ok();
+    assert_eq!(revoke(&tokens["access_token"]).await, 200);
+    caller(api, &tokens).get("/api/v1/auth/me").await.problem(401, "session_ended");
+    assert_eq!(revoke(&made["key"]).await, 200);
+    assert_eq!(ask(&made["key"]).await, nothing);
+    until_refused(&with_key(api, &made), "/api/v1/orders/orders").await;
+    assert_eq!(revoke(&json!("guessed")).await, 200);
+
+    let nobody = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
+    let answer = form(&nobody, "/api/v1/auth/oauth/introspect", &[("token", "x")]).await;
+    answer.problem(403, "permission_denied");
+    refused(form(api, "/api/v1/auth/oauth/introspect", &[]).await, 400, "invalid_request");
+    assert_laws(api).await;
+}
+
+#[actix_web::test]
+async fn a_new_signing_key_takes_over_and_the_old_one_is_still_known() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let before = sign_in(api, "admin", crate::harness::ADMIN_PASSWORD).await.ok();
+    let set = async |path: &str| {
+        let keys = api.with_token(None).get(path).await.ok();
+        keys["keys"].as_array().expect("a list").clone()
+    };
+    let old = set("/.well-known/jwks.json").await;
+    assert_eq!((old.len(), &old[0]["alg"], old[0].get("d")), (1, &json!("EdDSA"), None));
+    let made = api.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+    let new = set("/api/v1/auth/jwks").await;
+    assert_eq!((&new[0]["kid"], &new[1]["kid"]), (&made["kid"], &old[0]["kid"]));
+    assert_eq!(set("/.well-known/jwks.json").await, new);
+    let after = sign_in(api, "admin", crate::harness::ADMIN_PASSWORD).await.ok();
+    for tokens in [&before, &after] {
+        caller(api, tokens).get("/api/v1/orders/orders").await.ok();
+    }
+    let kid = |tokens: &Value| {
+        use base64::Engine;
+        let token = text(&tokens["access_token"]);
+        let head = token.split('.').next().expect("a head").to_owned();
+        let head = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(head).expect("base64url");
+        serde_json::from_slice::<Value>(&head).expect("JSON")["kid"].clone()
+    };
+    assert_eq!((kid(&before), kid(&after)), (old[0]["kid"].clone(), made["kid"].clone()));
+    let listed = api.get("/api/v1/auth/signing-keys").await.ok();
+    assert!(
+        listed["data"][1]["good_until"].is_string()
+            && listed["data"][0].get("good_until").is_none()
+    );
+}
+
+#[actix_web::test]
+async fn a_shared_secret_signs_where_the_settings_want_it_and_nothing_else_does() {
+    use base64::Engine;
+    let head = |token: &Value| {
+        let token = text(token);
+        let head = token.split('.').next().expect("a head").to_owned();
+        let head = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(head).expect("base64url");
+        serde_json::from_slice::<Value>(&head).expect("JSON")
+    };
+    let usual = Server::start().await;
+    let admin = crate::harness::ADMIN_PASSWORD;
+    let eddsa = sign_in(&usual.api, "admin", admin).await.ok();
+    assert_eq!(head(&eddsa["access_token"])["alg"], "EdDSA");
+    for topology in [Topology::OneProcess, Topology::Separate] {
+        let settings = [
+            ("jwt.secret_key", json!("a secret of thirty-two characters")),
+            ("jwt.issuer", json!("MyApp.Auth")),
+            ("jwt.audience", json!("MyApp.All")),
+        ];
+        let server = Server::start_as(topology, &settings).await;
+        let api = &server.api;
+        let tokens = sign_in(api, "admin", admin).await.ok();
+        assert_eq!(head(&tokens["access_token"])["alg"], "HS256");
+        let caller = caller(api, &tokens);
+        caller.get("/api/v1/orders/orders").await.ok();
+        caller.get("/api/v1/auth/me").await.ok();
+        super::caller(api, &eddsa).get("/api/v1/auth/me").await.problem(401, "invalid_token");
+        let keys = api.with_token(None).get("/.well-known/jwks.json").await.ok();
+        assert_eq!(keys["keys"], json!([]));
+        let token = text(&tokens["access_token"]);
+        let path = "/api/v1/auth/oauth/introspect";
+        let seen = form(&caller, path, &[("token", &token)]).await.ok();
+        assert_eq!((&seen["active"], &seen["iss"]), (&json!(true), &json!("MyApp.Auth")));
+        super::caller(&usual.api, &tokens)
+            .get("/api/v1/auth/me")
+            .await
+            .problem(401, "invalid_token");
+        let shop = with_key(api, &key(api, json!(["orders.*"])).await);
+        shop.get("/api/v1/orders/orders").await.ok();
+        server.stop().await;
+    }
+}

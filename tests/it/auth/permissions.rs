@@ -1,0 +1,85 @@
+//! Who may what, and why.
+
+use serde_json::{Value, json};
+
+use super::{PASSWORD, caller, role, role_named, sign_in, user};
+use crate::harness::{Server, text};
+
+#[actix_web::test]
+async fn whether_somebody_may_is_answered_with_the_reason() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let clerk = role(api, "clerk", json!(["inventory.*", "orders.order:read"])).await;
+    let ada = user(api, "ada", &[&clerk, &role_named(api, "auditor").await]).await;
+    let as_ada = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
+    let check = "/api/v1/auth/permissions:check";
+    let ask =
+        async |permission: &str| as_ada.post(check, json!({ "permission": permission })).await.ok();
+    let granted = ask("inventory.product:create").await;
+    assert_eq!((&granted["allowed"], &granted["reason"]), (&json!(true), &json!("granted")));
+    assert_eq!(granted["explanation"], "the role clerk grants inventory.*");
+    let by = |verdict: &Value| {
+        let by = verdict["granted_by"].as_array().expect("a list").clone();
+        by.iter().map(|by| text(&by["role"])).collect::<Vec<_>>()
+    };
+    assert_eq!(by(&granted), ["clerk"]);
+    assert_eq!(by(&ask("orders.order:read").await), ["auditor", "clerk"]);
+    let refused = ask("orders.order:confirm").await;
+    assert_eq!((&refused["allowed"], &refused["reason"]), (&json!(false), &json!("not_granted")));
+    let unknown = as_ada.post(check, json!({ "permission": "orders.order:fly" })).await;
+    unknown.points_at(422, "unknown_permission", "/permission");
+
+    // Of others, by whoever may see them.
+    let of_ada = json!({ "permission": "inventory.product:create", "user_id": ada["id"] });
+    assert_eq!(api.post(check, of_ada.clone()).await.ok()["allowed"], true);
+    let eve = user(api, "eve", &[]).await;
+    let as_eve = caller(api, &sign_in(api, "eve", PASSWORD).await.ok());
+    as_eve.post(check, of_ada.clone()).await.problem(403, "permission_denied");
+    let nobody = json!({ "permission": "orders.order:read", "user_id": uuid::Uuid::now_v7() });
+    api.post(check, nobody).await.points_at(422, "unknown_user", "/user_id");
+
+    let path = format!("/api/v1/auth/users/{}", text(&ada["id"]));
+    let explained = api.get(&format!("{path}/permissions")).await.ok();
+    let permissions = explained["permissions"].as_array().expect("a list");
+    let of = |name: &str| permissions.iter().find(|found| found["permission"] == name).cloned();
+    assert_eq!(by(&of("orders.order:read").expect("granted")), ["auditor", "clerk"]);
+    assert!(of("orders.order:confirm").is_none());
+    as_eve.get(&format!("{path}/permissions")).await.problem(403, "permission_denied");
+    api.act(&format!("{path}/lock"), &ada).await.ok();
+    assert_eq!(api.post(check, of_ada).await.ok()["reason"], "user_not_active");
+    drop(eve);
+}
+
+#[actix_web::test]
+async fn duties_that_are_to_be_kept_apart_are_not_given_to_one() {
+    let (enter, approve) =
+        ("purchasing.purchase_order:create", "purchasing.purchase_order:approve");
+    let rule = json!([[enter, approve]]);
+    let server = Server::start_with(&[("auth.segregation", rule)]).await;
+    let api = &server.api;
+    let buyer = role(api, "buyer", json!([enter])).await;
+    let approver = role(api, "approver", json!([approve])).await;
+    let ada = user(api, "ada", &[&buyer]).await;
+    let both = json!({ "role_ids": [buyer["id"], approver["id"]] });
+    let roles = format!("/api/v1/auth/users/{}/roles", text(&ada["id"]));
+    let problem = api.put(&roles, &ada, both.clone()).await.problem(409, "duties_conflict");
+    assert_eq!(problem["params"]["permissions"], json!([enter, approve]));
+    let mut new = json!({ "username": "eve", "name": "Eve" });
+    new["role_ids"] = both["role_ids"].clone();
+    api.post("/api/v1/auth/users/invite", new.clone()).await.problem(409, "duties_conflict");
+    new["password"] = json!(PASSWORD);
+    api.post("/api/v1/auth/users", new).await.problem(409, "duties_conflict");
+    // By a change of the role, too.
+    let path = format!("/api/v1/auth/roles/{}", text(&buyer["id"]));
+    for permissions in [json!([enter, approve]), json!(["purchasing.*"])] {
+        let answer = api.patch(&path, &buyer, json!({ "permissions": permissions })).await;
+        answer.problem(409, "duties_conflict");
+    }
+    let change = json!({ "role_ids": [approver["id"]] });
+    api.put(&roles, &ada, change).await.ok();
+    // The administrator has both, and is named.
+    let report = api.get("/api/v1/auth/segregation").await.ok();
+    assert_eq!(report["pairs"], json!([{ "one": enter, "other": approve }]));
+    assert_eq!(report["held"].as_array().map(Vec::len), Some(1));
+    assert_eq!(report["held"][0]["is_administrator"], true);
+}

@@ -1,0 +1,134 @@
+//! People, sessions, keys and the second factor.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::auth::second_factor::Device;
+use crate::harness::{Api, text};
+
+const PASSWORD: &str = "nine patient herons";
+
+/// All of it, one request after the other.
+pub async fn access(api: &Api) {
+    let user = people(api).await;
+    let otto = sign_in(api, None).await;
+    oneself(api, &otto, &user).await;
+    second_factor(api, &otto, &user).await;
+    machines(api).await;
+    audit(api).await;
+}
+
+async fn sign_in(api: &Api, code: Option<String>) -> Api {
+    let credentials = json!({"username": "otto", "password": PASSWORD, "code": code});
+    let token = api.with_token(None).post("/api/v1/auth/token", credentials).await.ok();
+    api.with_token(token["access_token"].as_str())
+}
+
+async fn people(api: &Api) -> Value {
+    let anybody = api.with_token(None);
+    let invitation = json!({
+        "username": "otto", "name": "Otto Normal", "email": "otto@example.com"
+    });
+    let invited = api.post("/api/v1/auth/users/invite", invitation).await.ok();
+    let path = format!("/api/v1/auth/users/{}", text(&invited["user"]["id"]));
+    let link = api.post(&format!("{path}/link"), Value::Null).await.ok();
+    let chosen = json!({"token": link["token"], "new_password": PASSWORD});
+    assert_eq!(anybody.post("/api/v1/auth/links/use", chosen).await.status, 204);
+    let forgotten = json!({"username": "erika"});
+    assert_eq!(anybody.post("/api/v1/auth/password-resets", forgotten).await.status, 202);
+    let mut user = api.get(&path).await.ok();
+    for action in ["lock", "unlock", "disable", "enable"] {
+        user = api.act(&format!("{path}/{action}"), &user).await.ok();
+    }
+    let may = json!({"permission": "orders.order:confirm", "user_id": user["id"]});
+    api.post("/api/v1/auth/permissions:check", may).await.ok();
+    let auditor = api.get("/api/v1/auth/roles?name=auditor").await.ok();
+    let roles = json!({"role_ids": [auditor["data"][0]["id"]]});
+    let user = api.put(&format!("{path}/roles"), &user, roles).await.ok();
+    // The whole list is as long as there are operations.
+    api.get(&format!("{path}/permissions")).await.ok();
+    user
+}
+
+async fn oneself(api: &Api, otto: &Api, user: &Value) {
+    let me = otto.get("/api/v1/auth/me").await.ok();
+    otto.patch("/api/v1/auth/me", &me, json!({"name": "Otto Normalverbraucher"})).await.ok();
+    otto.post("/api/v1/auth/me/step-up", json!({"password": PASSWORD})).await.ok();
+    let path = format!("/api/v1/auth/users/{}/sessions", text(&user["id"]));
+    let end = async |as_otto: bool, all: bool| {
+        let other = sign_in(api, None).await.get("/api/v1/auth/me").await.ok();
+        let id = text(&other["session_id"]);
+        let (caller, base) = match as_otto {
+            true => (otto, "/api/v1/auth/me/sessions"),
+            false => (api, path.as_str()),
+        };
+        caller.get(&format!("{base}?limit=1&sort=created_at")).await.ok();
+        let path = if all { format!("{base}/revoke") } else { format!("{base}/{id}/revoke") };
+        assert_eq!(caller.post(&path, Value::Null).await.status, 204);
+    };
+    end(true, false).await;
+    end(true, true).await;
+    end(false, false).await;
+}
+
+async fn second_factor(api: &Api, otto: &Api, user: &Value) {
+    let setup = otto.post("/api/v1/auth/me/totp", Value::Null).await.ok();
+    let device = Device::new(&setup).await;
+    let code = json!({"code": device.code(-1)});
+    otto.post("/api/v1/auth/me/totp/confirm", code).await.ok();
+    otto.post("/api/v1/auth/me/recovery-codes", Value::Null).await.ok();
+    assert_eq!(otto.post("/api/v1/auth/me/totp/remove", Value::Null).await.status, 204);
+    let setup = otto.post("/api/v1/auth/me/totp", Value::Null).await.ok();
+    let device = Device::new(&setup).await;
+    let code = json!({"code": device.code(-1)});
+    otto.post("/api/v1/auth/me/totp/confirm", code).await.ok();
+    let path = format!("/api/v1/auth/users/{}", text(&user["id"]));
+    let reset = format!("{path}/second-factor/reset");
+    assert_eq!(api.post(&reset, Value::Null).await.status, 204);
+    let revoke = format!("{path}/sessions/revoke");
+    assert_eq!(api.post(&revoke, Value::Null).await.status, 204);
+}
+
+async fn machines(api: &Api) {
+    let tomorrow = chrono::Utc::now() + chrono::Days::new(1);
+    let new = json!({
+        "name": "web shop", "scopes": ["orders.*", "inventory.product:read"],
+        "expires_at": tomorrow, "per_s": 20
+    });
+    let made = api.post("/api/v1/auth/api-keys", new).await.ok();
+    let path = format!("/api/v1/auth/api-keys/{}", text(&made["api_key"]["id"]));
+    api.get(&path).await.ok();
+    let rotation = json!({"overlap_s": 3600});
+    let made = api.act_with(&format!("{path}/rotate"), &made["api_key"], rotation).await.ok();
+    let form = async |api: &Api, path: &str, body: String| {
+        let request = api.request(Method::POST, &format!("/api/v1/auth/oauth/{path}"));
+        let form = "application/x-www-form-urlencoded";
+        api.send(request.header("Content-Type", form).body(body)).await
+    };
+    let (id, key) = (text(&made["api_key"]["id"]), text(&made["key"]));
+    let client = format!("grant_type=client_credentials&client_id={id}&client_secret={key}");
+    let anybody = api.with_token(None);
+    let token = form(&anybody, "token", client).await.ok();
+    let token = format!("token={}", text(&token["access_token"]));
+    form(api, "introspect", token).await.ok();
+    api.act(&format!("{path}/revoke"), &made["api_key"]).await.ok();
+    assert_eq!(form(&anybody, "revoke", format!("token={key}")).await.status, 200);
+    api.get("/api/v1/auth/jwks").await.ok();
+    api.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+    api.get("/api/v1/auth/signing-keys").await.ok();
+}
+
+async fn audit(api: &Api) {
+    let role = api.get("/api/v1/auth/roles?name=counter").await.ok();
+    let role = text(&role["data"][0]["id"]);
+    api.get(&format!("/api/v1/auth/audit-log?resource_id={role}&sort=created_at")).await.ok();
+    api.get("/api/v1/auth/audit-log/verify").await.ok();
+}
+
+/// The same of the modules whose master data are there by now.
+pub async fn audit_of(api: &Api, module: &str, resource: &Value) {
+    let id = text(&resource["id"]);
+    let path = format!("/api/v1/{module}/audit-log");
+    api.get(&format!("{path}?resource_id={id}&sort=created_at&limit=1")).await.ok();
+    api.get(&format!("{path}/verify")).await.ok();
+}
