@@ -1,5 +1,7 @@
 //! Black-box tests of inventory: products, warehouses, stock, moves, reservations.
 
+mod products;
+
 use std::time::{Duration, Instant};
 
 use reqwest::Method;

@@ -5,6 +5,7 @@ use kernel::Id;
 pub enum ApiKey {}
 pub enum Bill {}
 pub enum BillLine {}
+pub enum Category {}
 pub enum CreditNote {}
 pub enum Customer {}
 pub enum Invoice {}
@@ -15,6 +16,7 @@ pub enum OrderLine {}
 pub enum Payment {}
 pub enum PriceList {}
 pub enum Product {}
+pub enum ProductTemplate {}
 pub enum PurchaseOrder {}
 pub enum PurchaseOrderLine {}
 pub enum Quotation {}
@@ -33,6 +35,7 @@ pub enum Warehouse {}
 pub type ApiKeyId = Id<ApiKey>;
 pub type BillId = Id<Bill>;
 pub type BillLineId = Id<BillLine>;
+pub type CategoryId = Id<Category>;
 pub type CreditNoteId = Id<CreditNote>;
 pub type CustomerId = Id<Customer>;
 pub type InvoiceId = Id<Invoice>;
@@ -43,6 +46,7 @@ pub type OrderLineId = Id<OrderLine>;
 pub type PaymentId = Id<Payment>;
 pub type PriceListId = Id<PriceList>;
 pub type ProductId = Id<Product>;
+pub type ProductTemplateId = Id<ProductTemplate>;
 pub type PurchaseOrderId = Id<PurchaseOrder>;
 pub type PurchaseOrderLineId = Id<PurchaseOrderLine>;
 pub type QuotationId = Id<Quotation>;

@@ -12,8 +12,32 @@ use serde_json::json;
 pub(crate) enum Error {
     #[error("the SKU {sku} belongs to another product")]
     SkuTaken { sku: String },
-    #[error("the barcode {barcode} belongs to {sku}")]
-    BarcodeTaken { barcode: String, sku: String },
+    #[error("the barcode {barcode} belongs to {holder}")]
+    BarcodeTaken { barcode: String, holder: String, pointer: String },
+    #[error("{barcode} has not the check digit of a GTIN")]
+    InvalidGtin { pointer: String, barcode: String },
+    #[error("the external id {external_id} belongs to another product")]
+    ExternalIdTaken { external_id: String },
+    #[error("the code {code} belongs to another category")]
+    CategoryCodeTaken { code: String },
+    #[error("there is no such category")]
+    UnknownCategory { pointer: String },
+    #[error("the code {code} belongs to another template")]
+    TemplateCodeTaken { code: String },
+    #[error("there is no such template")]
+    UnknownTemplate,
+    #[error("a template has 1 to 10 attributes of 1 to 200 values, each named once")]
+    InvalidAttributes { pointer: String },
+    #[error("a variant has one of the values of each attribute of its template, and nothing else")]
+    OptionsDoNotFit,
+    #[error("{sku} is this variant")]
+    VariantExists { sku: String },
+    #[error("a unit is listed once, is not the product's own, and is 1 to 10⁹ over 1 to 10⁹ of it")]
+    InvalidUnit { pointer: String },
+    #[error("the product has no such unit")]
+    UnknownUnit { pointer: String },
+    #[error("the quantity cannot be written exactly in the other unit")]
+    ConversionNotExact { pointer: String },
     #[error("a unit has at most 6 decimals, not {asked}")]
     TooManyUnitDecimals { asked: u8 },
     #[error("the code {code} belongs to another warehouse")]
@@ -111,7 +135,19 @@ impl From<Error> for KernelError {
         let conflict = |code| KernelError::conflict(code, &detail);
         match error {
             Error::SkuTaken { .. } => taken("sku_taken", "/sku"),
-            Error::BarcodeTaken { .. } => taken("barcode_taken", "/barcode"),
+            Error::BarcodeTaken { pointer, .. } => taken("barcode_taken", &pointer),
+            Error::InvalidGtin { pointer, .. } => invalid("invalid_gtin", &pointer),
+            Error::ExternalIdTaken { .. } => taken("external_id_taken", "/external_id"),
+            Error::CategoryCodeTaken { .. } => taken("category_code_taken", "/code"),
+            Error::UnknownCategory { pointer } => invalid("unknown_category", &pointer),
+            Error::TemplateCodeTaken { .. } => taken("template_code_taken", "/code"),
+            Error::UnknownTemplate => invalid("unknown_template", "/template_id"),
+            Error::InvalidAttributes { pointer } => invalid("invalid_attributes", &pointer),
+            Error::OptionsDoNotFit => invalid("options_do_not_fit", "/options"),
+            Error::VariantExists { .. } => taken("variant_exists", "/options"),
+            Error::InvalidUnit { pointer } => invalid("invalid_unit", &pointer),
+            Error::UnknownUnit { pointer } => invalid("unknown_unit", &pointer),
+            Error::ConversionNotExact { pointer } => invalid("conversion_not_exact", &pointer),
             Error::TooManyUnitDecimals { .. } => {
                 invalid("too_many_unit_decimals", "/unit_decimals")
             }

@@ -52,6 +52,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_list_indexes",
         sql: include_str!("../../../migrations/inventory/0102_list_indexes.sql"),
     },
+    Script {
+        number: 103,
+        name: "inventory_product_details",
+        sql: include_str!("../../../migrations/inventory/0103_product_details.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

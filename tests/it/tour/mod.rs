@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::boundaries::assert_file;
 use crate::flows::{address, eventually};
-use crate::harness::{ADMIN_PASSWORD, Api, Server, text};
+use crate::harness::{ADMIN_PASSWORD, Api, Server, text, with};
 use crate::spec::operations;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,14 +102,36 @@ async fn goods(api: &Api) -> Goods {
     let path = format!("/api/v1/inventory/warehouses/{}", text(&warehouse["id"]));
     api.get(&path).await.ok();
     let warehouse = api.patch(&path, &warehouse, json!({"name": "Hamburg harbour"})).await.ok();
+    let category = json!({"code": "CHAIRS", "name": "Chairs"});
+    let category = api.post("/api/v1/inventory/categories", category).await.ok();
+    let path = format!("/api/v1/inventory/categories/{}", text(&category["id"]));
+    api.get(&path).await.ok();
+    api.patch(&path, &category, json!({"name": "Chairs and stools"})).await.ok();
     let chair = json!({
         "sku": "CHAIR-OAK", "name": "Oak chair", "description": "Solid, oiled", "unit": "pcs",
-        "tax_class": "standard", "barcode": "4006381333931"
+        "tax_class": "standard", "barcode": "4006381333931", "category_id": category["id"],
+        "weight_g": 6200, "external_id": "4711"
     });
     let chair = api.post("/api/v1/inventory/products", chair).await.ok();
     let path = format!("/api/v1/inventory/products/{}", text(&chair["id"]));
     api.get(&path).await.ok();
     let chair = api.patch(&path, &chair, json!({"description": "Solid oak, oiled"})).await.ok();
+    let boxes = json!({"units": [
+        {"code": "box", "numerator": 4, "denominator": 1, "barcode": "14006381333938"}
+    ]});
+    let chair = api.put(&format!("{path}/units"), &chair, boxes).await.ok();
+    let chair = with(chair.clone(), "id", chair["product_id"].clone());
+    api.get(&format!("{path}/units")).await.ok();
+    let conversion = json!({"quantity": "3", "from": "box", "to": "pcs"});
+    api.post(&format!("{path}/convert"), conversion).await.ok();
+    api.get("/api/v1/inventory/barcodes/14006381333938").await.ok();
+    let template = json!({
+        "code": "CUSHION", "name": "Cushion",
+        "attributes": [{"name": "colour", "values": ["red", "green"]}]
+    });
+    let template = api.post("/api/v1/inventory/product-templates", template).await.ok();
+    let path = format!("/api/v1/inventory/product-templates/{}", text(&template["id"]));
+    api.get(&path).await.ok();
     let table = json!({
         "sku": "TABLE-OAK", "name": "Oak table", "unit": "pcs", "tax_class": "standard"
     });

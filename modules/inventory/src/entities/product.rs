@@ -1,7 +1,7 @@
 //! Table `products`.
 
 use chrono::{DateTime, Utc};
-use contracts::ids::ProductId;
+use contracts::ids::{CategoryId, ProductId, ProductTemplateId};
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -18,6 +18,15 @@ pub struct Model {
     pub unit_decimals: i64,
     pub tax_class: String,
     pub is_active: bool,
+    pub category_id: Option<CategoryId>,
+    pub external_id: Option<String>,
+    pub template_id: Option<ProductTemplateId>,
+    pub options: Option<String>,
+    pub weight_g: Option<i64>,
+    pub length_mm: Option<i64>,
+    pub width_mm: Option<i64>,
+    pub height_mm: Option<i64>,
+    pub is_indexed: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

@@ -2,9 +2,13 @@
 
 pub(crate) mod adjustments;
 mod audit;
+pub(crate) mod barcodes;
+pub(crate) mod categories;
 pub(crate) mod invariants;
 pub(crate) mod moves;
 pub(crate) mod parked_events;
+pub(crate) mod product_templates;
+pub(crate) mod product_units;
 pub(crate) mod products;
 pub(crate) mod receipts;
 pub(crate) mod reservations;
@@ -15,6 +19,10 @@ use kernel::http::Routes;
 
 pub(crate) fn configure(routes: &mut Routes) {
     products::configure(routes);
+    product_units::configure(routes);
+    product_templates::configure(routes);
+    categories::configure(routes);
+    barcodes::configure(routes);
     warehouses::configure(routes);
     stock::configure(routes);
     moves::configure(routes);

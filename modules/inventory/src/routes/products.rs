@@ -1,10 +1,12 @@
 //! Products: what can be stocked, bought and sold.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::common::TaxClass;
-use contracts::ids::ProductId;
+use contracts::ids::{CategoryId, ProductId, ProductTemplateId};
 use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Code, Name, Note, Text};
@@ -44,6 +46,33 @@ pub(crate) struct Product {
     pub tax_class: String,
     /// Only active products can be put on new documents.
     pub is_active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub category_id: Option<CategoryId>,
+    /// What another system calls it, unique.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub external_id: Option<String>,
+    /// The template it is a variant of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub template_id: Option<ProductTemplateId>,
+    /// What makes it that variant.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// Weight of one unit, and its measures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub weight_g: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub length_mm: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub width_mm: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub height_mm: Option<u32>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -71,6 +100,18 @@ pub(crate) struct NewProduct {
     pub unit_decimals: u8,
     /// A code of billing's tax table.
     pub tax_class: TaxClass,
+    pub category_id: Option<CategoryId>,
+    /// What another system calls it, unique.
+    pub external_id: Option<Text<1, 128>>,
+    /// The template it is a variant of. It stays one.
+    pub template_id: Option<ProductTemplateId>,
+    /// One value for each attribute of the template.
+    pub options: Option<BTreeMap<String, String>>,
+    /// Weight of one unit, and its measures.
+    pub weight_g: Option<u32>,
+    pub length_mm: Option<u32>,
+    pub width_mm: Option<u32>,
+    pub height_mm: Option<u32>,
 }
 
 /// Changes to a product: what is absent stays, null empties.
@@ -85,6 +126,18 @@ pub(crate) struct ProductPatch {
     pub barcode: Option<Option<Text<1, 64>>>,
     pub tax_class: Option<TaxClass>,
     pub is_active: Option<bool>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub category_id: Option<Option<CategoryId>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub external_id: Option<Option<Text<1, 128>>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub weight_g: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub length_mm: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub width_mm: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub height_mm: Option<Option<u32>>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -99,6 +152,14 @@ pub(crate) struct ListProducts {
     /// Only the product with this SKU.
     pub sku: Option<Code>,
     pub is_active: Option<bool>,
+    pub category_id: Option<CategoryId>,
+    /// Only variants of this template.
+    pub template_id: Option<ProductTemplateId>,
+    /// Only the product that another system calls so.
+    pub external_id: Option<Text<1, 128>>,
+    /// Only products that have, for each word of this, one that begins with it in their SKU,
+    /// name or barcode.
+    pub q: Option<Text<1, 100>>,
 }
 
 /// List products
@@ -134,14 +195,20 @@ async fn get_product(service: Data<Service>, id: Path<ProductId>) -> Result<Repl
 
 /// Create product
 ///
-/// - Errors: 409 `sku_taken`, `barcode_taken`.
+/// A barcode of 8, 12, 13 or 14 digits is a GTIN and has its check digit.
+/// - Errors: 409 `sku_taken`, `barcode_taken`, `external_id_taken`, `variant_exists`; 422
+///   `invalid_gtin`, `unknown_category`, `unknown_template`, `options_do_not_fit`.
 #[utoipa::path(
     tag = "Products",
     request_body = NewProduct,
     responses((status = 201, body = Product)),
     extensions(
         ("x-permission" = json!("inventory.product:create")),
-        ("x-errors" = json!(["sku_taken", "barcode_taken"]))
+        ("x-errors" = json!([
+            "sku_taken", "barcode_taken", "external_id_taken", "variant_exists",
+            "invalid_gtin", "unknown_category", "unknown_template", "options_do_not_fit",
+            "too_many_unit_decimals"
+        ]))
     )
 )]
 #[post("/products")]
@@ -152,7 +219,8 @@ async fn create_product(ctx: Ctx, service: Data<Service>, body: Json<NewProduct>
 /// Update product
 ///
 /// A JSON merge patch (RFC 7396).
-/// - Errors: 409 `barcode_taken`.
+/// - Errors: 409 `barcode_taken`, `external_id_taken`; 422 `invalid_gtin`,
+///   `unknown_category`.
 #[utoipa::path(
     tag = "Products",
     params(("id" = ProductId, Path)),
@@ -161,7 +229,9 @@ async fn create_product(ctx: Ctx, service: Data<Service>, body: Json<NewProduct>
     extensions(
         ("x-permission" = json!("inventory.product:update")),
         ("x-needs" = json!(["if-match"])),
-        ("x-errors" = json!(["barcode_taken"]))
+        ("x-errors" = json!([
+            "barcode_taken", "external_id_taken", "invalid_gtin", "unknown_category"
+        ]))
     )
 )]
 #[patch("/products/{id}")]

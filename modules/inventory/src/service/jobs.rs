@@ -11,15 +11,17 @@ use kernel::db::{Tx, query_all};
 use kernel::module::RunJob;
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Job, Result};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::entities::product;
 use crate::error::internal;
 use crate::service::Service;
 use crate::service::backorders::fill_backorders;
 use crate::service::holds::{Cut, End, Table, reduce};
 use crate::service::levels::{Key, Levels};
+use crate::service::search::index_more;
 
 /// Rows of one table expired by one transaction.
 const BATCH: usize = 1000;
@@ -30,6 +32,16 @@ struct ExpireReservations(Arc<Service>);
 impl RunJob for ExpireReservations {
     async fn run(&self, ctx: &Ctx) -> Result<()> {
         self.0.expire_holds(ctx, Utc::now()).await
+    }
+}
+
+/// Products of a version that had no search yet.
+struct IndexProducts(Arc<Service>);
+
+#[async_trait]
+impl RunJob for IndexProducts {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.index_products(ctx).await
     }
 }
 
@@ -49,11 +61,26 @@ impl Due {
 
 impl Service {
     pub(crate) fn jobs(service: &Arc<Service>) -> Vec<Job> {
-        vec![Job {
-            name: "expire_reservations",
-            every: Duration::from_secs(service.config.expiry_interval_s),
-            run: Arc::new(ExpireReservations(service.clone())),
-        }]
+        let every = Duration::from_secs(service.config.expiry_interval_s);
+        let expire = Arc::new(ExpireReservations(service.clone()));
+        let index = Arc::new(IndexProducts(service.clone()));
+        vec![
+            Job { name: "expire_reservations", every, run: expire },
+            Job { name: "index_products", every, run: index },
+        ]
+    }
+
+    /// Puts in the index of words what is not there yet.
+    pub(crate) async fn index_products(&self, ctx: &Ctx) -> Result<()> {
+        // Asked before the transaction, so that idle runs do not queue for the writer.
+        let waiting = product::Entity::find().filter(product::Column::IsIndexed.eq(false));
+        while waiting.clone().one(self.db.read()).await?.is_some() {
+            let tx = self.db.begin(ctx).await?;
+            let count = index_more(&tx, BATCH as u64).await?;
+            tx.commit().await?;
+            tracing::info!(count, "indexed products");
+        }
+        Ok(())
     }
 
     /// Gives back what was held until `now` and no longer.

@@ -2,6 +2,8 @@
 
 mod adjustments;
 mod backorders;
+mod barcodes;
+mod categories;
 mod contract;
 mod customer_returns;
 mod holds;
@@ -11,17 +13,20 @@ mod level;
 mod levels;
 mod moves;
 mod order_changes;
+mod product_templates;
 mod products;
 mod purchase_receipts;
 mod references;
 mod reservations;
 mod reserve;
 mod reversals;
+mod search;
 mod shipments;
 mod stock;
 mod stock_receipts;
 #[cfg(test)]
 mod tests;
+mod units;
 mod warehouses;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! What can be stocked, bought and sold.
 
 use contracts::ids::ProductId;
+use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
@@ -11,7 +12,10 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use crate::entities::product;
 use crate::error::Error;
 use crate::routes::products::{ListProducts, NewProduct, Product, ProductPatch};
-use crate::service::Service;
+use crate::service::barcodes::check_barcodes;
+use crate::service::categories::check_category;
+use crate::service::product_templates::variant;
+use crate::service::{Service, search};
 
 impl Service {
     pub(crate) async fn list_products(&self, query: ListProducts) -> Result<Page<product::Model>> {
@@ -21,6 +25,18 @@ impl Service {
         }
         if let Some(is_active) = query.is_active {
             select = select.filter(product::Column::IsActive.eq(is_active));
+        }
+        if let Some(category_id) = query.category_id {
+            select = select.filter(product::Column::CategoryId.eq(category_id));
+        }
+        if let Some(template_id) = query.template_id {
+            select = select.filter(product::Column::TemplateId.eq(template_id));
+        }
+        if let Some(external_id) = query.external_id {
+            select = select.filter(product::Column::ExternalId.eq(external_id.into_string()));
+        }
+        if let Some(text) = query.q {
+            select = search::matching(select, &text);
         }
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &product::Model| row.id.uuid();
@@ -37,24 +53,39 @@ impl Service {
             return Err(Error::TooManyUnitDecimals { asked: new.unit_decimals }.into());
         }
         let mut tx = self.db.begin_once(ctx).await?;
-        self.check_barcode_free(&tx, new.barcode.as_deref(), None).await?;
+        let id = ProductId::new();
+        check_barcodes(&tx, &pointed(new.barcode.as_deref()), id, false).await?;
+        check_category(&tx, new.category_id, "/category_id").await?;
+        let options = variant(&tx, new.template_id, new.options).await?;
         let sku = String::from(new.sku);
-        let model = product::ActiveModel {
-            id: Set(ProductId::new()),
-            sku: Set(sku.clone()),
-            name: Set(new.name.into()),
-            description: Set(new.description.map(Into::into)),
-            barcode: Set(new.barcode.map(Into::into)),
-            unit: Set(new.unit.into()),
-            unit_decimals: Set(new.unit_decimals.into()),
-            tax_class: Set(new.tax_class.into()),
-            is_active: Set(true),
-            version: Set(1),
-            created_at: Set(tx.now()),
-            updated_at: Set(tx.now()),
+        let model = product::Model {
+            id,
+            sku: sku.clone(),
+            name: new.name.into(),
+            description: new.description.map(Into::into),
+            barcode: new.barcode.map(Into::into),
+            unit: new.unit.into(),
+            unit_decimals: new.unit_decimals.into(),
+            tax_class: new.tax_class.into(),
+            is_active: true,
+            category_id: new.category_id,
+            external_id: new.external_id.map(Into::into),
+            template_id: new.template_id,
+            options,
+            weight_g: new.weight_g.map(Into::into),
+            length_mm: new.length_mm.map(Into::into),
+            width_mm: new.width_mm.map(Into::into),
+            height_mm: new.height_mm.map(Into::into),
+            is_indexed: true,
+            version: 1,
+            created_at: tx.now(),
+            updated_at: tx.now(),
         };
-        let product =
-            Product::from(model.insert(&*tx).await.or_conflict(|| Error::SkuTaken { sku }.into())?);
+        check_free(&tx, &model).await?;
+        let model = model.into_active_model().insert(&*tx).await;
+        let model = model.or_conflict(|| Error::SkuTaken { sku }.into())?;
+        search::index(&tx, std::slice::from_ref(&model)).await?;
+        let product = Product::from(model);
         tx.audit_new("product", product.id.uuid(), &product)?;
         let location = format!("/api/v1/inventory/products/{}", product.id);
         tx.reply(Reply::created(&product, location)).await
@@ -71,7 +102,7 @@ impl Service {
         let before = found.ok_or_else(|| kernel::Error::not_found("product", id))?;
         ctx.check_version(before.version)?;
         if let Some(Some(barcode)) = &patch.barcode {
-            self.check_barcode_free(&tx, Some(barcode), Some(id)).await?;
+            check_barcodes(&tx, &pointed(Some(barcode)), id, false).await?;
         }
         let mut model = before.clone().into_active_model();
         if let Some(name) = patch.name {
@@ -89,31 +120,61 @@ impl Service {
         if let Some(is_active) = patch.is_active {
             model.is_active = Set(is_active);
         }
+        if let Some(category_id) = patch.category_id {
+            check_category(&tx, category_id, "/category_id").await?;
+            model.category_id = Set(category_id);
+        }
+        if let Some(external_id) = patch.external_id {
+            model.external_id = Set(external_id.map(Into::into));
+        }
+        let measures = [
+            (&mut model.weight_g, patch.weight_g),
+            (&mut model.length_mm, patch.length_mm),
+            (&mut model.width_mm, patch.width_mm),
+            (&mut model.height_mm, patch.height_mm),
+        ];
+        for (measure, patch) in measures {
+            if let Some(patch) = patch {
+                *measure = Set(patch.map(Into::into));
+            }
+        }
         model.version = Set(before.version + 1);
         model.updated_at = Set(tx.now());
-        let after = Product::from(model.update(&*tx).await?);
+        let external_id = before.external_id.clone();
+        let taken = || Error::ExternalIdTaken { external_id: external_id.unwrap_or_default() };
+        let after = model.update(&*tx).await.or_conflict(|| taken().into())?;
+        if (&after.name, &after.barcode) != (&before.name, &before.barcode) || !after.is_indexed {
+            search::index(&tx, std::slice::from_ref(&after)).await?;
+        }
+        let after = Product::from(after);
         tx.audit("product", id.uuid(), Some(&Product::from(before)), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
     }
+}
 
-    async fn check_barcode_free(
-        &self,
-        tx: &kernel::db::Tx,
-        barcode: Option<&str>,
-        except: Option<ProductId>,
-    ) -> Result<()> {
-        let Some(barcode) = barcode else {
-            return Ok(());
-        };
-        let holder =
-            product::Entity::find().filter(product::Column::Barcode.eq(barcode)).one(&**tx).await?;
-        match holder {
-            Some(holder) if Some(holder.id) != except => {
-                Err(Error::BarcodeTaken { barcode: barcode.into(), sku: holder.sku }.into())
-            }
-            _ => Ok(()),
+/// A barcode with where it was given.
+fn pointed(barcode: Option<&str>) -> Vec<(String, String)> {
+    barcode.map(|barcode| (barcode.to_owned(), "/barcode".to_owned())).into_iter().collect()
+}
+
+/// Refuses an external id or a variant that another product has. The SKU is left to its index.
+async fn check_free(tx: &Tx, new: &product::Model) -> Result<()> {
+    use product::Column;
+    if let Some(external_id) = &new.external_id {
+        let taken = product::Entity::find().filter(Column::ExternalId.eq(external_id));
+        if taken.one(&**tx).await?.is_some() {
+            return Err(Error::ExternalIdTaken { external_id: external_id.clone() }.into());
         }
     }
+    if let (Some(template_id), Some(options)) = (new.template_id, &new.options) {
+        let twin = product::Entity::find()
+            .filter(Column::TemplateId.eq(template_id))
+            .filter(Column::Options.eq(options));
+        if let Some(twin) = twin.one(&**tx).await? {
+            return Err(Error::VariantExists { sku: twin.sku }.into());
+        }
+    }
+    Ok(())
 }
 
 impl From<product::Model> for Product {
@@ -128,9 +189,26 @@ impl From<product::Model> for Product {
             unit_decimals: model.unit_decimals as u8,
             tax_class: model.tax_class,
             is_active: model.is_active,
+            category_id: model.category_id,
+            external_id: model.external_id,
+            template_id: model.template_id,
+            // Written by us, as a JSON object.
+            options: model
+                .options
+                .and_then(|options| serde_json::from_str(&options).ok())
+                .unwrap_or_default(),
+            weight_g: measure(model.weight_g),
+            length_mm: measure(model.length_mm),
+            width_mm: measure(model.width_mm),
+            height_mm: measure(model.height_mm),
             version: model.version,
             created_at: model.created_at,
             updated_at: model.updated_at,
         }
     }
+}
+
+/// Written as an unsigned number of 32 bits.
+fn measure(stored: Option<i64>) -> Option<u32> {
+    stored.and_then(|measure| measure.try_into().ok())
 }
