@@ -34,6 +34,9 @@ pub struct Config {
     /// How far, in percent, a billed price may be from the ordered one before
     /// the bill is an exception.
     pub price_tolerance: Percent,
+    /// Whether somebody else must approve a bill than who entered it.
+    #[serde(default)]
+    pub four_eyes: bool,
 }
 
 /// What the module needs of others.

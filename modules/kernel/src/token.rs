@@ -135,6 +135,8 @@ pub struct TokenVerifier {
     validation: Validation,
     /// What tokens are signed with where all processes share it.
     shared: Option<Arc<DecodingKey>>,
+    /// What was last told of the keys.
+    key_set: Mutex<Option<(Instant, serde_json::Value)>>,
     /// What API keys stand for, so that auth is asked about each once a minute.
     api_keys: api_keys::Exchanged,
 }
@@ -171,6 +173,7 @@ impl TokenVerifier {
             refreshed_at: Mutex::new(None),
             validation,
             shared: shared.map(|key| Arc::new(DecodingKey::from_secret(key.expose().as_bytes()))),
+            key_set: Mutex::default(),
             api_keys: Default::default(),
         }
     }
@@ -188,9 +191,18 @@ impl TokenVerifier {
         Ok(claims)
     }
 
-    /// The keys tokens are checked with, as auth has them now: a JWK set.
+    /// The keys tokens are checked with, as auth had them a moment ago: a JWK set. Whoever asks,
+    /// and however often, auth is asked once a second.
     pub async fn key_set(&self) -> Result<serde_json::Value> {
-        Ok(serde_json::json!({ "keys": self.source.verification_keys().await? }))
+        let mut known = self.key_set.lock().await;
+        if let Some((at, keys)) = &*known
+            && at.elapsed() < KEY_REFRESH_INTERVAL
+        {
+            return Ok(keys.clone());
+        }
+        let keys = serde_json::json!({ "keys": self.source.verification_keys().await? });
+        *known = Some((Instant::now(), keys.clone()));
+        Ok(keys)
     }
 
     async fn verify_key(&self, key: &str) -> Result<Arc<Claims>> {

@@ -25,10 +25,14 @@ use crate::service::Service;
 /// The module's name in paths, permissions and events.
 pub const NAME: &str = "purchasing";
 
-/// The module's settings: none so far.
+/// The module's settings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {}
+pub struct Config {
+    /// Whether somebody else must approve a purchase order than who entered or changed it.
+    #[serde(default)]
+    pub four_eyes: bool,
+}
 
 /// What the module needs of others.
 pub struct Deps {
@@ -54,8 +58,8 @@ pub const MIGRATIONS: Migrations = &[
 ];
 
 /// Opens the module's data and hands out what it offers.
-pub async fn build(_: Config, deps: Deps) -> Result<Module> {
-    let service = Arc::new(open(deps).await?);
+pub async fn build(config: Config, deps: Deps) -> Result<Module> {
+    let service = Arc::new(open(config, deps).await?);
     let data = web::Data::from(service.clone());
     Ok(Module {
         name: NAME,
@@ -71,9 +75,10 @@ pub async fn build(_: Config, deps: Deps) -> Result<Module> {
     })
 }
 
-async fn open(deps: Deps) -> Result<Service> {
+async fn open(config: Config, deps: Deps) -> Result<Service> {
     Ok(Service {
         db: Db::open(NAME, MIGRATIONS, &deps.module).await?,
+        config,
         company: deps.module.company,
         inventory: deps.inventory,
         billing: deps.billing,

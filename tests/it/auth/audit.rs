@@ -95,7 +95,10 @@ async fn one_flipped_byte_is_found() {
         &server,
         "auth",
         &[
-            ("DROP TRIGGER audit_log_no_update", "ALTER TABLE audit_log DISABLE TRIGGER USER"),
+            (
+                "DROP TRIGGER audit_log_no_update",
+                "ALTER TABLE audit_log DISABLE TRIGGER audit_log_no_update",
+            ),
             (&flip, &flip),
         ],
     )

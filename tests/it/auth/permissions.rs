@@ -83,3 +83,62 @@ async fn duties_that_are_to_be_kept_apart_are_not_given_to_one() {
     assert_eq!(report["held"].as_array().map(Vec::len), Some(1));
     assert_eq!(report["held"][0]["is_administrator"], true);
 }
+
+#[actix_web::test]
+async fn nobody_approves_what_they_entered_where_four_eyes_are_wanted() {
+    let settings = [("purchasing.four_eyes", json!(true)), ("billing.four_eyes", json!(true))];
+    let server = Server::start_with(&settings).await;
+    let api = &server.api;
+    let company = crate::flows::company(api).await;
+    let buyer = role(api, "buyer", json!(["purchasing.*", "billing.*"])).await;
+    for name in ["ada", "eve"] {
+        user(api, name, &[&buyer]).await;
+    }
+    let ada = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
+    let eve = caller(api, &sign_in(api, "eve", PASSWORD).await.ok());
+    let orders = "/api/v1/purchasing/purchase-orders";
+    let new = json!({
+        "supplier_id": company.supplier_id, "warehouse_id": company.warehouse_id,
+        "lines": [{
+            "product_id": company.product_ids[0], "quantity": "5", "unit_price": "4.10"
+        }]
+    });
+    let order = ada.post(orders, new).await.ok();
+    let path = format!("{orders}/{}", text(&order["id"]));
+    let approve = format!("{path}/approve");
+    ada.act(&approve, &order).await.problem(403, "segregation_of_duties");
+    // Nor does a key of theirs, nor who changed it last.
+    let key = json!({
+        "name": "k", "scopes": ["purchasing.*"],
+        "expires_at": chrono::Utc::now() + chrono::TimeDelta::days(1)
+    });
+    let id = super::user_named(api, "ada").await["id"].clone();
+    let key =
+        api.post("/api/v1/auth/api-keys", crate::harness::with(key, "user_id", id)).await.ok();
+    let machine = api.with_token(Some(&text(&key["key"])));
+    machine.act(&approve, &order).await.problem(403, "segregation_of_duties");
+    let approved = eve.act(&approve, &order).await.ok();
+    assert_eq!(approved["status"], "approved");
+
+    // The same of a bill.
+    eve.act(&format!("{path}/send"), &approved).await.ok();
+    let line = &approved["lines"][0]["id"];
+    let receipt = json!({
+        "purchase_order_id": approved["id"], "delivery_note": "LS 1",
+        "lines": [{ "purchase_order_line_id": line, "quantity": "5" }]
+    });
+    api.post("/api/v1/purchasing/receipts", receipt).await.ok();
+    server.settle().await;
+    let bills = "/api/v1/billing/bills";
+    let bill = json!({
+        "supplier_id": company.supplier_id, "purchase_order_id": approved["id"],
+        "supplier_invoice_number": "RE-1",
+        "lines": [{ "purchase_order_line_id": line, "quantity": "5", "unit_price": "4.10" }]
+    });
+    let bill = eve.post(bills, bill).await.ok();
+    let approve = format!("{bills}/{}/approve", text(&bill["id"]));
+    eve.act(&approve, &bill).await.problem(403, "segregation_of_duties");
+    assert_eq!(ada.act(&approve, &bill).await.ok()["status"], "approved");
+    server.assert_invariants().await;
+    server.stop().await;
+}

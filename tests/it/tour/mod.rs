@@ -427,7 +427,9 @@ async fn looking_around(api: &Api) {
     api.get("/api/v1/billing/journal-entries?source_type=invoice").await.ok();
     let spec = api.get("/openapi.json").await.ok();
     for (method, path, _) in operations(&spec) {
-        if method == "GET" && !path.contains('{') {
+        // What modules wrote down in which order is no part of the day.
+        let is_log = path.ends_with("/audit-log");
+        if method == "GET" && !path.contains('{') && !is_log {
             api.get(&path).await.ok();
         }
     }

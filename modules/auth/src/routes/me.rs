@@ -99,7 +99,11 @@ async fn get_me(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
     tag = "Me",
     request_body(content = MePatch, content_type = "application/merge-patch+json"),
     responses((status = 200, body = User)),
-    extensions(("x-permission" = json!("self")), ("x-needs" = json!(["if-match"])))
+    extensions(
+        ("x-permission" = json!("self")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["session_required"]))
+    )
 )]
 #[patch("/me")]
 async fn update_me(ctx: Ctx, service: Data<Service>, body: Json<MePatch>) -> Result<Reply> {

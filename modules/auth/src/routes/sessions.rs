@@ -66,7 +66,10 @@ pub(crate) struct ListSessions {
     tag = "Me",
     params(ListSessions),
     responses((status = 200, body = Page<Session>)),
-    extensions(("x-permission" = json!("self")))
+    extensions(
+        ("x-permission" = json!("self")),
+        ("x-errors" = json!(["session_required"]))
+    )
 )]
 #[get("/me/sessions")]
 async fn list_my_sessions(
@@ -83,7 +86,10 @@ async fn list_my_sessions(
 #[utoipa::path(
     tag = "Me",
     responses((status = 204)),
-    extensions(("x-permission" = json!("self")))
+    extensions(
+        ("x-permission" = json!("self")),
+        ("x-errors" = json!(["session_required"]))
+    )
 )]
 #[post("/me/sessions/revoke")]
 async fn revoke_my_sessions(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
@@ -97,7 +103,10 @@ async fn revoke_my_sessions(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
     tag = "Me",
     params(("id" = SessionId, Path)),
     responses((status = 204)),
-    extensions(("x-permission" = json!("self")))
+    extensions(
+        ("x-permission" = json!("self")),
+        ("x-errors" = json!(["session_required"]))
+    )
 )]
 #[post("/me/sessions/{id}/revoke")]
 async fn revoke_my_session(ctx: Ctx, service: Data<Service>, id: Path<SessionId>) -> Result<Reply> {

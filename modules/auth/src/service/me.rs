@@ -11,7 +11,9 @@ use crate::routes::me::{Me, MePatch, PasswordChange};
 use crate::routes::users::UserPatch;
 use crate::service::Service;
 use crate::service::lookup::{grants_of, roles_of};
-use crate::service::sessions::{caller, end_sessions, own_session, session_id, wrong_password};
+use crate::service::sessions::{
+    caller, end_sessions, own_session, person, session_id, wrong_password,
+};
 use crate::service::users::view;
 
 impl Service {
@@ -21,7 +23,7 @@ impl Service {
         let session_id = session_id(ctx)?;
         let session = session::Entity::find_by_id(session_id).one(self.db.read()).await?;
         // What an API key may is less; its token says what.
-        let has_second_factor = session.map_or(true, |session| session.second_factor_at.is_some());
+        let has_second_factor = session.is_none_or(|session| session.second_factor_at.is_some());
         let permissions = grants_of(self.db.read(), user.id, has_second_factor).await?;
         let everything = grants_of(self.db.read(), user.id, true).await?;
         let roles = roles_of(self.db.read(), vec![user.id]).await?.remove(&user.id);
@@ -41,7 +43,7 @@ impl Service {
 
     /// Changes what the caller may change of themselves.
     pub(crate) async fn update_me(&self, ctx: &Ctx, patch: MePatch) -> Result<Reply> {
-        let id = caller(self.db.read(), ctx).await?.id;
+        let id = person(self.db.read(), ctx).await?.id;
         let patch = UserPatch { name: patch.name, email: patch.email, is_active: None };
         self.update_user(ctx, id, patch).await
     }

@@ -11,7 +11,7 @@ use crate::entities::session::EndReason;
 use crate::entities::{session, user};
 use crate::routes::sessions::{ListSessions, Session};
 use crate::service::Service;
-use crate::service::sessions::{caller, end_session, end_sessions, session_id};
+use crate::service::sessions::{end_session, end_sessions, person, session_id};
 
 impl Service {
     pub(crate) async fn my_sessions(
@@ -19,7 +19,7 @@ impl Service {
         ctx: &Ctx,
         query: ListSessions,
     ) -> Result<Page<Session>> {
-        let id = caller(self.db.read(), ctx).await?.id;
+        let id = person(self.db.read(), ctx).await?.id;
         self.sessions_of(ctx, id, query).await
     }
 
@@ -54,12 +54,12 @@ impl Service {
     }
 
     pub(crate) async fn revoke_my_sessions(&self, ctx: &Ctx) -> Result<Reply> {
-        let id = caller(self.db.read(), ctx).await?.id;
+        let id = person(self.db.read(), ctx).await?.id;
         self.revoke_all(ctx, id, Some(session_id(ctx)?)).await
     }
 
     pub(crate) async fn revoke_my_session(&self, ctx: &Ctx, id: SessionId) -> Result<Reply> {
-        let user_id = caller(self.db.read(), ctx).await?.id;
+        let user_id = person(self.db.read(), ctx).await?.id;
         self.revoke_session(ctx, user_id, id).await
     }
 

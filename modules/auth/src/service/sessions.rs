@@ -342,6 +342,13 @@ pub(super) async fn own_session(tx: &Tx, ctx: &Ctx) -> Result<session::Model> {
     }
 }
 
+/// The user the token names, in person: an API key acts for them, and is not them.
+pub(super) async fn person(conn: &impl ConnectionTrait, ctx: &Ctx) -> Result<user::Model> {
+    let session = session::Entity::find_by_id(session_id(ctx)?).one(conn).await?;
+    session.ok_or(Error::SessionRequired)?;
+    caller(conn, ctx).await
+}
+
 /// The user the token names. One who is gone or disabled has no business here, however
 /// long the token may live.
 pub(super) async fn caller(conn: &impl ConnectionTrait, ctx: &Ctx) -> Result<user::Model> {

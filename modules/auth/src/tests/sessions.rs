@@ -190,3 +190,20 @@ async fn what_has_expired_is_worth_nothing_and_is_deleted() {
     fixture.refresh(&live).await.expect("still exchanged");
     fixture.assert_lawful().await;
 }
+
+/// With the key known and without asking anybody, as it is for every request but the first.
+#[tokio::test]
+async fn a_token_is_checked_in_less_than_50_microseconds() {
+    const CHECKS: u32 = 10_000;
+    let fixture = fixture().await;
+    let verifier = verifier(&fixture);
+    let token = fixture.sign_in("admin", PASSWORD).await.expect("signed in").access_token;
+    verifier.verify(&token).await.expect("valid");
+    let begun = std::time::Instant::now();
+    for _ in 0..CHECKS {
+        verifier.verify(&token).await.expect("valid");
+    }
+    let each = begun.elapsed() / CHECKS;
+    println!("a token is checked in {each:?}");
+    assert!(each < std::time::Duration::from_micros(50), "{each:?}");
+}

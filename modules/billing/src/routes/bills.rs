@@ -216,7 +216,7 @@ async fn create_bill(ctx: Ctx, service: Data<Service>, body: Json<NewBill>) -> R
         ("x-permission" = json!("billing.bill:approve")),
         ("x-override-permission" = json!("billing.bill:override")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
-        ("x-errors" = json!(["illegal_transition", "reason_required", "amount_overflow"]))
+        ("x-errors" = json!(["segregation_of_duties", "illegal_transition", "reason_required", "amount_overflow"]))
     )
 )]
 #[post("/bills/{id}/approve")]

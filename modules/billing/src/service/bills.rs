@@ -4,6 +4,7 @@ use chrono::{Datelike, NaiveDate};
 use contracts::events::{BillApproved, BilledLine};
 use contracts::ids::{BillId, BillLineId};
 use kernel::db::Tx;
+use kernel::db::audit::check_four_eyes;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::machine::{Machine, Transition};
@@ -115,6 +116,9 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let (ordered, before) = lock_with_order(&tx, id).await?;
         ctx.check_version(before.version)?;
+        if self.config.four_eyes {
+            check_four_eyes(&tx, id.uuid()).await?;
+        }
         let status = MACHINE.apply(before.status, "approve")?;
         let lines = lines_of(&*tx, id).await?;
         let quantities = || lines.iter().map(|l| (l.purchase_order_line_id, l.quantity));

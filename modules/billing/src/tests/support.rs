@@ -72,6 +72,7 @@ impl Books {
         let config = Config {
             rounding_mode: RoundingMode::PerDocument,
             price_tolerance: Percent::from_ppm(10_000),
+            four_eyes: false,
         };
         let service = open(config, Deps { module }).await.expect("it opens");
         Books { service, dir, sql }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx};
 use crate::db::tx::{link, said};
-use crate::db::{Db, query_all};
+use crate::db::{Db, Tx, query_all, query_one};
 use crate::error::{Error, Result};
 use crate::page::{Cursor, Limit, Page, PageRequest, Sort};
 use crate::text::Text;
@@ -150,6 +150,24 @@ struct Row {
 const SELECT: &str = "SELECT id, chain, seq, occurred_at, actor_kind, actor_id, actor_name, \
     request_id, operation, resource_type, resource_id, reason, before, after, prev_hash, hash \
     FROM audit_log";
+
+/// The four-eyes principle: refuses whoever entered this, or changed it, as the audit log has
+/// it; somebody else has to approve it. Who a key acts for is the same person.
+pub async fn check_four_eyes(tx: &Tx, resource_id: Uuid) -> Result<()> {
+    let sql = "SELECT COUNT(*) AS n FROM audit_log WHERE resource_id = $1 AND actor_id = $2";
+    let values = vec![resource_id.into(), tx.ctx().actor.id.into()];
+    let found: Option<Count> = query_one(&**tx, sql, values).await?;
+    if found.is_none_or(|found| found.n == 0) {
+        return Ok(());
+    }
+    let detail = "somebody else has to approve what you entered or changed";
+    Err(Error::new(403, "segregation_of_duties", detail))
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    n: i64,
+}
 
 /// Rows of a module, the newest first unless asked otherwise.
 pub async fn list(db: &Db, query: ListAudit) -> Result<Page<AuditRow>> {

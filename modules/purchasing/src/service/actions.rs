@@ -2,6 +2,7 @@
 
 use contracts::events::{ApprovedLine, PurchaseOrderApproved};
 use contracts::ids::PurchaseOrderId;
+use kernel::db::audit::check_four_eyes;
 use kernel::http::Reply;
 use kernel::{Ctx, Result};
 
@@ -51,6 +52,9 @@ impl Service {
         ctx.check_version(before.order.version)?;
         let status = PURCHASE_ORDER.apply(before.order.status, action)?;
         check_goods(status, &before)?;
+        if self.config.four_eyes && status == PurchaseOrderStatus::Approved {
+            check_four_eyes(&tx, id.uuid()).await?;
+        }
         let mut after = before.clone();
         if matches!(status, PurchaseOrderStatus::Closed | PurchaseOrderStatus::Cancelled) {
             let open: Vec<_> = before

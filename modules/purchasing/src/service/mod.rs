@@ -24,6 +24,7 @@ use kernel::config::CompanyConfig;
 use kernel::db::{Db, Tx};
 use kernel::{Ctx, Result};
 
+use crate::Config;
 use crate::error::Error;
 use crate::service::document::Document;
 
@@ -36,6 +37,7 @@ const MAX_PAYMENT_TERMS_DAYS: u16 = 120;
 /// What every rule works with.
 pub(crate) struct Service {
     pub db: Db,
+    pub config: Config,
     pub company: CompanyConfig,
     pub inventory: Arc<dyn Inventory>,
     pub billing: Arc<dyn Billing>,

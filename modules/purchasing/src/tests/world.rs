@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::entities::{purchase_order, receipt, supplier};
 use crate::routes::purchase_orders::types::PurchaseOrder;
 use crate::service::{Service, laws};
-use crate::{Deps, open};
+use crate::{Config, Deps, open};
 
 /// Every product and warehouse asked for is there, active but for those listed; a unit has
 /// one decimal.
@@ -154,7 +154,7 @@ impl World {
         };
         let shelf = Arc::new(Shelf::default());
         let deps = Deps { module, inventory: shelf.clone(), billing: Arc::new(Till) };
-        let service = open(deps).await.expect("the module opens");
+        let service = open(Config { four_eyes: false }, deps).await.expect("the module opens");
         let new = json!({
             "name": "Ada", "payment_terms_days": 14,
             "address": {

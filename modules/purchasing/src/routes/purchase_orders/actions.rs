@@ -20,7 +20,8 @@ pub(super) fn configure(routes: &mut Routes) {
 /// Approve purchase order
 ///
 /// From now on it does not change. Billing takes a copy to match the supplier's bills with.
-/// - Errors: 409 `illegal_transition`.
+/// - Errors: 409 `illegal_transition`; with the setting `purchasing.four_eyes` 403
+///   `segregation_of_duties` for whoever entered or changed it.
 /// - Emits `purchasing.purchase_order.approved`.
 #[utoipa::path(
     tag = "Purchase orders",
@@ -29,7 +30,7 @@ pub(super) fn configure(routes: &mut Routes) {
     extensions(
         ("x-permission" = json!("purchasing.purchase_order:approve")),
         ("x-needs" = json!(["if-match"])),
-        ("x-errors" = json!(["illegal_transition"]))
+        ("x-errors" = json!(["illegal_transition", "segregation_of_duties"]))
     )
 )]
 #[post("/purchase-orders/{id}/approve")]
