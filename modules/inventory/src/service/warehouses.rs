@@ -18,7 +18,8 @@ impl Service {
         &self,
         query: ListWarehouses,
     ) -> Result<Page<warehouse::Model>> {
-        let mut select = warehouse::Entity::find();
+        // That of what is in transit is nothing to choose from.
+        let mut select = warehouse::Entity::find().filter(warehouse::Column::IsTransit.eq(false));
         if let Some(code) = query.code {
             select = select.filter(warehouse::Column::Code.eq(String::from(code)));
         }
