@@ -44,7 +44,7 @@ impl InProcess {
         let client = reqwest::Client::new();
         let registry = registry::build(&config, &client, &metrics, cache, None).await;
         let Registry { modules, keys, revocations, .. } = registry.map_err(|e| e.to_string())?;
-        let verifier = Arc::new(TokenVerifier::new(keys, revocations));
+        let verifier = Arc::new(TokenVerifier::new(keys, revocations, &config.jwt));
         let limits = Arc::new(RateLimits::new(&config.rate_limit, None, &metrics)?);
         let gateway = Gateway::new(&config, verifier.clone(), limits.clone(), &metrics)?;
 

@@ -1,6 +1,10 @@
 //! Black-box tests of inventory: products, warehouses, stock, moves, reservations.
 
+mod costs;
+mod planning;
 mod products;
+mod transfers;
+pub mod work;
 
 use std::time::{Duration, Instant};
 

@@ -22,11 +22,13 @@ pub enum PurchaseOrderLine {}
 pub enum Quotation {}
 pub enum QuotationLine {}
 pub enum Receipt {}
+pub enum ReorderRule {}
 pub enum Reservation {}
 pub enum Return {}
 pub enum Role {}
 pub enum Session {}
 pub enum Shipment {}
+pub enum StockCount {}
 pub enum StockMove {}
 pub enum Supplier {}
 pub enum User {}
@@ -52,11 +54,13 @@ pub type PurchaseOrderLineId = Id<PurchaseOrderLine>;
 pub type QuotationId = Id<Quotation>;
 pub type QuotationLineId = Id<QuotationLine>;
 pub type ReceiptId = Id<Receipt>;
+pub type ReorderRuleId = Id<ReorderRule>;
 pub type ReservationId = Id<Reservation>;
 pub type ReturnId = Id<Return>;
 pub type RoleId = Id<Role>;
 pub type SessionId = Id<Session>;
 pub type ShipmentId = Id<Shipment>;
+pub type StockCountId = Id<StockCount>;
 pub type StockMoveId = Id<StockMove>;
 pub type SupplierId = Id<Supplier>;
 pub type UserId = Id<User>;

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use contracts::ids::{OrderLineId, ProductId, StockMoveId, WarehouseId};
 use kernel::Error as KernelError;
-use kernel::money::{AmountError, Currency};
+use kernel::money::{AmountError, Currency, Money};
 use kernel::quantity::Quantity;
 use serde::Serialize;
 use serde_json::json;
@@ -90,6 +90,61 @@ pub(crate) enum Error {
     ValueMoved,
     #[error("the move has been reversed by {by}")]
     AlreadyReversed { by: StockMoveId },
+
+    #[error("the code {code} belongs to another reason")]
+    ReasonCodeTaken { code: String },
+    #[error("there is no such reason")]
+    UnknownReason,
+    #[error("a limit is in the currency of the books")]
+    ForeignLimit,
+    #[error("a limit is not negative")]
+    NegativeLimit,
+    #[error("an adjustment of {value} has to be approved: up to {limit} it need not be")]
+    ApprovalRequired { value: Money, limit: Money },
+    #[error("somebody else has to decide about what you have asked for")]
+    OwnRequest,
+
+    #[error("a tolerance is 0 to 100 percent")]
+    InvalidTolerance,
+    #[error("the product is not on the list of the count")]
+    NotOnList { pointer: String },
+    #[error("the quantity must not be negative")]
+    QuantityNegative { pointer: String },
+    #[error("{missing} products on the list are not counted")]
+    CountIncomplete { missing: usize },
+    #[error("what differs by more than the tolerance has to be counted twice")]
+    RecountRequired { product_ids: Vec<ProductId> },
+    #[error("more has left since than the count would leave: count again")]
+    CountOutdated { product_ids: Vec<ProductId> },
+    #[error("nothing of {product_id} is on hand to take the cost from: say what a unit costs")]
+    CostOfFoundRequired { product_id: ProductId },
+
+    #[error("there is no such receipt, or nothing of it stands")]
+    UnknownReceipt,
+    #[error("a cost is in the currency of the books")]
+    ForeignCost,
+    #[error("a cost is above zero")]
+    CostNotPositive,
+    #[error("what {sku} weighs is not known")]
+    WeightUnknown { sku: String },
+
+    #[error("the warehouse of what is in transit stays as it is")]
+    WarehouseOfTransit,
+    #[error("a transfer leads from one warehouse to another")]
+    SameWarehouse,
+    #[error("all of the transfer has come or is lost")]
+    TransferOver,
+    #[error("no more can come or be lost than is on its way")]
+    MoreThanShipped { pointer: String },
+
+    #[error("the product has a rule in this warehouse")]
+    RuleExists,
+    #[error("the minimum is at most the target, and that at most the maximum")]
+    RuleOutOfOrder { pointer: String },
+    #[error("a lead time is at most 3650 days")]
+    LeadTimeTooLong,
+    #[error("somebody else has said so at the same time")]
+    ChangedMeanwhile,
 
     // These answer events, not callers: something is broken, and somebody should look.
     #[error("{asked} of {sku} was shipped and is not there")]
@@ -179,6 +234,42 @@ impl From<Error> for KernelError {
             Error::AlreadyReversed { by } => {
                 conflict("already_reversed").with_params(json!({ "reversed_by": by }))
             }
+            Error::ReasonCodeTaken { .. } => taken("reason_code_taken", "/code"),
+            Error::UnknownReason => invalid("unknown_reason", "/reason_code"),
+            Error::ForeignLimit => invalid("currency_not_supported", "/approval_above/currency"),
+            Error::NegativeLimit => invalid("amount_negative", "/approval_above/amount"),
+            Error::ApprovalRequired { limit, .. } => {
+                conflict("approval_required").with_params(json!({ "approval_above": limit }))
+            }
+            Error::OwnRequest => conflict("own_request"),
+            Error::InvalidTolerance => invalid("invalid_tolerance", "/tolerance_percent"),
+            Error::NotOnList { pointer } => invalid("not_on_list", &pointer),
+            Error::QuantityNegative { pointer } => invalid("quantity_negative", &pointer),
+            Error::CountIncomplete { missing } => {
+                conflict("count_incomplete").with_params(json!({ "missing": missing }))
+            }
+            Error::RecountRequired { product_ids } => {
+                conflict("recount_required").with_params(json!({ "product_ids": product_ids }))
+            }
+            Error::CountOutdated { product_ids } => {
+                conflict("count_outdated").with_params(json!({ "product_ids": product_ids }))
+            }
+            Error::CostOfFoundRequired { product_id } => {
+                KernelError::new(422, "unit_cost_required", &detail)
+                    .with_params(json!({ "product_id": product_id }))
+            }
+            Error::UnknownReceipt => invalid("unknown_receipt", "/source_id"),
+            Error::ForeignCost => invalid("currency_not_supported", "/amount/currency"),
+            Error::CostNotPositive => invalid("amount_not_positive", "/amount/amount"),
+            Error::WeightUnknown { .. } => invalid("weight_unknown", "/basis"),
+            Error::WarehouseOfTransit => conflict("warehouse_of_transit"),
+            Error::SameWarehouse => invalid("same_warehouse", "/to_warehouse_id"),
+            Error::TransferOver => conflict("transfer_over"),
+            Error::MoreThanShipped { pointer } => invalid("more_than_shipped", &pointer),
+            Error::RuleExists => conflict("rule_exists"),
+            Error::RuleOutOfOrder { pointer } => invalid("rule_out_of_order", &pointer),
+            Error::LeadTimeTooLong => invalid("lead_time_too_long", "/lead_time_days"),
+            Error::ChangedMeanwhile => conflict("changed_meanwhile"),
             Error::NotEnoughToShip { .. } => conflict("insufficient_stock"),
             Error::ReturnedTooMuch { .. } => conflict("returned_too_much"),
             Error::ForeignCurrency { .. } => conflict("currency_not_supported"),

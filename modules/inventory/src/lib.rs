@@ -57,6 +57,21 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_product_details",
         sql: include_str!("../../../migrations/inventory/0103_product_details.sql"),
     },
+    Script {
+        number: 104,
+        name: "inventory_work_and_planning",
+        sql: include_str!("../../../migrations/inventory/0104_work_and_planning.sql"),
+    },
+    Script {
+        number: 105,
+        name: "inventory_landed_costs",
+        sql: include_str!("../../../migrations/inventory/0105_landed_costs.sql"),
+    },
+    Script {
+        number: 106,
+        name: "inventory_transfers",
+        sql: include_str!("../../../migrations/inventory/0106_transfers.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

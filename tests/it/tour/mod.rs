@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::boundaries::assert_file;
 use crate::flows::{address, eventually};
 use crate::harness::{ADMIN_PASSWORD, Api, Server, text, with};
+use crate::inventory::work::colleague;
 use crate::spec::operations;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +145,12 @@ async fn goods(api: &Api) -> Goods {
             {"product_id": table["id"], "quantity": "10", "unit_cost": "140.00"}
         ]
     });
-    api.post("/api/v1/inventory/receipts", receipt).await.ok();
+    let received = api.post("/api/v1/inventory/receipts", receipt).await.ok();
+    let freight = json!({
+        "source_id": received["id"], "amount": {"amount": "26.60", "currency": "EUR"},
+        "basis": "value", "reason": "freight, invoice 4711"
+    });
+    api.post("/api/v1/inventory/landed-costs", freight).await.ok();
     let adjustment = json!({
         "warehouse_id": warehouse["id"], "product_id": chair["id"], "quantity": "-1",
         "reason": "broken leg"
@@ -161,7 +167,91 @@ async fn goods(api: &Api) -> Goods {
     let path = format!("/api/v1/inventory/reservations/{}", text(&reservation["id"]));
     api.get(&path).await.ok();
     api.act(&format!("{path}/release"), &reservation).await.ok();
-    Goods { warehouse, chair, table }
+    let goods = Goods { warehouse, chair, table };
+    warehouse_work(api, &goods).await;
+    transfer(api, &goods).await;
+    planning(api, &goods).await;
+    goods
+}
+
+/// Corrections that a colleague approves, and a stock take.
+async fn warehouse_work(api: &Api, goods: &Goods) {
+    let otto = colleague(api).await;
+    let reason = json!({
+        "code": "DAMAGED", "name": "Damaged in the warehouse", "kind": "scrap",
+        "approval_above": {"amount": "100.00", "currency": "EUR"}
+    });
+    api.post("/api/v1/inventory/adjustment-reasons", reason).await.ok();
+    let scrap = json!({
+        "warehouse_id": goods.warehouse["id"], "product_id": goods.table["id"],
+        "quantity": "-1", "reason": "fell off the lift", "reason_code": "DAMAGED",
+        "break_reservations": true
+    });
+    let requests = "/api/v1/inventory/adjustment-requests";
+    let request = api.post(requests, scrap.clone()).await.ok();
+    let path = format!("{requests}/{}", text(&request["id"]));
+    otto.act(&format!("{path}/approve"), &request).await.ok();
+    api.get(&path).await.ok();
+    let request = api.post(requests, scrap).await.ok();
+    let path = format!("{requests}/{}/reject", text(&request["id"]));
+    otto.act(&path, &request).await.ok();
+
+    let counts = "/api/v1/inventory/stock-counts";
+    let count = json!({
+        "warehouse_id": goods.warehouse["id"], "is_blind": true, "tolerance_percent": 5,
+        "product_ids": [goods.chair["id"], goods.table["id"]], "note": "end of quarter"
+    });
+    let unwanted = api.post(counts, count.clone()).await.ok();
+    let path = format!("{counts}/{}", text(&unwanted["id"]));
+    api.act(&format!("{path}/cancel"), &unwanted).await.ok();
+    let count = api.post(counts, count).await.ok();
+    let path = format!("{counts}/{}", text(&count["id"]));
+    let found = json!({"lines": [
+        {"product_id": goods.chair["id"], "quantity": "39"},
+        {"product_id": goods.table["id"], "quantity": "9"}
+    ]});
+    let count = api.post(&format!("{path}/record"), found).await.ok();
+    let count = api.act(&format!("{path}/submit"), &count).await.ok();
+    let count = otto.act(&format!("{path}/reopen"), &count).await.ok();
+    let count = api.act(&format!("{path}/submit"), &count).await.ok();
+    otto.act(&format!("{path}/approve"), &count).await.ok();
+    api.get(&path).await.ok();
+    api.get(&format!("{path}/lines?sort=created_at")).await.ok();
+}
+
+/// Goods go to another warehouse, and not all of them arrive.
+async fn transfer(api: &Api, goods: &Goods) {
+    let berlin = json!({"code": "BER", "name": "Berlin"});
+    let berlin = api.post("/api/v1/inventory/warehouses", berlin).await.ok();
+    let transfer = json!({
+        "from_warehouse_id": goods.warehouse["id"], "to_warehouse_id": berlin["id"],
+        "lines": [{"product_id": goods.chair["id"], "quantity": "3"}], "note": "for the fair"
+    });
+    let transfer = api.post("/api/v1/inventory/transfers", transfer).await.ok();
+    let path = format!("/api/v1/inventory/transfers/{}", text(&transfer["id"]));
+    let arrived = json!({"lines": [
+        {"product_id": goods.chair["id"], "received": "2", "lost": "1"}
+    ]});
+    api.act_with(&format!("{path}/receive"), &transfer, arrived).await.ok();
+    api.get(&path).await.ok();
+}
+
+/// When to buy again, and what is on its way.
+async fn planning(api: &Api, goods: &Goods) {
+    let rule = json!({
+        "product_id": goods.table["id"], "warehouse_id": goods.warehouse["id"], "min": "10",
+        "target": "20", "multiple": "2", "minimum_order": "4", "lead_time_days": 14
+    });
+    let rule = api.post("/api/v1/inventory/reorder-rules", rule).await.ok();
+    let path = format!("/api/v1/inventory/reorder-rules/{}", text(&rule["id"]));
+    api.get(&path).await.ok();
+    api.patch(&path, &rule, json!({"max": "30"})).await.ok();
+    let expected = json!({
+        "product_id": goods.chair["id"], "warehouse_id": goods.warehouse["id"],
+        "quantity": "20", "expected_on": chrono::Utc::now().date_naive() + chrono::Days::new(7)
+    });
+    let path = format!("/api/v1/inventory/expected-receipts/{}", uuid::Uuid::now_v7());
+    api.put(&path, &json!({"version": 1}), expected).await.ok();
 }
 
 async fn customer(api: &Api, goods: &Goods) -> Value {

@@ -121,3 +121,42 @@ pub struct ReservationBroken {
 impl EventData for ReservationBroken {
     const TYPE: &'static str = "inventory.reservation.broken";
 }
+
+/// Nothing of a product is available in a warehouse any more: what is there is promised.
+/// Aggregate: the product.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StockDepleted {
+    pub product_id: ProductId,
+    pub warehouse_id: WarehouseId,
+}
+
+impl EventData for StockDepleted {
+    const TYPE: &'static str = "inventory.stock.depleted";
+}
+
+/// Something of a product is available in a warehouse again, or for the first time.
+/// Aggregate: the product.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StockRestocked {
+    pub product_id: ProductId,
+    pub warehouse_id: WarehouseId,
+    pub available: Quantity,
+}
+
+impl EventData for StockRestocked {
+    const TYPE: &'static str = "inventory.stock.restocked";
+}
+
+/// Less of a product is available in a warehouse than the minimum of its reorder rule, and
+/// was not before. Aggregate: the product.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StockFellBelowReorderPoint {
+    pub product_id: ProductId,
+    pub warehouse_id: WarehouseId,
+    pub available: Quantity,
+    pub reorder_point: Quantity,
+}
+
+impl EventData for StockFellBelowReorderPoint {
+    const TYPE: &'static str = "inventory.stock.fell_below_reorder_point";
+}

@@ -16,6 +16,7 @@ pub struct Model {
     pub reserved: Quantity,
     pub backordered: Quantity,
     pub value_minor: i64,
+    pub reorder_point: Option<Quantity>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

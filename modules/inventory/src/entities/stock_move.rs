@@ -27,6 +27,7 @@ pub struct Model {
     pub source_id: Uuid,
     pub source_line_id: Uuid,
     pub reason: Option<String>,
+    pub reason_code: Option<String>,
     pub reverses_id: Option<StockMoveId>,
     pub created_at: DateTime<Utc>,
 }
@@ -93,4 +94,8 @@ pub enum MoveSourceType {
     Adjustment,
     /// Another move, taken back
     Reversal,
+    /// What a stock count found
+    StockCount,
+    /// A transfer between two warehouses
+    Transfer,
 }

@@ -13,6 +13,7 @@ pub struct Model {
     pub code: String,
     pub name: String,
     pub is_active: bool,
+    pub is_transit: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

@@ -7,9 +7,9 @@ use contracts::ids::{ProductId, WarehouseId};
 use kernel::http::{Json, Reply, Routes};
 use kernel::money::UnitPrice;
 use kernel::quantity::Quantity;
-use kernel::text::Note;
+use kernel::text::{Code, Note};
 use kernel::{Ctx, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::routes::moves::StockMove;
@@ -20,7 +20,7 @@ pub(super) fn configure(routes: &mut Routes) {
 }
 
 /// A correction of what is on hand.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewAdjustment {
     pub warehouse_id: WarehouseId,
@@ -30,11 +30,21 @@ pub(crate) struct NewAdjustment {
     pub quantity: Quantity,
     /// What a unit costs, where stock is found and none was on hand: there is no average
     /// to go by.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub unit_cost: Option<UnitPrice>,
     #[schema(example = "Broken in the warehouse")]
     pub reason: Note,
+    /// A reason of the company's own list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason_code: Option<Code>,
+    /// Whether goods that are gone are taken out though they are promised. The newest promises
+    /// are broken first: their orders wait.
+    #[serde(default)]
+    pub break_reservations: bool,
     /// Today (UTC) where not said; not in the future.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub adjusted_on: Option<NaiveDate>,
 }
@@ -43,11 +53,14 @@ pub(crate) struct NewAdjustment {
 ///
 /// Goods found come in, and goods missing go out, at the average cost of what is on hand.
 /// Orders that wait for what was found get it first.
-/// - Errors: 409 `insufficient_stock` if that much is not available: what is reserved has
-///   to be released first; 422 `quantity_zero`, `quantity_too_fine`, `unit_cost_required`,
+/// - Errors: 409 `insufficient_stock` if that much is not available: what is reserved has to
+///   be released first, or `break_reservations` be said; 409 `approval_required` if it is worth
+///   more than the reason allows: ask for it with `request_adjustment`; 422 `unknown_reason`,
+///   `quantity_zero`, `quantity_too_fine`, `unit_cost_required`,
 ///   `unit_cost_not_allowed`, `unknown_product`, `unknown_warehouse`, `date_in_future`,
 ///   `amount_overflow`.
-/// - Emits `inventory.stock.adjusted`, and `inventory.backorder.filled` for each order that
+/// - Emits `inventory.stock.adjusted`, `inventory.reservation.broken` for each order whose
+///   goods are gone, and `inventory.backorder.filled` for each order that
 ///   was waiting.
 #[utoipa::path(
     tag = "Stock adjustments",
@@ -59,7 +72,7 @@ pub(crate) struct NewAdjustment {
         ("x-errors" = json!([
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
             "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future",
-            "amount_overflow"
+            "amount_overflow", "approval_required", "unknown_reason"
         ]))
     )
 )]

@@ -1,18 +1,24 @@
 //! The module's endpoints, relative to `/api/v1/inventory`.
 
+pub(crate) mod adjustment_requests;
 pub(crate) mod adjustments;
 mod audit;
 pub(crate) mod barcodes;
 pub(crate) mod categories;
 pub(crate) mod invariants;
+pub(crate) mod landed_costs;
 pub(crate) mod moves;
 pub(crate) mod parked_events;
+pub(crate) mod planning;
 pub(crate) mod product_templates;
 pub(crate) mod product_units;
 pub(crate) mod products;
 pub(crate) mod receipts;
 pub(crate) mod reservations;
 pub(crate) mod stock;
+pub(crate) mod stock_counts;
+pub(crate) mod transfers;
+pub(crate) mod valuation;
 pub(crate) mod warehouses;
 
 use kernel::http::Routes;
@@ -28,6 +34,12 @@ pub(crate) fn configure(routes: &mut Routes) {
     moves::configure(routes);
     receipts::configure(routes);
     adjustments::configure(routes);
+    adjustment_requests::configure(routes);
+    stock_counts::configure(routes);
+    planning::configure(routes);
+    valuation::configure(routes);
+    landed_costs::configure(routes);
+    transfers::configure(routes);
     reservations::configure(routes);
     parked_events::configure(routes);
     audit::configure(routes);

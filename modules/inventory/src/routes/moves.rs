@@ -42,6 +42,10 @@ pub(crate) struct StockMove {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
+    /// The reason of the company's own list, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason_code: Option<String>,
     /// The move this one takes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -159,6 +159,7 @@ pub(crate) struct ListProducts {
     pub external_id: Option<Text<1, 128>>,
     /// Only products that have, for each word of this, one that begins with it in their SKU,
     /// name or barcode.
+    #[param(inline)]
     pub q: Option<Text<1, 100>>,
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Warehouse {
     pub name: String,
     /// Only active warehouses receive goods.
     pub is_active: bool,
+    /// Whether it is the one for what is on its way between two others.
+    pub is_transit: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -138,7 +140,8 @@ async fn create_warehouse(
     responses((status = 200, body = Warehouse)),
     extensions(
         ("x-permission" = json!("inventory.warehouse:update")),
-        ("x-needs" = json!(["if-match"]))
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["warehouse_of_transit"]))
     )
 )]
 #[patch("/warehouses/{id}")]

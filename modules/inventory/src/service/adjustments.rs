@@ -9,15 +9,18 @@ use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use uuid::Uuid;
 
+use crate::entities::adjustment_reason::ReasonKind;
 use crate::entities::product;
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, Shortage, internal};
 use crate::routes::adjustments::NewAdjustment;
 use crate::routes::moves::StockMove;
+use crate::service::adjustment_requests::find_reason;
 use crate::service::backorders::fill_backorders;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
+use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
 use crate::service::{Service, business_date};
 
@@ -27,23 +30,56 @@ impl Service {
             return Err(Error::QuantityZero.into());
         }
         let mut tx = self.db.begin_once(ctx).await?;
-        let adjusted_on = business_date(&tx, new.adjusted_on, "/adjusted_on")?;
-        let warehouse_id = find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?.id;
-        let product = find_product(&tx, new.product_id).await?;
+        let posted = self.post_adjustment(&mut tx, new, false).await?;
+        let location = format!("/api/v1/inventory/moves/{}", posted.id);
+        tx.reply(Reply::created_plain(&posted, location)).await
+    }
+
+    /// Posts an adjustment; one above the limit of its reason only if it `is_approved`.
+    pub(crate) async fn post_adjustment(
+        &self,
+        tx: &mut Tx,
+        new: NewAdjustment,
+        is_approved: bool,
+    ) -> Result<StockMove> {
+        let adjusted_on = business_date(tx, new.adjusted_on, "/adjusted_on")?;
+        let warehouse_id = find_warehouse(tx, new.warehouse_id, "/warehouse_id").await?.id;
+        let product = find_product(tx, new.product_id).await?;
         check_fineness(&product, new.quantity, "/quantity")?;
+        let reason = find_reason(tx, new.reason_code.as_deref()).await?;
         let key = Key { product_id: product.id, warehouse_id };
-        let mut levels = Levels::lock(&tx, &[key].into()).await?;
-        let value = self.adjust_level(levels.at(key)?, &new, &product)?;
+        let mut levels = Levels::lock(tx, &[key].into()).await?;
+        let quantity = magnitude(new.quantity)?;
         let comes_in = new.quantity.is_positive();
+        if new.break_reservations && !comes_in {
+            let level = levels.at(key)?;
+            let missing = quantity.checked_sub(level.available()).map_err(internal)?;
+            if missing.is_positive() && quantity <= level.on_hand {
+                break_newest(tx, &mut levels, &[(key, missing)]).await?;
+            }
+        }
+        let value = self.adjust_level(levels.at(key)?, &new, &product)?;
+        if let Some(limit) = reason.as_ref().and_then(|reason| reason.approval_above_minor)
+            && !is_approved
+            && value.minor() > limit
+        {
+            let limit = Money::new(limit, self.company.currency);
+            return Err(Error::ApprovalRequired { value, limit }.into());
+        }
+        let outside = match &reason {
+            Some(reason) if reason.kind == ReasonKind::Scrap && !comes_in => LocationKind::Scrap,
+            _ => LocationKind::Adjustment,
+        };
         let (from, to) = match comes_in {
-            true => (LocationKind::Adjustment, LocationKind::Warehouse),
-            false => (LocationKind::Warehouse, LocationKind::Adjustment),
+            true => (outside, LocationKind::Warehouse),
+            false => (LocationKind::Warehouse, outside),
         };
         let posting = Posting {
             source_type: MoveSourceType::Adjustment,
             source_id: Uuid::now_v7(),
             moved_on: adjusted_on,
             reason: Some(new.reason.into_string()),
+            reason_code: reason.map(|reason| reason.code),
         };
         let adjustment = NewMove {
             kind: MoveKind::Adjustment,
@@ -51,18 +87,17 @@ impl Service {
             from,
             to,
             warehouse_id: Some(warehouse_id),
-            quantity: magnitude(new.quantity)?,
+            quantity,
             unit_cost: new.unit_cost,
             value,
             line_id: None,
             reverses_id: None,
         };
-        let posted = post(&mut tx, posting, vec![adjustment]).await?.remove(0);
-        publish_adjusted(&mut tx, &posted, &product, warehouse_id, comes_in)?;
-        fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
-        let location = format!("/api/v1/inventory/moves/{}", posted.id);
-        tx.reply(Reply::created_plain(&posted, location)).await
+        let posted = post(tx, posting, vec![adjustment]).await?.remove(0);
+        publish_adjusted(tx, &posted, &product, warehouse_id, comes_in)?;
+        fill_backorders(tx, &mut levels).await?;
+        levels.store(tx).await?;
+        Ok(posted)
     }
 
     /// Takes the quantity in or out, and returns its value.
@@ -92,7 +127,7 @@ impl Service {
     }
 }
 
-fn magnitude(quantity: Quantity) -> Result<Quantity> {
+pub(crate) fn magnitude(quantity: Quantity) -> Result<Quantity> {
     Ok(if quantity.is_negative() { quantity.checked_neg().map_err(internal)? } else { quantity })
 }
 

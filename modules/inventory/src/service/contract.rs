@@ -24,6 +24,8 @@ impl Inventory for Service {
     async fn warehouses(&self, _: &Ctx, request: FindWarehouses) -> Result<Vec<WarehouseInfo>> {
         let rows = warehouse::Entity::find()
             .filter(warehouse::Column::Id.is_in(request.ids))
+            // Nobody buys for it or sells from it.
+            .filter(warehouse::Column::IsTransit.eq(false))
             .all(self.db.read())
             .await?;
         Ok(rows.into_iter().map(warehouse_info).collect())

@@ -67,6 +67,7 @@ impl Service {
             source_id: returned.return_id.uuid(),
             moved_on: returned.received_on,
             reason: None,
+            reason_code: None,
         };
         post(&mut tx, posting, moves).await?;
         if !back.is_empty() {
@@ -80,7 +81,7 @@ impl Service {
             tx.publish(returned.order_id.uuid(), event.aggregate_version, &stock_returned)?;
         }
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         tx.commit().await
     }
 }

@@ -11,7 +11,7 @@ use kernel::db::{Tx, query_all};
 use kernel::module::RunJob;
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Job, Result};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter};
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ use crate::service::Service;
 use crate::service::backorders::fill_backorders;
 use crate::service::holds::{Cut, End, Table, reduce};
 use crate::service::levels::{Key, Levels};
-use crate::service::search::index_more;
+use crate::service::search::{index_more, to_index};
 
 /// Rows of one table expired by one transaction.
 const BATCH: usize = 1000;
@@ -73,7 +73,7 @@ impl Service {
     /// Puts in the index of words what is not there yet.
     pub(crate) async fn index_products(&self, ctx: &Ctx) -> Result<()> {
         // Asked before the transaction, so that idle runs do not queue for the writer.
-        let waiting = product::Entity::find().filter(product::Column::IsIndexed.eq(false));
+        let waiting = product::Entity::find().filter(to_index());
         while waiting.clone().one(self.db.read()).await?.is_some() {
             let tx = self.db.begin(ctx).await?;
             let count = index_more(&tx, BATCH as u64).await?;
@@ -107,7 +107,7 @@ impl Service {
             expire(&mut tx, Table::Reservations, &reservations).await?;
             expire(&mut tx, Table::Backorders, &backorders).await?;
             fill_backorders(&mut tx, &mut levels).await?;
-            levels.store(&tx).await?;
+            levels.store(&mut tx).await?;
             tx.commit().await?;
             tracing::info!(
                 reservations = reservations.len(),

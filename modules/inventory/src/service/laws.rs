@@ -11,6 +11,7 @@ macro_rules! projection {
              FROM stock_moves WHERE to_location = 'warehouse' \
              UNION ALL SELECT product_id, warehouse_id, -quantity, -value_minor \
              FROM stock_moves WHERE from_location = 'warehouse' \
+             UNION ALL SELECT product_id, warehouse_id, 0, value_minor FROM cost_layers \
              UNION ALL SELECT product_id, warehouse_id, -on_hand, -value_minor \
              FROM stock_levels) parts GROUP BY product_id, warehouse_id HAVING ",
             $condition,
@@ -81,6 +82,35 @@ pub(crate) const LAWS: &[Law] = &[
             OR 1 < (SELECT COUNT(*) FROM stock_moves o WHERE o.reverses_id = m.id)",
     },
     Law {
+        id: "I-10",
+        description: "in transit is what transfers have shipped and nobody has received or lost",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT product_id FROM (\
+            SELECT product_id, shipped - received - lost AS quantity, value_minor \
+            FROM transfer_lines \
+            UNION ALL SELECT s.product_id, -s.on_hand, -s.value_minor FROM stock_levels s \
+            JOIN warehouses w ON w.id = s.warehouse_id WHERE w.is_transit) parts \
+            GROUP BY product_id HAVING SUM(quantity) <> 0 OR SUM(value_minor) <> 0) off",
+    },
+    Law {
+        id: "I-11",
+        description: "a stock count posted what was counted less what the books said then",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT count_id FROM (\
+            SELECT l.count_id, l.product_id, l.counted - l.book AS quantity \
+            FROM stock_count_lines l JOIN stock_counts c ON c.id = l.count_id \
+            WHERE c.status = 'posted' AND l.counted IS NOT NULL \
+            UNION ALL SELECT m.source_id, m.product_id, \
+            CASE WHEN m.to_location = 'warehouse' THEN -m.quantity ELSE m.quantity END \
+            FROM stock_moves m WHERE m.source_type = 'stock_count') parts \
+            GROUP BY count_id, product_id HAVING SUM(quantity) <> 0) off",
+    },
+    Law {
+        id: "I19",
+        description: "a level knows the minimum of its reorder rule",
+        violations: "SELECT COUNT(*) AS n FROM reorder_rules r LEFT JOIN stock_levels s \
+            ON s.product_id = r.product_id AND s.warehouse_id = r.warehouse_id \
+            WHERE s.reorder_point IS DISTINCT FROM r.min_quantity",
+    },
+    Law {
         id: "I-12",
         description: "a reservation that has ended holds nothing",
         violations: "SELECT COUNT(*) AS n FROM reservations \
@@ -107,6 +137,14 @@ pub(crate) const LAWS: &[Law] = &[
             FROM stock_moves WHERE kind IN ('issue', 'return', 'scrap') \
             GROUP BY source_line_id) lines \
             WHERE quantity < 0 OR value_minor < 0 OR (quantity = 0 AND value_minor <> 0)",
+    },
+    Law {
+        id: "V-6",
+        description: "the shares of a landed cost add up to it",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT id FROM (\
+            SELECT id, amount_minor FROM landed_costs \
+            UNION ALL SELECT landed_cost_id, -share_minor FROM cost_layers) parts \
+            GROUP BY id HAVING SUM(amount_minor) <> 0) off",
     },
     Law {
         // Flow 2.3, step 3: backorders are filled first, oldest first.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contracts::events::{StockDepleted, StockFellBelowReorderPoint, StockRestocked};
 use contracts::ids::{ProductId, WarehouseId};
 use kernel::db::{Column, Tx, Values, execute, query_all};
+use kernel::quantity::Quantity;
 use kernel::{Error, Result};
 use sea_orm::{ConnectionTrait, DbBackend, Value};
 use uuid::Uuid;
@@ -26,6 +28,7 @@ pub(crate) struct Levels(BTreeMap<Key, Row>);
 struct Row {
     was: Level,
     now: Level,
+    reorder_point: Option<Quantity>,
 }
 
 impl Levels {
@@ -48,7 +51,7 @@ impl Levels {
                 backordered: row.backordered,
                 value_minor: row.value_minor,
             };
-            (key, Row { was: level, now: level })
+            (key, Row { was: level, now: level, reorder_point: row.reorder_point })
         });
         Ok(Levels(rows.collect()))
     }
@@ -74,11 +77,14 @@ impl Levels {
             .filter(|(_, level)| level.available().is_positive() && level.backordered.is_positive())
     }
 
-    /// Stores what has changed, in one statement.
-    pub async fn store(self, tx: &Tx) -> Result<()> {
+    /// Stores what has changed, in one statement, and tells what came of it.
+    pub async fn store(self, tx: &mut Tx) -> Result<()> {
         let changed: Vec<_> = self.0.into_iter().filter(|(_, row)| row.was != row.now).collect();
         if changed.is_empty() {
             return Ok(());
+        }
+        for (key, row) in &changed {
+            tell(tx, *key, row)?;
         }
         let expected = changed.len() as u64;
         let values = Values::new(
@@ -92,7 +98,7 @@ impl Levels {
                 ("backordered", Column::BigInt),
                 ("value_minor", Column::BigInt),
             ],
-            changed.into_iter().map(|(key, Row { was, now })| {
+            changed.into_iter().map(|(key, Row { was, now, .. })| {
                 vec![
                     key.product_id.into(),
                     key.warehouse_id.into(),
@@ -118,6 +124,31 @@ impl Levels {
             return Err(Error::internal("a stock level changed under its lock"));
         }
         Ok(())
+    }
+}
+
+/// Tells that the last of something is promised, that there is some again, or that it is time
+/// to buy (I27).
+fn tell(tx: &mut Tx, key: Key, row: &Row) -> Result<()> {
+    let Key { product_id, warehouse_id } = key;
+    let (was, available) = (row.was.available(), row.now.available());
+    // A level does not know its product's version.
+    let aggregate = (product_id.uuid(), 0);
+    if was.is_positive() && available.is_zero() {
+        let depleted = StockDepleted { product_id, warehouse_id };
+        tx.publish(aggregate.0, aggregate.1, &depleted)?;
+    }
+    if was.is_zero() && available.is_positive() {
+        let restocked = StockRestocked { product_id, warehouse_id, available };
+        tx.publish(aggregate.0, aggregate.1, &restocked)?;
+    }
+    match row.reorder_point {
+        Some(reorder_point) if was >= reorder_point && available < reorder_point => {
+            let fell =
+                StockFellBelowReorderPoint { product_id, warehouse_id, available, reorder_point };
+            tx.publish(aggregate.0, aggregate.1, &fell)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,20 +1,25 @@
 //! The module's rules and transactions, by resource.
 
+mod adjustment_requests;
 mod adjustments;
 mod backorders;
 mod barcodes;
 mod categories;
 mod contract;
+mod counting;
 mod customer_returns;
 mod holds;
 mod jobs;
+mod landed_costs;
 pub(crate) mod laws;
 mod level;
 mod levels;
 mod moves;
 mod order_changes;
+mod planning;
 mod product_templates;
 mod products;
+mod promises;
 mod purchase_receipts;
 mod references;
 mod reservations;
@@ -23,10 +28,14 @@ mod reversals;
 mod search;
 mod shipments;
 mod stock;
+pub(crate) mod stock_counts;
 mod stock_receipts;
 #[cfg(test)]
 mod tests;
+mod transfer_receipts;
+mod transfers;
 mod units;
+mod valuation;
 mod warehouses;
 
 use std::collections::BTreeMap;

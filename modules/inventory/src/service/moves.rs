@@ -20,6 +20,7 @@ pub(crate) struct Posting {
     pub source_id: Uuid,
     pub moved_on: NaiveDate,
     pub reason: Option<String>,
+    pub reason_code: Option<String>,
 }
 
 /// One move of a posting.
@@ -65,6 +66,7 @@ pub(crate) async fn post(
                 source_id: posting.source_id,
                 source_line_id: new.line_id.unwrap_or_else(|| id.uuid()),
                 reason: posting.reason.clone(),
+                reason_code: posting.reason_code.clone(),
                 reverses_id: new.reverses_id,
                 created_at: tx.now(),
             }
@@ -125,6 +127,7 @@ impl From<stock_move::Model> for StockMove {
             moved_on: model.moved_on,
             source: MoveSource { kind: model.source_type, id: model.source_id },
             reason: model.reason,
+            reason_code: model.reason_code,
             reverses_id: model.reverses_id,
             created_at: model.created_at,
         }

@@ -38,7 +38,7 @@ impl Service {
         }
         // What came while the order was not confirmed was not kept for it.
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         let before: Vec<_> = held.into_values().collect();
         tx.audit("order_hold", order.order_id.uuid(), Some(&before), Some(&order.lines))?;
         tx.commit().await
@@ -76,7 +76,7 @@ impl Service {
             .collect();
         holds::cut(&tx, &mut levels, &cuts, End::Released).await?;
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         let before: Vec<_> = cuts.iter().map(|(hold, ..)| hold).collect();
         let after: Vec<_> = cuts.iter().map(after_cut).collect();
         tx.audit("order_hold", order.order_id.uuid(), Some(&before), Some(&after))?;

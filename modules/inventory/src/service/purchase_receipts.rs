@@ -10,6 +10,7 @@ use crate::error::{Error, internal};
 use crate::service::backorders::fill_backorders;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
+use crate::service::planning::note_received;
 use crate::service::{Service, merge};
 
 impl Service {
@@ -57,6 +58,7 @@ impl Service {
             source_id: receipt.receipt_id.uuid(),
             moved_on: receipt.received_on,
             reason: None,
+            reason_code: None,
         };
         post(&mut tx, posting, moves).await?;
         let stock_received = StockReceived {
@@ -68,8 +70,10 @@ impl Service {
         };
         let purchase_order_id = receipt.purchase_order_id.uuid();
         tx.publish(purchase_order_id, event.aggregate_version, &stock_received)?;
+        let came = lines.iter().map(|line| (line.purchase_order_line_id, line.quantity));
+        note_received(&tx, came).await?;
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         tx.commit().await
     }
 }

@@ -11,13 +11,15 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use crate::entities::{product, warehouse};
 use crate::error::Error;
 
-/// The warehouse a request names at `pointer`.
+/// The warehouse a request names at `pointer`. That of what is in transit is none of them:
+/// only transfers bring goods there.
 pub(crate) async fn find_warehouse(
     tx: &Tx,
     id: WarehouseId,
     pointer: &str,
 ) -> Result<warehouse::Model> {
     let found = warehouse::Entity::find_by_id(id).one(&**tx).await?;
+    let found = found.filter(|warehouse| !warehouse.is_transit);
     Ok(found.ok_or_else(|| Error::UnknownWarehouse { pointer: pointer.into() })?)
 }
 

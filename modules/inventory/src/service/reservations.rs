@@ -81,7 +81,7 @@ impl Service {
             updated_at: Set(tx.now()),
         };
         let reservation = Reservation::from(model.insert(&*tx).await?);
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         tx.audit_new("reservation", reservation.id.uuid(), &reservation)?;
         let location = format!("/api/v1/inventory/reservations/{}", reservation.id);
         tx.reply(Reply::created(&reservation, location)).await
@@ -107,7 +107,7 @@ impl Service {
         model.updated_at = Set(tx.now());
         let after = Reservation::from(model.update(&*tx).await?);
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         tx.audit("reservation", id.uuid(), Some(&Reservation::from(before)), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
     }

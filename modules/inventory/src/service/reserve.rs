@@ -46,7 +46,7 @@ impl Service {
         let taken = take(&mut levels, lines)?;
         hold(&tx, request.order_id, &taken, Some(request.expires_at)).await?;
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         let held: Vec<_> = held.into_values().collect();
         let reserved = Reserved { lines: taken.into_iter().map(|t| t.line).collect() };
         let before = (!held.is_empty()).then_some(&held);

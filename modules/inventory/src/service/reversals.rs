@@ -63,6 +63,7 @@ impl Service {
             source_id: Uuid::now_v7(),
             moved_on: tx.now().date_naive(),
             reason: Some(request.reason.into_string()),
+            reason_code: None,
         };
         let mirror = NewMove {
             kind: original.kind,
@@ -79,7 +80,7 @@ impl Service {
         let posted = post(&mut tx, posting, vec![mirror]).await?.remove(0);
         publish_adjusted(&mut tx, &posted, &product, warehouse_id, comes_in)?;
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         let location = format!("/api/v1/inventory/moves/{}", posted.id);
         tx.reply(Reply::created_plain(&posted, location)).await
     }

@@ -62,6 +62,7 @@ impl Service {
             source_id: shipment.shipment_id.uuid(),
             moved_on: shipment.shipped_on,
             reason: None,
+            reason_code: None,
         };
         post(&mut tx, posting, moves).await?;
         let stock_issued = StockIssued {
@@ -72,7 +73,7 @@ impl Service {
             cost: total,
         };
         tx.publish(shipment.order_id.uuid(), event.aggregate_version, &stock_issued)?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         tx.commit().await
     }
 }

@@ -7,9 +7,9 @@ use kernel::Result;
 use kernel::money::Money;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
-use crate::entities::{product, stock_level};
+use crate::entities::{product, stock_level, warehouse};
 use crate::routes::stock::{Availability, ListStock, StockLevel, WarehouseAvailability};
 use crate::service::Service;
 use crate::service::level::average_cost;
@@ -53,8 +53,14 @@ impl Service {
 
     pub(crate) async fn availability(&self, product_id: ProductId) -> Result<Availability> {
         self.product(product_id).await?;
+        // What is in transit can be promised to nobody.
+        let in_transit = warehouse::Entity::find()
+            .select_only()
+            .column(warehouse::Column::Id)
+            .filter(warehouse::Column::IsTransit.eq(true));
         let rows = stock_level::Entity::find()
             .filter(stock_level::Column::ProductId.eq(product_id))
+            .filter(stock_level::Column::WarehouseId.not_in_subquery(in_transit.into_query()))
             .order_by_asc(stock_level::Column::Id)
             .all(self.db.read())
             .await?;

@@ -66,6 +66,7 @@ impl Service {
             source_id: id,
             moved_on: received_on,
             reason: Some(reason.clone()),
+            reason_code: None,
         };
         let moves = post(&mut tx, posting, moves).await?;
         for posted in &moves {
@@ -82,7 +83,7 @@ impl Service {
             tx.publish(posted.product_id.uuid(), version, &adjusted)?;
         }
         fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&tx).await?;
+        levels.store(&mut tx).await?;
         let receipt = StockReceipt { id, warehouse_id, received_on, value: total, moves };
         let location = format!("/api/v1/inventory/moves?source_id={id}");
         tx.reply(Reply::created_plain(&receipt, location)).await

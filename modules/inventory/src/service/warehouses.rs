@@ -18,7 +18,8 @@ impl Service {
         &self,
         query: ListWarehouses,
     ) -> Result<Page<warehouse::Model>> {
-        let mut select = warehouse::Entity::find();
+        // That of what is in transit is nothing to choose from.
+        let mut select = warehouse::Entity::find().filter(warehouse::Column::IsTransit.eq(false));
         if let Some(code) = query.code {
             select = select.filter(warehouse::Column::Code.eq(String::from(code)));
         }
@@ -43,6 +44,7 @@ impl Service {
             code: Set(code.clone()),
             name: Set(new.name.into()),
             is_active: Set(true),
+            is_transit: Set(false),
             version: Set(1),
             created_at: Set(tx.now()),
             updated_at: Set(tx.now()),
@@ -64,6 +66,9 @@ impl Service {
         let found = tx.lock::<warehouse::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("warehouse", id))?;
         ctx.check_version(before.version)?;
+        if before.is_transit {
+            return Err(Error::WarehouseOfTransit.into());
+        }
         let mut model = before.clone().into_active_model();
         if let Some(name) = patch.name {
             model.name = Set(name.into());
@@ -86,6 +91,7 @@ impl From<warehouse::Model> for Warehouse {
             code: model.code,
             name: model.name,
             is_active: model.is_active,
+            is_transit: model.is_transit,
             version: model.version,
             created_at: model.created_at,
             updated_at: model.updated_at,

@@ -5,6 +5,8 @@ mod bench;
 mod constraints;
 mod holds;
 mod limits;
+mod planning_events;
 mod postings;
 mod queue;
 mod random;
+mod traps;

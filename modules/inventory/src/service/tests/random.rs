@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use chrono::{Duration, Utc};
 use contracts::events::{
-    BackorderFilled, OrderLineQuantity, ReservationBroken, StockAdjusted, StockIssued,
-    StockReceived, StockReturned,
+    BackorderFilled, OrderLineQuantity, ReservationBroken, StockAdjusted, StockDepleted,
+    StockIssued, StockReceived, StockRestocked, StockReturned,
 };
 use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
 use contracts::inventory::Release;
@@ -26,6 +26,11 @@ enum Command {
     Purchase { items: Vec<(usize, i64)>, cents: i64 },
     Adjust { item: usize, units: i64 },
     Reverse { pick: usize },
+    Shrink { item: usize, units: i64 },
+    Count { item: usize, units: i64, meanwhile: i64 },
+    LandCost { pick: usize, cents: i64 },
+    Transfer { item: usize, units: i64 },
+    Arrive { pick: usize, units: i64, is_lost: bool },
     Reserve { items: Vec<(usize, i64)>, allow_backorder: bool, is_late: bool },
     ReserveAgain { pick: usize, allow_backorder: bool },
     Release { pick: usize },
@@ -49,6 +54,14 @@ fn command() -> impl Strategy<Value = Command> {
         2 => (items(), cents).prop_map(|(items, cents)| Command::Purchase { items, cents }),
         2 => (item.clone(), -8..8_i64).prop_map(|(item, units)| Command::Adjust { item, units }),
         1 => pick.prop_map(|pick| Command::Reverse { pick }),
+        1 => (item.clone(), units.clone()).prop_map(|(item, units)| Command::Shrink { item, units }),
+        1 => (item.clone(), -8..8_i64, -4..4_i64)
+            .prop_map(|(item, units, meanwhile)| Command::Count { item, units, meanwhile }),
+        1 => (pick, 1..500_i64).prop_map(|(pick, cents)| Command::LandCost { pick, cents }),
+        2 => (item.clone(), units.clone())
+            .prop_map(|(item, units)| Command::Transfer { item, units }),
+        2 => (pick, units.clone(), prop::bool::weighted(0.2))
+            .prop_map(|(pick, units, is_lost)| Command::Arrive { pick, units, is_lost }),
         5 => (items(), any::<bool>(), prop::bool::weighted(0.3)).prop_map(
             |(items, allow_backorder, is_late)| Command::Reserve { items, allow_backorder, is_late }
         ),
@@ -151,6 +164,53 @@ impl World {
                     let codes =
                         ["not_reversible", "already_reversed", "insufficient_stock", "value_moved"];
                     allow_refusal(reversed, &codes);
+                }
+            }
+            Command::Shrink { item, units } => {
+                let (product, warehouse) = self.items[item];
+                let gone = json!({
+                    "warehouse_id": warehouse, "product_id": product, "reason": "gone",
+                    "quantity": (-units).to_string(), "break_reservations": true
+                });
+                let adjusted = self.bench.service.adjust_stock(&ctx(), request(gone)).await;
+                allow_refusal(adjusted, &["insufficient_stock"]);
+            }
+            Command::Transfer { item, units } => {
+                // The other warehouse's item of the same product is its neighbour.
+                let ((product, from), (_, to)) = (self.items[item], self.items[item ^ 1]);
+                let new = json!({
+                    "from_warehouse_id": from, "to_warehouse_id": to,
+                    "lines": [{ "product_id": product, "quantity": units.to_string() }]
+                });
+                let shipped = self.bench.service.ship_transfer(&ctx(), request(new)).await;
+                allow_refusal(shipped, &["insufficient_stock"]);
+            }
+            Command::Arrive { pick, units, is_lost } => {
+                let sql = "SELECT * FROM transfer_lines ORDER BY id";
+                let db = self.bench.service.db.read();
+                let rows: Vec<crate::entities::transfer_line::Model> =
+                    kernel::db::query_all(db, sql, vec![]).await.expect("reads");
+                if !rows.is_empty() {
+                    let row = &rows[pick % rows.len()];
+                    let field = if is_lost { "lost" } else { "received" };
+                    let line = json!({ "product_id": row.product_id, field: units.to_string() });
+                    let lines = request(json!({ "lines": [line] }));
+                    let service = &self.bench.service;
+                    let arrived = service.receive_transfer(&ctx(), row.transfer_id, lines).await;
+                    allow_refusal(arrived, &["transfer_over", "more_than_shipped"]);
+                }
+            }
+            Command::Count { item, units, meanwhile } => self.count(item, units, meanwhile).await,
+            Command::LandCost { pick, cents } => {
+                let moves = self.bench.moves().await;
+                if !moves.is_empty() {
+                    let amount = format!("{}.{:02}", cents / 100, cents % 100);
+                    let cost = json!({
+                        "source_id": moves[pick % moves.len()].source_id, "reason": "test",
+                        "amount": { "amount": amount, "currency": "EUR" }, "basis": "value"
+                    });
+                    let added = self.bench.service.add_landed_cost(&ctx(), request(cost)).await;
+                    allow_refusal(added, &["unknown_receipt"]);
                 }
             }
             Command::Reserve { items, allow_backorder, is_late } => {
@@ -276,6 +336,27 @@ impl World {
         }
     }
 
+    /// Counts so many more than there are, while stock goes on moving.
+    async fn count(&self, item: usize, units: i64, meanwhile: i64) {
+        let (product, warehouse) = self.items[item];
+        let service = &self.bench.service;
+        let new = json!({ "warehouse_id": warehouse, "product_ids": [product] });
+        service.create_stock_count(&ctx(), request(new)).await.expect("begun");
+        let sql = "SELECT * FROM stock_counts ORDER BY id DESC LIMIT 1";
+        let id = self.bench.find::<crate::entities::stock_count::Model>(sql).await.id;
+        let (on_hand, ..) = self.bench.level(product, warehouse).await;
+        let counted = (on_hand + units).max(0).to_string();
+        let lines = json!({ "lines": [{ "product_id": product, "quantity": counted }] });
+        service.record_counts(&ctx(), id, request(lines)).await.expect("recorded");
+        let moved = self.bench.adjust(product, warehouse, &meanwhile.to_string()).await;
+        allow_refusal(moved, &["insufficient_stock", "quantity_zero", "unit_cost_required"]);
+        service.step_stock_count(&ctx(), id, "submit").await.expect("complete");
+        let mut other = ctx();
+        other.actor.id = Some(uuid::Uuid::now_v7());
+        let approved = service.approve_stock_count(&other, id).await;
+        allow_refusal(approved, &["count_outdated", "unit_cost_required"]);
+    }
+
     /// Hears what was published since, as orders and billing would.
     async fn hear(&mut self) {
         let sql = "SELECT seq, type, data FROM events WHERE seq > $1 ORDER BY seq";
@@ -311,6 +392,7 @@ impl World {
                 assert_eq!(sum, issued.cost.minor());
                 self.booked -= sum;
             }
+            StockDepleted::TYPE | StockRestocked::TYPE => {}
             other => panic!("inventory does not publish {other}"),
         }
     }

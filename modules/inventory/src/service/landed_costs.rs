@@ -1,0 +1,244 @@
+//! Costs that come after the goods: spread over the lines of their receipt, and added to what
+//! is still there. It takes the same time however much has happened since (V-6).
+
+use std::collections::{BTreeMap, HashMap};
+
+use contracts::events::StockAdjusted;
+use contracts::ids::{ProductId, StockMoveId};
+use kernel::db::{Tx, insert_all};
+use kernel::http::Reply;
+use kernel::money::{Money, Rounding, allocate, round_div};
+use kernel::page::{Page, PageRequest, fetch};
+use kernel::quantity::Quantity;
+use kernel::{Ctx, Result};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+use crate::entities::landed_cost::{self, CostBasis};
+use crate::entities::stock_move::{self, LocationKind, MoveKind};
+use crate::entities::{cost_layer, product};
+use crate::error::Error;
+use crate::routes::landed_costs::{CostShare, LandedCost, ListLandedCosts, NewLandedCost};
+use crate::service::levels::{Key, Levels};
+use crate::service::{MAX_RECEIPT_LINES, Service, business_date};
+
+impl Service {
+    pub(crate) async fn list_landed_costs(
+        &self,
+        query: ListLandedCosts,
+    ) -> Result<Page<LandedCost>> {
+        use landed_cost::{Column, Entity, Model};
+        let mut select = Entity::find();
+        if let Some(source_id) = query.source_id {
+            select = select.filter(Column::SourceId.eq(source_id));
+        }
+        let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
+        let id_of = |row: &Model| row.id;
+        let conn = self.db.read();
+        let page = fetch(conn, select, Column::Id, id_of, "landed_costs", &request).await?;
+        let layers = cost_layer::Entity::find()
+            .filter(cost_layer::Column::LandedCostId.is_in(page.data.iter().map(|row| row.id)))
+            .order_by_asc(cost_layer::Column::Id)
+            .all(conn)
+            .await?;
+        let mut of: HashMap<Uuid, Vec<cost_layer::Model>> = HashMap::new();
+        for layer in layers {
+            of.entry(layer.landed_cost_id).or_default().push(layer);
+        }
+        Ok(page.map(|row| {
+            let layers = of.remove(&row.id).unwrap_or_default();
+            self.present_landed_cost(row, layers)
+        }))
+    }
+
+    pub(crate) async fn add_landed_cost(&self, ctx: &Ctx, new: NewLandedCost) -> Result<Reply> {
+        if new.amount.currency() != self.company.currency {
+            return Err(Error::ForeignCost.into());
+        }
+        if new.amount.minor() <= 0 {
+            return Err(Error::CostNotPositive.into());
+        }
+        let mut tx = self.db.begin_once(ctx).await?;
+        let booked_on = business_date(&tx, new.booked_on, "/booked_on")?;
+        let moves = receipt_moves(&tx, new.source_id).await?;
+        let keys = moves.iter().map(|(_, key)| *key).collect();
+        let mut levels = Levels::lock(&tx, &keys).await?;
+        // Again, now that nobody can reverse any.
+        let moves = receipt_moves(&tx, new.source_id).await?;
+        let products = products_of(&tx, &moves).await?;
+        let weights = weights(&moves, new.basis, &products)?;
+        let row = landed_cost::Model {
+            id: Uuid::now_v7(),
+            source_id: new.source_id,
+            amount_minor: new.amount.minor(),
+            basis: new.basis,
+            reason: new.reason.into(),
+            booked_on,
+            created_at: tx.now(),
+        };
+        let mut left: BTreeMap<Key, Quantity> = BTreeMap::new();
+        let mut layers = Vec::with_capacity(moves.len());
+        for ((stock_move, key), share_minor) in
+            moves.iter().zip(allocate(new.amount.minor(), &weights))
+        {
+            let level = levels.at(*key)?;
+            let left = left.entry(*key).or_insert(level.on_hand);
+            let there = stock_move.quantity.min(*left);
+            *left = Quantity::from_micros(left.micros() - there.micros());
+            let value_minor =
+                still_there(share_minor, there, stock_move.quantity, self.company.rounding);
+            let value = Money::new(value_minor, self.company.currency);
+            let too_large = |source| Error::TooLarge { pointer: "/amount".into(), source };
+            level.receive(Quantity::ZERO, value).map_err(too_large)?;
+            layers.push(cost_layer::Model {
+                id: Uuid::now_v7(),
+                landed_cost_id: row.id,
+                move_id: stock_move.id,
+                product_id: key.product_id,
+                warehouse_id: key.warehouse_id,
+                share_minor,
+                value_minor,
+                booked_on,
+            });
+        }
+        row.clone().into_active_model().insert(&*tx).await?;
+        insert_all(&*tx, layers.iter().cloned().map(IntoActiveModel::into_active_model)).await?;
+        for layer in layers.iter().filter(|layer| layer.value_minor > 0) {
+            let adjusted = StockAdjusted {
+                // The books know a value that moved by what moved it.
+                move_id: StockMoveId::from_uuid(layer.id),
+                product_id: layer.product_id,
+                warehouse_id: layer.warehouse_id,
+                adjusted_on: booked_on,
+                quantity: Quantity::ZERO,
+                value: Money::new(layer.value_minor, self.company.currency),
+                reason: row.reason.clone(),
+            };
+            let version = products.get(&layer.product_id).map_or(0, |product| product.version);
+            tx.publish(layer.product_id.uuid(), version, &adjusted)?;
+        }
+        levels.store(&mut tx).await?;
+        let id = row.id;
+        let source_id = row.source_id;
+        let shown = self.present_landed_cost(row, layers);
+        tx.audit_new("landed_cost", id, &shown)?;
+        let location = format!("/api/v1/inventory/landed-costs?source_id={source_id}");
+        tx.reply(Reply::created_plain(&shown, location)).await
+    }
+
+    fn present_landed_cost(
+        &self,
+        row: landed_cost::Model,
+        layers: Vec<cost_layer::Model>,
+    ) -> LandedCost {
+        let money = |minor| Money::new(minor, self.company.currency);
+        let in_stock: i64 = layers.iter().map(|layer| layer.value_minor).sum();
+        let share = |layer: cost_layer::Model| CostShare {
+            move_id: layer.move_id,
+            product_id: layer.product_id,
+            share: money(layer.share_minor),
+            in_stock: money(layer.value_minor),
+        };
+        LandedCost {
+            id: row.id,
+            source_id: row.source_id,
+            amount: money(row.amount_minor),
+            basis: row.basis,
+            reason: row.reason,
+            booked_on: row.booked_on,
+            in_stock: money(in_stock),
+            expensed: money(row.amount_minor - in_stock),
+            shares: layers.into_iter().map(share).collect(),
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// The moves of a receipt that still stand, with the level each brought goods to.
+async fn receipt_moves(tx: &Tx, source_id: Uuid) -> Result<Vec<(stock_move::Model, Key)>> {
+    use stock_move::Column;
+    let reversed = stock_move::Entity::find()
+        .select_only()
+        .column(Column::ReversesId)
+        .filter(Column::ReversesId.is_not_null());
+    let rows = stock_move::Entity::find()
+        .filter(Column::SourceId.eq(source_id))
+        .filter(Column::Kind.eq(MoveKind::Receipt))
+        .filter(Column::ToLocation.eq(LocationKind::Warehouse))
+        .filter(Column::ReversesId.is_null())
+        .filter(Column::Id.not_in_subquery(sea_orm::QueryTrait::into_query(reversed)))
+        .order_by_asc(Column::Id)
+        .limit(MAX_RECEIPT_LINES as u64)
+        .all(&**tx)
+        .await?;
+    if rows.is_empty() {
+        return Err(Error::UnknownReceipt.into());
+    }
+    let key = |row: &stock_move::Model| {
+        let warehouse_id = row.warehouse_id?;
+        Some(Key { product_id: row.product_id, warehouse_id })
+    };
+    Ok(rows.into_iter().filter_map(|row| key(&row).map(|key| (row, key))).collect())
+}
+
+async fn products_of(
+    tx: &Tx,
+    moves: &[(stock_move::Model, Key)],
+) -> Result<HashMap<ProductId, product::Model>> {
+    let ids = moves.iter().map(|(_, key)| key.product_id);
+    let rows = product::Entity::find().filter(product::Column::Id.is_in(ids)).all(&**tx).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// By what each move shares in the cost.
+fn weights(
+    moves: &[(stock_move::Model, Key)],
+    basis: CostBasis,
+    products: &HashMap<ProductId, product::Model>,
+) -> Result<Vec<i128>> {
+    let weight = |(stock_move, key): &(stock_move::Model, Key)| -> Result<i128, Error> {
+        let quantity = i128::from(stock_move.quantity.micros());
+        match basis {
+            CostBasis::Quantity => Ok(quantity),
+            CostBasis::Value => Ok(i128::from(stock_move.value_minor)),
+            CostBasis::Weight => {
+                let product = products.get(&key.product_id);
+                let weight_g = product.and_then(|product| product.weight_g);
+                let sku = || product.map(|product| product.sku.clone()).unwrap_or_default();
+                let weight_g = weight_g.ok_or_else(|| Error::WeightUnknown { sku: sku() })?;
+                Ok(quantity * i128::from(weight_g))
+            }
+        }
+    };
+    moves.iter().map(|stock_move| weight(stock_move).map_err(kernel::Error::from)).collect()
+}
+
+/// The part of a share that falls to what is `there` of all that `came`.
+fn still_there(share_minor: i64, there: Quantity, came: Quantity, rounding: Rounding) -> i64 {
+    let exact = i128::from(share_minor) * i128::from(there.micros());
+    // No more than the share, for no more can be there than came.
+    i64::try_from(round_div(exact, i128::from(came.micros().max(1)), rounding))
+        .map_or(share_minor, |part| part.min(share_minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goods_that_are_gone_take_their_part_with_them() {
+        let check = |share: i64, there: i64, came: i64, expected: i64| {
+            let units = |units| Quantity::from_units(units).expect("in range");
+            let found = still_there(share, units(there), units(came), Rounding::HalfUp);
+            assert_eq!(found, expected, "{share} {there} of {came}");
+        };
+        check(1000, 10, 10, 1000);
+        check(1000, 0, 10, 0);
+        check(1000, 1, 3, 333);
+        check(1, 1, 2, 1);
+        check(0, 5, 10, 0);
+    }
+}
