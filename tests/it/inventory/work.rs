@@ -15,7 +15,7 @@ const COUNTS: &str = "/api/v1/inventory/stock-counts";
 /// Somebody else who works in the warehouse.
 pub async fn colleague(api: &Api) -> Api {
     let user = json!({
-        "username": "otto", "name": "Otto Normal", "password": "eight tall chimneys"
+        "username": "wilma", "name": "Wilma Wald", "password": "eight tall chimneys"
     });
     let user = api.post("/api/v1/auth/users", user).await.ok();
     let roles = api.get("/api/v1/auth/roles").await.ok();
@@ -23,7 +23,7 @@ pub async fn colleague(api: &Api) -> Api {
     let role = roles.iter().find(|role| role["name"] == "warehouse").expect("a default role");
     let path = format!("/api/v1/auth/users/{}/roles", text(&user["id"]));
     api.put(&path, &user, json!({ "role_ids": [role["id"]] })).await.ok();
-    let credentials = json!({ "username": "otto", "password": "eight tall chimneys" });
+    let credentials = json!({ "username": "wilma", "password": "eight tall chimneys" });
     let token = api.with_token(None).post("/api/v1/auth/token", credentials).await.ok();
     api.with_token(token["access_token"].as_str())
 }
@@ -73,11 +73,11 @@ async fn a_correction_above_its_limit_is_approved_by_somebody_else() {
     assert_eq!(stock(api, &chair).await["on_hand"], "8", "nothing moved");
     let path = format!("{REQUESTS}/{}", text(&request["id"]));
     api.act(&format!("{path}/approve"), &request).await.problem(409, "own_request");
-    let otto = colleague(api).await;
-    let approved = otto.act(&format!("{path}/approve"), &request).await.ok();
+    let wilma = colleague(api).await;
+    let approved = wilma.act(&format!("{path}/approve"), &request).await.ok();
     assert_eq!((&approved["status"], &approved["version"]), (&json!("approved"), &json!(2)));
     assert_eq!(api.get(&path).await.ok(), approved);
-    let again = otto.act(&format!("{path}/reject"), &approved).await;
+    let again = wilma.act(&format!("{path}/reject"), &approved).await;
     again.problem(409, "illegal_transition");
     assert_eq!(stock(api, &chair).await["on_hand"], "5");
     let posted = format!("/api/v1/inventory/moves/{}", text(&approved["move_id"]));
@@ -85,7 +85,7 @@ async fn a_correction_above_its_limit_is_approved_by_somebody_else() {
 
     let request = api.post(REQUESTS, scrap("-5")).await.ok();
     let path = format!("{REQUESTS}/{}", text(&request["id"]));
-    let rejected = otto.act(&format!("{path}/reject"), &request).await.ok();
+    let rejected = wilma.act(&format!("{path}/reject"), &request).await.ok();
     assert_eq!((&rejected["status"], rejected.get("move_id")), (&json!("rejected"), None));
     let pending = api.get(&format!("{REQUESTS}?status=pending")).await.ok();
     assert_eq!(pending["data"], json!([]));
@@ -221,10 +221,10 @@ async fn a_stock_count_posts_what_differed_when_it_was_counted() {
     assert_eq!(line["counts"], 2);
     api.post(&record, counted(&[(&chair, "97")])).await.problem(409, "illegal_transition");
     api.act(&format!("{path}/approve"), &submitted).await.problem(409, "own_request");
-    let otto = colleague(api).await;
-    let reopened = otto.act(&format!("{path}/reopen"), &submitted).await.ok();
+    let wilma = colleague(api).await;
+    let reopened = wilma.act(&format!("{path}/reopen"), &submitted).await.ok();
     let submitted = api.act(&format!("{path}/submit"), &reopened).await.ok();
-    let posted = otto.act(&format!("{path}/approve"), &submitted).await.ok();
+    let posted = wilma.act(&format!("{path}/approve"), &submitted).await.ok();
     assert_eq!((&posted["status"], &posted["allowed_actions"]), (&json!("posted"), &json!([])));
     assert_eq!(stock(api, &chair).await["on_hand"], "57", "100 - 40 - 3");
     assert_eq!(stock(api, &table).await["on_hand"], "10");
@@ -246,7 +246,7 @@ async fn a_count_breaks_promises_and_never_goes_below_nothing() {
     let main = warehouse(api, "MAIN").await;
     let (chair, table) = (product(api, "CHAIR").await, product(api, "TABLE").await);
     api.post(RECEIPTS, receipt(&main, &[(&chair, "10", "20")])).await.ok();
-    let otto = colleague(api).await;
+    let wilma = colleague(api).await;
     let begin = async |products: Value| {
         let new = json!({ "warehouse_id": main["id"], "product_ids": products });
         let count = api.post(COUNTS, new).await.ok();
@@ -261,10 +261,10 @@ async fn a_count_breaks_promises_and_never_goes_below_nothing() {
     api.post(&format!("{path}/record"), counted(&[(&chair, "8")])).await.ok();
     let submitted = submit(&path).await;
     api.post(ADJUSTMENTS, adjustment(&main, &chair, "-9")).await.ok();
-    let outdated = otto.act(&format!("{path}/approve"), &submitted).await;
+    let outdated = wilma.act(&format!("{path}/approve"), &submitted).await;
     let outdated = outdated.problem(409, "count_outdated");
     assert_eq!(outdated["params"]["product_ids"], json!([chair["id"]]));
-    otto.act(&format!("{path}/cancel"), &submitted).await.ok();
+    wilma.act(&format!("{path}/cancel"), &submitted).await.ok();
 
     // The last one is promised, and gone.
     let order = order(api, &main, &chair, "1").await;
@@ -273,15 +273,15 @@ async fn a_count_breaks_promises_and_never_goes_below_nothing() {
     let found = counted(&[(&chair, "0"), (&table, "2")]);
     api.post(&format!("{path}/record"), found).await.ok();
     let submitted = submit(&path).await;
-    let costless = otto.act(&format!("{path}/approve"), &submitted).await;
+    let costless = wilma.act(&format!("{path}/approve"), &submitted).await;
     costless.problem(422, "unit_cost_required");
-    let reopened = otto.act(&format!("{path}/reopen"), &submitted).await.ok();
+    let reopened = wilma.act(&format!("{path}/reopen"), &submitted).await.ok();
     let mut found = counted(&[(&table, "2")]);
     found["lines"][0]["unit_cost"] = json!("7.50");
     let recorded = api.post(&format!("{path}/record"), found).await.ok();
     assert_eq!(recorded["version"], reopened["version"].as_i64().expect("a version") + 1);
     let submitted = submit(&path).await;
-    otto.act(&format!("{path}/approve"), &submitted).await.ok();
+    wilma.act(&format!("{path}/approve"), &submitted).await.ok();
     let row = stock(api, &chair).await;
     assert_eq!((&row["on_hand"], &row["backordered"]), (&json!("0"), &json!("1")));
     assert_eq!(stock(api, &table).await["value"], eur("15.00"));
@@ -305,7 +305,7 @@ async fn a_count_breaks_promises_and_never_goes_below_nothing() {
 async fn a_long_count_costs_as_many_statements_as_a_short_one() {
     let server = Server::start().await;
     let api = &server.api;
-    let otto = colleague(api).await;
+    let wilma = colleague(api).await;
     let mut costs = Vec::new();
     for (name, size) in [("S", 2), ("L", 40)] {
         let main = warehouse(api, name).await;
@@ -322,7 +322,7 @@ async fn a_long_count_costs_as_many_statements_as_a_short_one() {
         let count = recorded.body.clone();
         let submitted = api.act(&format!("{path}/submit"), &count).await;
         let count = submitted.body.clone();
-        let approved = otto.act(&format!("{path}/approve"), &count).await;
+        let approved = wilma.act(&format!("{path}/approve"), &count).await;
         costs.push([begun, recorded, submitted, approved].map(|answer| {
             assert!(answer.status < 300, "{:#}", answer.body);
             answer.statements()

@@ -176,7 +176,7 @@ async fn goods(api: &Api) -> Goods {
 
 /// Corrections that a colleague approves, and a stock take.
 async fn warehouse_work(api: &Api, goods: &Goods) {
-    let otto = colleague(api).await;
+    let wilma = colleague(api).await;
     let reason = json!({
         "code": "DAMAGED", "name": "Damaged in the warehouse", "kind": "scrap",
         "approval_above": {"amount": "100.00", "currency": "EUR"}
@@ -190,11 +190,11 @@ async fn warehouse_work(api: &Api, goods: &Goods) {
     let requests = "/api/v1/inventory/adjustment-requests";
     let request = api.post(requests, scrap.clone()).await.ok();
     let path = format!("{requests}/{}", text(&request["id"]));
-    otto.act(&format!("{path}/approve"), &request).await.ok();
+    wilma.act(&format!("{path}/approve"), &request).await.ok();
     api.get(&path).await.ok();
     let request = api.post(requests, scrap).await.ok();
     let path = format!("{requests}/{}/reject", text(&request["id"]));
-    otto.act(&path, &request).await.ok();
+    wilma.act(&path, &request).await.ok();
 
     let counts = "/api/v1/inventory/stock-counts";
     let count = json!({
@@ -212,9 +212,9 @@ async fn warehouse_work(api: &Api, goods: &Goods) {
     ]});
     let count = api.post(&format!("{path}/record"), found).await.ok();
     let count = api.act(&format!("{path}/submit"), &count).await.ok();
-    let count = otto.act(&format!("{path}/reopen"), &count).await.ok();
+    let count = wilma.act(&format!("{path}/reopen"), &count).await.ok();
     let count = api.act(&format!("{path}/submit"), &count).await.ok();
-    otto.act(&format!("{path}/approve"), &count).await.ok();
+    wilma.act(&format!("{path}/approve"), &count).await.ok();
     api.get(&path).await.ok();
     api.get(&format!("{path}/lines?sort=created_at")).await.ok();
 }
