@@ -152,17 +152,13 @@ const BUILT: [(&str, &[u8]); 8] = [
 
 /// The spec of a module, or of `erp`, as it was when this was built; nothing of another name.
 pub fn built(name: &str) -> Value {
-    serde_json::from_str(&built_text(name)).unwrap_or_default()
-}
-
-/// The same as text.
-pub fn built_text(name: &str) -> String {
+    let Some((_, packed)) = BUILT.iter().find(|(other, _)| *other == name) else {
+        return Value::Null;
+    };
     let mut text = String::new();
-    if let Some((_, packed)) = BUILT.iter().find(|(other, _)| *other == name) {
-        // What build.rs has packed can be unpacked.
-        let _ = GzDecoder::new(*packed).read_to_string(&mut text);
-    }
-    text
+    // What build.rs has packed can be unpacked.
+    let _ = GzDecoder::new(*packed).read_to_string(&mut text);
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// The spec with its recorded examples put in: exchanges of a test that runs every operation,

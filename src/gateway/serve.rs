@@ -137,9 +137,10 @@ fn served_specs(own: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
     let whole = MODULES.iter().all(|module| own.contains_key(*module));
     let own = |name: &str| {
         let spec = own.get(name).filter(|_| name != "erp" || whole)?;
-        Some(spec::with_examples(spec.clone()).to_string())
+        Some(spec::with_examples(spec.clone()))
     };
-    let text = |name: &str| own(name).unwrap_or_else(|| spec::built_text(name));
+    // In the same form, whatever the one of the files.
+    let text = |name: &str| own(name).unwrap_or_else(|| spec::built(name)).to_string();
     MODULES.iter().chain(&["erp"]).map(|name| ((*name).to_owned(), text(name))).collect()
 }
 

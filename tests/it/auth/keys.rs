@@ -87,7 +87,9 @@ async fn a_key_opens_what_its_scopes_say_in_every_module() {
         });
         let answer = shop.post("/api/v1/auth/me/password", password).await;
         answer.problem(403, "session_required");
-        let guessed = format!("{}A", &text(&made["key"])[..46]);
+        let mut guessed = text(&made["key"]);
+        let last = if guessed.pop() == Some('A') { 'E' } else { 'A' };
+        guessed.push(last);
         for wrong in [guessed.as_str(), "erp_", "erp_short"] {
             let stranger = api.with_token(Some(wrong));
             stranger.get("/api/v1/orders/orders").await.problem(401, "invalid_token");
