@@ -283,7 +283,8 @@ const CONNECTION_STRINGS: &str = "sql.connection_strings.";
 
 /// `Sql__ConnectionStrings__OrdersDb`, which is `Sql:ConnectionStrings:OrdersDb` of the
 /// platform's configuration as an environment variable, and `Redis__Connection` and
-/// `Redis__Password`, `Jwt__SecretKey`, `Jwt__Issuer` and `Jwt__Audience` likewise; and the two tokens that Dapr puts there itself.
+/// `Redis__Password`, `Jwt__SecretKey`, `Jwt__Issuer` and `Jwt__Audience` likewise; and the two
+/// tokens that Dapr puts there itself.
 fn platform_key(lower: &str) -> Option<String> {
     match lower {
         "redis__connection" => return Some("redis.url".to_owned()),

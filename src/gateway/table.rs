@@ -60,7 +60,8 @@ impl Gateway {
         metrics: &Metrics,
     ) -> Result<Self, String> {
         let mut operations = BTreeMap::new();
-        for route in routes(config).iter().filter(|route| route.target != Target::Local) {
+        let is_ours = |route: &&Route| route.token == Token::ByOperation;
+        for route in routes(config).iter().filter(is_ours).filter(|r| r.target != Target::Local) {
             let found = Operations::from_spec(&spec::built(&route.module))?;
             operations.insert(route.module.clone(), Arc::new(found));
         }

@@ -148,30 +148,34 @@ struct Keys {
     verified: HashMap<String, Arc<Claims>>,
 }
 
+/// What an access token is held to. The algorithm is fixed here, not taken from the token: no
+/// `none`, no key confusion.
+pub fn validation(config: &JwtConfig) -> Validation {
+    let mut validation = Validation::new(match config.shared_key() {
+        Some(_) => Algorithm::HS256,
+        None => Algorithm::EdDSA,
+    });
+    validation.set_issuer(&[&config.issuer]);
+    validation.set_audience(&[&config.audience]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.leeway = LEEWAY_S;
+    validation.validate_nbf = true;
+    validation
+}
+
 impl TokenVerifier {
     pub fn new(
         source: Arc<dyn KeySource>,
         revocations: Arc<Revocations>,
         config: &JwtConfig,
     ) -> Self {
-        // The algorithm is fixed here, not taken from the token: no `none`, no
-        // key confusion.
         let shared = config.shared_key();
-        let mut validation = Validation::new(match shared {
-            Some(_) => Algorithm::HS256,
-            None => Algorithm::EdDSA,
-        });
-        validation.set_issuer(&[&config.issuer]);
-        validation.set_audience(&[&config.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.leeway = LEEWAY_S;
-        validation.validate_nbf = true;
         TokenVerifier {
             source,
             revocations,
             keys: RwLock::default(),
             refreshed_at: Mutex::new(None),
-            validation,
+            validation: validation(config),
             shared: shared.map(|key| Arc::new(DecodingKey::from_secret(key.expose().as_bytes()))),
             key_set: Mutex::default(),
             api_keys: Default::default(),

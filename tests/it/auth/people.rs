@@ -48,6 +48,8 @@ async fn who_is_invited_chooses_a_password_once() {
     sign_in(api, "ada", CHOSEN).await.problem(401, "invalid_credentials");
     api.act(&format!("{}/unlock", path(ada)), ada).await.problem(409, "user_is_invited");
     api.act(&format!("{}/lock", path(ada)), ada).await.problem(409, "user_is_invited");
+    let active = api.patch(&path(ada), ada, json!({ "is_active": true })).await;
+    active.problem(409, "user_is_invited");
     for (password, code) in
         [("ada", "invalid_body"), ("Password2026!", "common_password"), ("short", "invalid_body")]
     {

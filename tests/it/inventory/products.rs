@@ -126,7 +126,8 @@ async fn products_are_sorted_by_category_and_known_by_their_external_id() {
     let other = product(api, "S3").await;
     let path = format!("{PRODUCTS}/{}", text(&other["id"]));
     let taken = api.patch(&path, &other, json!({ "external_id": "shop/17" })).await;
-    taken.points_at(409, "external_id_taken", "/external_id");
+    let problem = taken.points_at(409, "external_id_taken", "/external_id");
+    assert!(text(&problem["detail"]).contains("shop/17"), "{problem}");
     assert_eq!(skus(api, &format!("category_id={}", text(&stools["id"]))).await, ["S1"]);
     assert_eq!(skus(api, "external_id=shop/17").await, ["S1"]);
     let path = format!("{PRODUCTS}/{}", text(&stool["id"]));

@@ -66,6 +66,8 @@ async fn a_correction_above_its_limit_is_approved_by_somebody_else() {
     assert_eq!((&small["reason_code"], &small["value"]), (&json!("BROKEN"), &eur("40.00")));
     let refused = api.post(ADJUSTMENTS, scrap("-3")).await.problem(409, "approval_required");
     assert_eq!(refused["params"]["approval_above"], eur("50.00"));
+    let unnamed = api.post(ADJUSTMENTS, adjustment(&main, &chair, "-3")).await;
+    unnamed.problem(409, "approval_required");
     assert_eq!(stock(api, &chair).await["on_hand"], "8");
 
     let request = api.post(REQUESTS, scrap("-3")).await.ok();

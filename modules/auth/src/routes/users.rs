@@ -196,7 +196,7 @@ async fn create_user(ctx: Ctx, service: Data<Service>, body: Json<NewUser>) -> R
     extensions(
         ("x-permission" = json!("auth.user:update")),
         ("x-needs" = json!(["if-match"])),
-        ("x-errors" = json!(["last_administrator"]))
+        ("x-errors" = json!(["last_administrator", "user_is_invited"]))
     )
 )]
 #[patch("/users/{id}")]

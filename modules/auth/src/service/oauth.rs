@@ -2,9 +2,9 @@
 
 use chrono::Utc;
 use contracts::ids::{ApiKeyId, SessionId};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::DecodingKey;
 use kernel::db::query_one;
-use kernel::token::{Claims, PublicKey, key_hash, looks_like_key};
+use kernel::token::{Claims, PublicKey, key_hash, looks_like_key, validation};
 use kernel::{Ctx, Result};
 use sea_orm::{EntityTrait, FromQueryResult};
 
@@ -183,21 +183,16 @@ impl Service {
     /// What an access token of ours says, if it is one and has not expired.
     async fn read_token(&self, token: &str) -> Result<Option<Claims>> {
         let Ok(header) = jsonwebtoken::decode_header(token) else { return Ok(None) };
-        let (algorithm, key) = match self.jwt.shared_key() {
-            Some(shared) => {
-                (Algorithm::HS256, DecodingKey::from_secret(shared.expose().as_bytes()))
-            }
+        let key = match self.jwt.shared_key() {
+            Some(shared) => DecodingKey::from_secret(shared.expose().as_bytes()),
             None => {
                 let keys = self.public_keys().await?;
                 let named = |key: &PublicKey| Some(&key.kid) == header.kid.as_ref();
                 let Some(key) = keys.into_iter().find(named) else { return Ok(None) };
-                let key = DecodingKey::from_ed_components(&key.x);
-                (Algorithm::EdDSA, key.map_err(kernel::Error::internal)?)
+                DecodingKey::from_ed_components(&key.x).map_err(kernel::Error::internal)?
             }
         };
-        let mut validation = Validation::new(algorithm);
-        validation.set_issuer(&[&self.jwt.issuer]);
-        validation.set_audience(&[&self.jwt.audience]);
+        let validation = validation(&self.jwt);
         Ok(jsonwebtoken::decode::<Claims>(token, &key, &validation).ok().map(|data| data.claims))
     }
 

@@ -133,21 +133,23 @@ impl Service {
     }
 
     /// Takes the code of whoever has a second factor, and says when; it is used by that. Counts
-    /// a wrong one as a failure.
+    /// a wrong one as a failure, when the transaction is over.
     pub(super) async fn check_code(
         &self,
-        tx: &mut Tx,
+        tx: Tx,
         ctx: &Ctx,
         user: &user::Model,
         code: Option<&Secret>,
-    ) -> Result<Option<DateTime<Utc>>> {
+    ) -> Result<(Tx, Option<DateTime<Utc>>)> {
         if user.second_factor_at.is_none() {
-            return Ok(None);
+            return Ok((tx, None));
         }
         let code = code.ok_or(Error::SecondFactorRequired)?;
-        if use_code(tx, user.id, code).await? {
-            return Ok(Some(tx.now()));
+        if use_code(&tx, user.id, code).await? {
+            let now = tx.now();
+            return Ok((tx, Some(now)));
         }
+        drop(tx);
         let guess = Guess { name: &user.username_key, network: ctx.address, is_familiar: true };
         self.attempts.failed(guess).await;
         tracing::warn!(user.id = %user.id, "refused a code");

@@ -115,12 +115,12 @@ impl Service {
         rehashed: Option<Hidden>,
         credentials: Credentials<'_>,
     ) -> Result<TokenSet> {
-        let mut tx = self.db.begin(&as_user(ctx, checked.id, &checked.username)).await?;
+        let tx = self.db.begin(&as_user(ctx, checked.id, &checked.username)).await?;
         // Locked, so that disabling the user ends this session too.
         let user = user::Entity::find_by_id(checked.id).lock_exclusive().one(&*tx).await?;
         // Disabled while the password was being checked.
         let user = user.filter(|user| user.is_active).ok_or(Error::InvalidCredentials)?;
-        let second_factor_at = self.check_code(&mut tx, ctx, &user, credentials.code).await?;
+        let (mut tx, second_factor_at) = self.check_code(tx, ctx, &user, credentials.code).await?;
         if let Some(password_hash) = rehashed {
             let change =
                 user::ActiveModel { password_hash: Set(password_hash), ..user.clone().into() };
@@ -162,9 +162,10 @@ impl Service {
         let key = user.username_key.clone();
         let checked = self.check_password(ctx, &key, &proof.password, Some(&user)).await;
         checked.map_err(wrong_password("/password"))?;
-        let mut tx = self.db.begin(ctx).await?;
+        let tx = self.db.begin(ctx).await?;
         let before = own_session(&tx, ctx).await?;
-        let second_factor_at = self.check_code(&mut tx, ctx, &user, proof.code.as_ref()).await?;
+        let (mut tx, second_factor_at) =
+            self.check_code(tx, ctx, &user, proof.code.as_ref()).await?;
         let mut change = before.clone().into_active_model();
         change.authenticated_at = Set(Some(tx.now()));
         if second_factor_at.is_some() {

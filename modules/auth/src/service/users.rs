@@ -137,6 +137,9 @@ impl Service {
             model.email = Set(email.map(Into::into));
         }
         if let Some(is_active) = patch.is_active {
+            if is_active && before.hold == Some(Hold::Invited) {
+                return Err(Error::StillInvited.into());
+            }
             model.is_active = Set(is_active);
             model.hold = Set(None);
         }

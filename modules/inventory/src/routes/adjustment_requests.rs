@@ -54,7 +54,8 @@ pub(crate) struct NewAdjustmentReason {
     pub name: Name,
     #[schema(inline)]
     pub kind: ReasonKind,
-    /// A correction worth more than this has to be approved; not said: none has.
+    /// A correction worth more than this has to be approved; not said: none has. The lowest of
+    /// all reasons is also that of a correction that names none.
     #[schema(nullable = false)]
     pub approval_above: Option<Money>,
 }

@@ -1,13 +1,15 @@
 //! Why stock is corrected, and corrections that somebody else has to approve.
 
-use kernel::db::Tx;
+use kernel::db::{Tx, query_one};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+};
 use uuid::Uuid;
 
 use crate::entities::adjustment_request::{self, MACHINE, RequestStatus};
@@ -32,6 +34,18 @@ pub(crate) async fn find_reason(
         .one(&**tx)
         .await?;
     Ok(Some(found.ok_or(Error::UnknownReason)?))
+}
+
+/// The limit of a correction that names no reason, or leaving it out would get around them all.
+pub(crate) async fn lowest_limit(tx: &Tx) -> Result<Option<i64>> {
+    let sql = "SELECT MIN(approval_above_minor) AS lowest FROM adjustment_reasons";
+    let found: Option<Limit> = query_one(&**tx, sql, vec![]).await?;
+    Ok(found.and_then(|found| found.lowest))
+}
+
+#[derive(FromQueryResult)]
+struct Limit {
+    lowest: Option<i64>,
 }
 
 impl Service {

@@ -15,7 +15,7 @@ use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, Shortage, internal};
 use crate::routes::adjustments::NewAdjustment;
 use crate::routes::moves::StockMove;
-use crate::service::adjustment_requests::find_reason;
+use crate::service::adjustment_requests::{find_reason, lowest_limit};
 use crate::service::backorders::fill_backorders;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
@@ -47,6 +47,11 @@ impl Service {
         let product = find_product(tx, new.product_id).await?;
         check_fineness(&product, new.quantity, "/quantity")?;
         let reason = find_reason(tx, new.reason_code.as_deref()).await?;
+        let limit = match &reason {
+            _ if is_approved => None,
+            Some(reason) => reason.approval_above_minor,
+            None => lowest_limit(tx).await?,
+        };
         let key = Key { product_id: product.id, warehouse_id };
         let mut levels = Levels::lock(tx, &[key].into()).await?;
         let quantity = magnitude(new.quantity)?;
@@ -59,8 +64,7 @@ impl Service {
             }
         }
         let value = self.adjust_level(levels.at(key)?, &new, &product)?;
-        if let Some(limit) = reason.as_ref().and_then(|reason| reason.approval_above_minor)
-            && !is_approved
+        if let Some(limit) = limit
             && value.minor() > limit
         {
             let limit = Money::new(limit, self.company.currency);

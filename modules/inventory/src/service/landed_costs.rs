@@ -11,6 +11,7 @@ use kernel::money::{Money, Rounding, allocate, round_div};
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect,
@@ -160,16 +161,15 @@ impl Service {
 /// The moves of a receipt that still stand, with the level each brought goods to.
 async fn receipt_moves(tx: &Tx, source_id: Uuid) -> Result<Vec<(stock_move::Model, Key)>> {
     use stock_move::Column;
-    let reversed = stock_move::Entity::find()
-        .select_only()
-        .column(Column::ReversesId)
-        .filter(Column::ReversesId.is_not_null());
     let rows = stock_move::Entity::find()
         .filter(Column::SourceId.eq(source_id))
         .filter(Column::Kind.eq(MoveKind::Receipt))
         .filter(Column::ToLocation.eq(LocationKind::Warehouse))
         .filter(Column::ReversesId.is_null())
-        .filter(Column::Id.not_in_subquery(sea_orm::QueryTrait::into_query(reversed)))
+        // Row by row through its index: a list of all reversals grows with history.
+        .filter(Expr::cust(
+            "NOT EXISTS (SELECT 1 FROM stock_moves r WHERE r.reverses_id = stock_moves.id)",
+        ))
         .order_by_asc(Column::Id)
         .limit(MAX_RECEIPT_LINES as u64)
         .all(&**tx)

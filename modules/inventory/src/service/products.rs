@@ -124,6 +124,7 @@ impl Service {
             check_category(&tx, category_id, "/category_id").await?;
             model.category_id = Set(category_id);
         }
+        let external_id = patch.external_id.clone().flatten();
         if let Some(external_id) = patch.external_id {
             model.external_id = Set(external_id.map(Into::into));
         }
@@ -140,8 +141,8 @@ impl Service {
         }
         model.version = Set(before.version + 1);
         model.updated_at = Set(tx.now());
-        let external_id = before.external_id.clone();
-        let taken = || Error::ExternalIdTaken { external_id: external_id.unwrap_or_default() };
+        let external_id = external_id.map_or_else(String::new, Into::into);
+        let taken = || Error::ExternalIdTaken { external_id };
         let after = model.update(&*tx).await.or_conflict(|| taken().into())?;
         if (&after.name, &after.barcode) != (&before.name, &before.barcode) || !after.is_indexed {
             search::index(&tx, std::slice::from_ref(&after)).await?;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
+
 use crate::error::{Error, Result};
 use crate::http::guard::{Caller, signed_in};
 use crate::http::operations::{Access, Operations};
 use crate::rate::{self, RateLimits, Verdict};
 use crate::token::TokenVerifier;
-use actix_web::HttpRequest;
 
 /// What is known here of a module elsewhere. The module checks everything again: what is not
 /// certain here is left to it.
