@@ -68,6 +68,32 @@ async fn a_hundred_clients_reserve_what_there_is_and_not_one_more() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_ask_at_once_draw_the_numbers_of_a_series_each_once_and_none_is_left_out() {
+    if !test_support::available("postgres") {
+        return;
+    }
+    let server = Server::start_on_postgres(&[]).await;
+    let mut clients = JoinSet::new();
+    for n in 0..CLIENTS {
+        let api = server.api.clone();
+        let address = json!({
+            "line1": "Hauptstr. 1", "postal_code": "10115", "city": "Berlin", "country": "DE"
+        });
+        let customer = json!({"name": format!("Customer {n}"), "billing_address": address});
+        clients.spawn(async move { api.post("/api/v1/sales/customers", customer).await.ok() });
+    }
+    let customers = clients.join_all().await;
+    let mut numbers: Vec<u64> = customers
+        .iter()
+        .map(|customer| text(&customer["number"]).rsplit_once('-').expect("C-NNNNNN").1.parse())
+        .map(|number| number.expect("a number"))
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=CLIENTS as u64).collect::<Vec<_>>());
+    server.stop().await;
+}
+
 /// What the writers were told: by what they did, status and code.
 type Told = BTreeMap<(&'static str, u16, String), usize>;
 

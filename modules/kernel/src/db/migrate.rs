@@ -60,11 +60,18 @@ const COMMON: Migrations = &[
 ];
 
 /// And these where it is in PostgreSQL, in whose own words they are.
-const COMMON_POSTGRES: Migrations = &[Script {
-    number: 4,
-    name: "audit_chain",
-    sql: include_str!("../../../../migrations/common/0004_audit_chain_postgres.sql"),
-}];
+const COMMON_POSTGRES: Migrations = &[
+    Script {
+        number: 4,
+        name: "audit_chain",
+        sql: include_str!("../../../../migrations/common/0004_audit_chain_postgres.sql"),
+    },
+    Script {
+        number: 8,
+        name: "number_series",
+        sql: include_str!("../../../../migrations/common/0008_number_series_postgres.sql"),
+    },
+];
 
 struct Scripts(Vec<Migration>);
 

@@ -11,11 +11,13 @@ mod lease;
 mod migrate;
 mod numbers;
 mod postgres;
+mod recent;
 mod roles;
 mod tx;
 mod values;
 mod writer;
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -38,6 +40,7 @@ pub use lease::Fence;
 pub(crate) use lease::{Lease, TTL};
 pub use migrate::{Migrations, Pending, Script, migrate, pending};
 pub use numbers::next_gapless_number;
+pub use recent::Parts;
 pub use roles::{Reach, create, inspect};
 pub use tx::{Change, Tx};
 pub use values::{Column, Values};
@@ -46,7 +49,9 @@ use crate::cache::ModuleCache;
 use crate::config::{DataConfig, Secret, Synchronous};
 use crate::ctx::{Ctx, count_statement};
 use crate::db::address::Address;
+use crate::db::numbers::Clerk;
 use crate::db::postgres::Pool;
+use crate::db::recent::{Recent, Written};
 use crate::db::tx::AuditHead;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
@@ -75,6 +80,8 @@ struct Inner {
     is_relaying: AtomicBool,
     /// Told of what another process delivers.
     bell: Notify,
+    clerk: Clerk,
+    recent: Recent,
 }
 
 impl Db {
@@ -100,12 +107,30 @@ impl Db {
             published: subscribers.map(|name| (*name, watch::Sender::new(0))).collect(),
             is_relaying: AtomicBool::new(false),
             bell: Notify::new(),
+            clerk: Clerk::default(),
+            recent: Recent::default(),
         })))
     }
 
     /// The module whose data this is.
     pub fn module(&self) -> &'static str {
         self.0.module
+    }
+
+    /// The parts of a document that were read or written a moment ago, if they are those of
+    /// `version`, which is what its head says in the database.
+    pub fn recall<T: Any + Send + Sync>(&self, id: Uuid, version: i64) -> Option<Arc<T>> {
+        self.0.recent.get(id, version)
+    }
+
+    /// Notes the parts of a version that is in the database, `rows` in all, to be recalled; see
+    /// [`Tx::remember`] for one that is about to be.
+    pub fn remember(&self, id: Uuid, version: i64, rows: usize, parts: Parts) {
+        self.0.recent.note(Written { id, version, rows, parts });
+    }
+
+    fn note(&self, written: Written) {
+        self.0.recent.note(written);
     }
 
     /// Whether transactions run beside each other.
@@ -116,6 +141,10 @@ impl Db {
     /// For reading outside a transaction.
     pub fn read(&self) -> &Reader {
         &self.0.read
+    }
+
+    fn clerk(&self) -> &Clerk {
+        &self.0.clerk
     }
 
     pub(crate) fn cache(&self) -> &ModuleCache {

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx};
+use crate::db::recent::{Parts, Written};
 use crate::db::writer::Turn;
 use crate::db::{Db, Txn, execute, query_one};
 use crate::error::{Error, Result};
@@ -43,6 +44,8 @@ pub struct Tx {
     /// What shows something else from now on, beside what changed.
     touched: Vec<(&'static str, Uuid)>,
     events: Vec<Event>,
+    /// What can be recalled once this has committed.
+    written: Vec<Written>,
 }
 
 impl Deref for Tx {
@@ -56,10 +59,20 @@ impl Tx {
     pub(super) fn new(turn: Turn, db: Db, ctx: Ctx) -> Self {
         // As exact as every database keeps it.
         let now = Utc::now().trunc_subsecs(6);
-        Tx { turn, db, ctx, now, changes: Vec::new(), touched: Vec::new(), events: Vec::new() }
+        Tx {
+            turn,
+            db,
+            ctx,
+            now,
+            changes: Vec::new(),
+            touched: Vec::new(),
+            events: Vec::new(),
+            written: Vec::new(),
+        }
     }
 
-    pub(super) fn db(&self) -> &Db {
+    /// The database this is a transaction of.
+    pub fn db(&self) -> &Db {
         &self.db
     }
 
@@ -109,6 +122,12 @@ impl Tx {
     /// row of it does ([`Db::cached`]).
     pub fn touch(&mut self, resource_type: &'static str, resource_id: Uuid) {
         self.touched.push((resource_type, resource_id));
+    }
+
+    /// Notes the parts of the document as this leaves them, to be recalled by whoever finds it
+    /// at that version ([`Db::recall`]).
+    pub fn remember(&mut self, id: Uuid, version: i64, rows: usize, parts: Parts) {
+        self.written.push(Written { id, version, rows, parts });
     }
 
     /// Publishes an event: it is delivered if, and only if, this commits. Events of
@@ -177,6 +196,7 @@ impl Tx {
         };
         stale.end().await;
         committed?;
+        self.written.into_iter().for_each(|written| self.db.note(written));
         woken.into_iter().for_each(|subscriber| self.db.wake(subscriber));
         Ok(())
     }

@@ -21,9 +21,8 @@ use crate::service::{Service, is_fine_enough};
 
 impl Service {
     pub(crate) async fn cancel_order(&self, ctx: &Ctx, id: OrderId) -> Result<Reply> {
-        let seen = self.glance(id).await?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let before = Document::lock(&tx, id, seen).await?;
+        let before = Document::lock(&tx, id).await?;
         ctx.check_version(before.order.version)?;
         let cancelled = ORDER.apply(before.order.status, "cancel")?;
         if before.has_shipped() {

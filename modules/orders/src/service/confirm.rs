@@ -39,9 +39,8 @@ impl Service {
     /// Checks that the order can be confirmed, and notes for which version of it holds
     /// are about to be placed, before they are.
     async fn begin_confirmation(&self, ctx: &Ctx, id: OrderId) -> Result<Document> {
-        let seen = self.glance(id).await?;
         let tx = self.db.begin_once(ctx).await?;
-        let mut draft = Document::lock(&tx, id, seen).await?;
+        let mut draft = Document::lock(&tx, id).await?;
         ctx.check_version(draft.order.version)?;
         ORDER.apply(draft.order.status, "confirm")?;
         let version = draft.order.version;
@@ -104,7 +103,7 @@ impl Service {
         promised: &[(i64, i64)],
     ) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let before = Document::lock(&tx, draft.order.id, Some(draft.clone())).await?;
+        let before = Document::lock(&tx, draft.order.id).await?;
         ctx.check_version(before.order.version)?;
         let confirmed = ORDER.apply(before.order.status, "confirm")?;
         if before.order.version != draft.order.version {

@@ -110,7 +110,7 @@ impl Service {
             None => {
                 let order = order_of_quotation(&*tx, id).await?;
                 let order = order.ok_or_else(|| kernel::Error::not_found("order of", id))?;
-                Document::read(&*tx, order).await?
+                Document::lock(&tx, order).await?
             }
         };
         reply_created(tx, &document, Vec::new()).await
@@ -224,6 +224,7 @@ async fn insert(tx: &mut Tx, draft: Draft) -> Result<Option<Document>> {
     }
     let (lines, taxes) = insert_lines(tx, order.id, draft.lines, totals).await?;
     let document = Document { order, lines, taxes };
+    document.remember(tx);
     let order = &document.order;
     tx.audit_new("order", order.id.uuid(), &document.view()?)?;
     let created = OrderCreated {

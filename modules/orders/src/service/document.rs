@@ -1,11 +1,13 @@
 //! An order with its lines and taxes, as it is loaded, changed and stored.
 
+use std::sync::Arc;
+
 use contracts::ids::{OrderId, OrderLineId};
-use kernel::db::{Column, Tx, Values, execute};
+use kernel::db::{Column, Db, Tx, Values, execute};
 use kernel::quantity::Quantity;
 use kernel::{Error, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 
 use crate::entities::order::{self, BillingStatus, FulfilmentStatus, OrderStatus, PaymentStatus};
@@ -23,29 +25,38 @@ pub(crate) struct Document {
     pub taxes: Vec<order_tax::Model>,
 }
 
+/// What changes only with the order's version.
+#[derive(Clone)]
+struct Parts {
+    lines: Vec<order_line::Model>,
+    taxes: Vec<order_tax::Model>,
+}
+
 impl Document {
     /// Reads an order without locking it. The order comes first, so that its version is
     /// never newer than its lines.
-    pub(crate) async fn read(conn: &impl ConnectionTrait, id: OrderId) -> Result<Self> {
-        let order = order::Entity::find_by_id(id).one(conn).await?;
-        Self::complete(conn, order.ok_or_else(|| Error::not_found("order", id))?).await
+    pub(crate) async fn read(db: &Db, id: OrderId) -> Result<Self> {
+        let order = order::Entity::find_by_id(id).one(db.read()).await?;
+        let order = order.ok_or_else(|| Error::not_found("order", id))?;
+        let document = Self::complete(db, db.read(), order).await?;
+        let (rows, parts) = document.parts();
+        db.remember(id.uuid(), document.order.version, rows, parts);
+        Ok(document)
     }
 
     /// Loads an order to change it. Its row is locked before its lines are read, so that
-    /// changes to one order follow each other; SQLite has locked everything already. What
-    /// was `seen` of the same version is not read again.
-    pub(crate) async fn lock(tx: &Tx, id: OrderId, seen: Option<Document>) -> Result<Self> {
-        let order = order::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+    /// changes to one order follow each other; SQLite has locked everything already.
+    pub(crate) async fn lock(tx: &Tx, id: OrderId) -> Result<Self> {
+        let order = tx.lock::<order::Entity>(id).await?;
         let order = order.ok_or_else(|| Error::not_found("order", id))?;
-        match seen {
-            Some(Document { order: seen, lines, taxes }) if seen.version == order.version => {
-                Ok(Document { order, lines, taxes })
-            }
-            _ => Self::complete(&**tx, order).await,
-        }
+        Self::complete(tx.db(), &**tx, order).await
     }
 
-    async fn complete(conn: &impl ConnectionTrait, order: order::Model) -> Result<Self> {
+    async fn complete(db: &Db, conn: &impl ConnectionTrait, order: order::Model) -> Result<Self> {
+        if let Some(parts) = db.recall::<Parts>(order.id.uuid(), order.version) {
+            let Parts { lines, taxes } = Parts::clone(&parts);
+            return Ok(Document { order, lines, taxes });
+        }
         let lines = order_line::Entity::find()
             .filter(order_line::Column::OrderId.eq(order.id))
             .order_by_asc(order_line::Column::Position)
@@ -57,6 +68,18 @@ impl Document {
             .all(conn)
             .await?;
         Ok(Document { order, lines, taxes })
+    }
+
+    /// What there is to remember, and how many rows that is.
+    fn parts(&self) -> (usize, Arc<Parts>) {
+        let parts = Parts { lines: self.lines.clone(), taxes: self.taxes.clone() };
+        (parts.lines.len() + parts.taxes.len(), Arc::new(parts))
+    }
+
+    /// Has the next change begin with what this one leaves, once it is committed.
+    pub(crate) fn remember(&self, tx: &mut Tx) {
+        let (rows, parts) = self.parts();
+        tx.remember(self.order.id.uuid(), self.order.version, rows, parts);
     }
 
     pub(crate) fn counters(&self) -> Vec<Counters> {
@@ -116,6 +139,7 @@ impl Document {
             ..Default::default()
         };
         update_order(tx, order.id, before.order.version, change).await?;
+        self.remember(tx);
         let (old, new) = (before.audited(&changed), self.audited(&changed));
         tx.audit("order", self.order.id.uuid(), Some(&old), Some(&new))
     }

@@ -39,9 +39,8 @@ impl Service {
     /// are not there are unpacked first.
     pub(crate) async fn break_reservation(&self, event: &Event) -> Result<()> {
         let broken: ReservationBroken = event.parse()?;
-        let seen = self.glance(broken.order_id).await?;
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
-        let before = Document::lock(&tx, broken.order_id, seen).await?;
+        let before = Document::lock(&tx, broken.order_id).await?;
         let mut after = before.clone();
         let mut overpacked = HashSet::new();
         for line in &broken.lines {
@@ -105,9 +104,8 @@ impl Service {
         id: OrderId,
         change: impl FnOnce(&mut Document) -> Result<()>,
     ) -> Result<()> {
-        let seen = self.glance(id).await?;
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
-        let before = Document::lock(&tx, id, seen).await?;
+        let before = Document::lock(&tx, id).await?;
         let mut after = before.clone();
         change(&mut after)?;
         store_if_changed(&mut tx, &mut after, &before).await?;

@@ -53,25 +53,15 @@ impl Service {
     /// the transaction. A repeat is answered, a stale version refused.
     async fn look(&self, ctx: &Ctx, id: OrderId) -> Result<Document> {
         self.db.answer_repeat(ctx).await?;
-        let found = Document::read(self.db.read(), id).await?;
+        let found = Document::read(&self.db, id).await?;
         ctx.check_version(found.order.version)?;
         Ok(found)
-    }
-
-    /// An order as it is before the transaction that changes it, so that less is read
-    /// while the writer is held; see [`Document::lock`].
-    async fn glance(&self, id: OrderId) -> Result<Option<Document>> {
-        match Document::read(self.db.read(), id).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.status() == 404 => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Loads the order to change it. One changed since `look`, while other modules were
     /// asked, is refused with 412.
     async fn lock_as_seen(&self, tx: &Tx, seen: &Document) -> Result<Document> {
-        let found = Document::lock(tx, seen.order.id, Some(seen.clone())).await?;
+        let found = Document::lock(tx, seen.order.id).await?;
         if found.order.version != seen.order.version {
             return Err(kernel::Error::stale(found.order.version));
         }

@@ -37,7 +37,7 @@ impl Service {
     }
 
     pub(crate) async fn order(&self, id: OrderId) -> Result<Order> {
-        Document::read(self.db.read(), id).await?.view()
+        Document::read(&self.db, id).await?.view()
     }
 
     /// Which of these orders have packed shipments.

@@ -57,10 +57,9 @@ impl Service {
         new: NewReturn,
     ) -> Result<Reply> {
         check_line_count(new.lines.len())?;
-        let seen = self.glance(order_id).await?;
         let mut tx = self.db.begin_once(ctx).await?;
         let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
-        let before = Document::lock(&tx, order_id, seen).await?;
+        let before = Document::lock(&tx, order_id).await?;
         if !matches!(before.order.status, OrderStatus::Confirmed | OrderStatus::Completed) {
             return Err(ORDER.illegal(before.order.status, "return"));
         }

@@ -56,9 +56,8 @@ impl Service {
 
     pub(crate) async fn ship_shipment(&self, ctx: &Ctx, id: ShipmentId) -> Result<Reply> {
         let order_id = find(self.db.read(), id).await?.order_id;
-        let order = Document::read(self.db.read(), order_id).await?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let Loaded { shipment, lines, order: before } = load(&tx, ctx, id, order).await?;
+        let Loaded { shipment, lines, order: before } = load(&tx, ctx, id, order_id).await?;
         let mut shipped = shipment.clone();
         shipped.status = SHIPMENT.apply(shipment.status, "ship")?;
         shipped.shipped_at = Some(tx.now());
@@ -107,9 +106,8 @@ impl Service {
 
     pub(crate) async fn cancel_shipment(&self, ctx: &Ctx, id: ShipmentId) -> Result<Reply> {
         let order_id = find(self.db.read(), id).await?.order_id;
-        let order = Document::read(self.db.read(), order_id).await?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let Loaded { shipment, lines, order: before } = load(&tx, ctx, id, order).await?;
+        let Loaded { shipment, lines, order: before } = load(&tx, ctx, id, order_id).await?;
         // Refused before the order is touched.
         SHIPMENT.apply(shipment.status, "cancel")?;
         let mut order = before.clone();
@@ -139,8 +137,8 @@ pub(crate) async fn unpack(
 
 /// Loads a shipment and its order to change both. Whoever locks the two locks the order
 /// first.
-async fn load(tx: &Tx, ctx: &Ctx, id: ShipmentId, order: Document) -> Result<Loaded> {
-    let order = Document::lock(tx, order.order.id, Some(order)).await?;
+async fn load(tx: &Tx, ctx: &Ctx, id: ShipmentId, order_id: OrderId) -> Result<Loaded> {
+    let order = Document::lock(tx, order_id).await?;
     let (shipment, lines) = load_alone(tx, ctx, id).await?;
     Ok(Loaded { shipment, lines, order })
 }

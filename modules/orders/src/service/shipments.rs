@@ -71,9 +71,8 @@ impl Service {
         if let Some(lines) = &new.lines {
             check_line_count(lines.len())?;
         }
-        let seen = self.glance(order_id).await?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let before = Document::lock(&tx, order_id, seen).await?;
+        let before = Document::lock(&tx, order_id).await?;
         if before.order.status != OrderStatus::Confirmed {
             return Err(ORDER.illegal(before.order.status, "ship"));
         }

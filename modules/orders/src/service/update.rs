@@ -56,6 +56,7 @@ impl Service {
             return tx.reply(Reply::ok(&before.view()?)).await;
         }
         store(&tx, &before, &mut after.order).await?;
+        after.remember(&mut tx);
         let warnings = find_warnings(&*tx, &after.order).await?;
         let view = after.view_with(warnings)?;
         tx.audit("order", id.uuid(), Some(&before.view()?), Some(&view))?;

@@ -75,7 +75,7 @@ impl Service {
         if !matches!(head.status, Status::Accepted | Status::Converted) {
             return Err(Error::QuotationNotAccepted { number: head.number }.into());
         }
-        load_rest(self.db.read(), head).await?.to_snapshot()
+        load_rest(&self.db, self.db.read(), head).await?.to_snapshot()
     }
 
     /// A draft order exists. Only the first one made of a quotation counts.
@@ -165,7 +165,7 @@ async fn begin_action(tx: &Tx, ctx: &Ctx, id: QuotationId, action: &str) -> Resu
         );
     }
     MACHINE.apply(head.status, action)?;
-    load_rest(&**tx, head).await
+    load_rest(tx.db(), &**tx, head).await
 }
 
 async fn put_status(
@@ -184,6 +184,7 @@ async fn put_status(
     let head = row.update(&**tx).await?;
     let audited = before.to_response()?;
     let after = Rows { head, ..before };
+    after.remember(tx);
     tx.audit("quotation", after.head.id.uuid(), Some(&audited), Some(&after.to_response()?))?;
     Ok(after)
 }

@@ -1,10 +1,12 @@
 //! Quotations between their tables and what callers see of them.
 
+use std::sync::Arc;
+
 use chrono::Utc;
 use contracts::billing::{RoundingMode, TaxTotal, Totals};
 use contracts::ids::{QuotationId, QuotationLineId};
 use contracts::sales::{CustomerInfo, QuotationSnapshot, QuotedLine};
-use kernel::db::Tx;
+use kernel::db::{Db, Tx};
 use kernel::money::Money;
 use kernel::text::Code;
 use kernel::{Error, Result};
@@ -43,8 +45,19 @@ pub(crate) async fn lock_head(tx: &Tx, id: QuotationId) -> Result<quotation::Mod
     found.ok_or_else(|| Error::not_found("quotation", id))
 }
 
+/// What changes only with the quotation's version.
+type Parts = (Vec<quotation_line::Model>, Vec<quotation_tax::Model>);
+
 /// The lines and taxes of a quotation.
-pub(crate) async fn load_rest(conn: &impl ConnectionTrait, head: quotation::Model) -> Result<Rows> {
+pub(crate) async fn load_rest(
+    db: &Db,
+    conn: &impl ConnectionTrait,
+    head: quotation::Model,
+) -> Result<Rows> {
+    if let Some(parts) = db.recall::<Parts>(head.id.uuid(), head.version) {
+        let (lines, taxes) = Parts::clone(&parts);
+        return Ok(Rows { head, lines, taxes });
+    }
     let lines = quotation_line::Entity::find()
         .filter(quotation_line::Column::QuotationId.eq(head.id))
         .order_by_asc(quotation_line::Column::Position)
@@ -133,6 +146,13 @@ pub(crate) fn rounding_mode(text: &str) -> Result<RoundingMode> {
 }
 
 impl Rows {
+    /// Has the next change begin with what this one leaves, once it is committed.
+    pub(crate) fn remember(&self, tx: &mut Tx) {
+        let parts: Parts = (self.lines.clone(), self.taxes.clone());
+        let rows = parts.0.len() + parts.1.len();
+        tx.remember(self.head.id.uuid(), self.head.version, rows, Arc::new(parts));
+    }
+
     /// As callers see it today.
     pub(crate) fn to_response(&self) -> Result<Quotation> {
         let head = &self.head;

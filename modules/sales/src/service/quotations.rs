@@ -40,7 +40,7 @@ impl Service {
 
     pub(crate) async fn quotation(&self, id: QuotationId) -> Result<Quotation> {
         let head = load_head(self.db.read(), id).await?;
-        load_rest(self.db.read(), head).await?.to_response()
+        load_rest(&self.db, self.db.read(), head).await?.to_response()
     }
 
     pub(crate) async fn create_quotation(&self, ctx: &Ctx, new: NewQuotation) -> Result<Reply> {
@@ -87,7 +87,9 @@ impl Service {
         };
         let head = head.insert(&*tx).await?;
         let (lines, taxes) = insert_lines(&tx, head.id, quoted).await?;
-        let quotation = Rows { head, lines, taxes }.to_response()?;
+        let rows = Rows { head, lines, taxes };
+        rows.remember(&mut tx);
+        let quotation = rows.to_response()?;
         tx.audit_new("quotation", quotation.id.uuid(), &quotation)?;
         let location = format!("/api/v1/sales/quotations/{}", quotation.id);
         tx.reply(Reply::created(&quotation, location)).await
@@ -102,7 +104,7 @@ impl Service {
         let head = load_head(self.db.read(), id).await?;
         ctx.check_version(head.version)?;
         MACHINE.apply(head.status, "update")?;
-        let before = load_rest(self.db.read(), head).await?;
+        let before = load_rest(&self.db, self.db.read(), head).await?;
         let default_days = self.config.quotation_validity_days;
         let asked_until = patch.valid_until.or(Some(before.head.valid_until));
         let valid_until = valid_until(asked_until, before.head.quoted_on, default_days)?;
@@ -142,7 +144,9 @@ impl Service {
             }
             None => (before.lines.clone(), before.taxes.clone()),
         };
-        let after = Rows { head, lines, taxes }.to_response()?;
+        let rows = Rows { head, lines, taxes };
+        rows.remember(&mut tx);
+        let after = rows.to_response()?;
         tx.audit("quotation", id.uuid(), Some(&before.to_response()?), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
     }
