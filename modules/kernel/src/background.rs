@@ -2,8 +2,11 @@
 //! Of several replicas one does it, the holder of the module's lease; when it dies another
 //! takes over.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use chrono::{TimeDelta, Utc};
 use futures_util::future::{join, join_all};
 use tokio::sync::watch;
 
@@ -11,13 +14,17 @@ use crate::ctx::Ctx;
 use crate::db::{Db, Fence, Lease, TTL};
 use crate::error::Result;
 use crate::events::Relay;
-use crate::module::Job;
+use crate::module::{Job, RunJob};
 
 /// How often the lease is asked for, or renewed: often enough that one answer may fail.
 const ASK_EVERY: Duration = Duration::from_millis(1500);
 
 /// The shortest wait between two runs of a job.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long an answer is kept for a repeat of its request.
+pub const ANSWERS_KEPT: TimeDelta = TimeDelta::days(7);
+const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// The work of one module.
 pub struct Background {
@@ -55,7 +62,9 @@ impl Background {
     async fn work(&self, lease: &Lease<'_>, fence: Fence, stop: &mut watch::Receiver<bool>) {
         tracing::debug!(module = self.db.module(), "took the lease");
         let (end, ended) = watch::channel(false);
-        let jobs = self.jobs.iter().map(|job| run_job(job, fence, ended.clone()));
+        let forgetting = forgetting(&self.db);
+        let jobs = self.jobs.iter().chain([&forgetting]);
+        let jobs = jobs.map(|job| run_job(job, fence, ended.clone()));
         let work = join(self.relay.run(ended.clone()), join_all(jobs));
         let listening = self.db.listen();
         tokio::pin!(work);
@@ -88,6 +97,22 @@ async fn keep(lease: &Lease<'_>, fence: Fence) {
             Err(_) => return,
         }
     }
+}
+
+/// Forgets answers that nobody asks for any more.
+struct ForgetAnswers(Db);
+
+#[async_trait]
+impl RunJob for ForgetAnswers {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.forget_answers(ctx, Utc::now() - ANSWERS_KEPT).await.map(drop)
+    }
+}
+
+/// Every module has it.
+fn forgetting(db: &Db) -> Job {
+    let run = Arc::new(ForgetAnswers(db.clone()));
+    Job { name: "forget_answers", every: FORGET_EVERY, run }
 }
 
 async fn run_job(job: &Job, fence: Fence, mut stop: watch::Receiver<bool>) {

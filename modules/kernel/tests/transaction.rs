@@ -9,6 +9,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{TimeDelta, Utc};
+use kernel::background::ANSWERS_KEPT;
 use kernel::config::EventsConfig;
 use kernel::db::{Db, evaluate, execute, next_gapless_number, query_all};
 use kernel::events::{Event, EventData, Relay, Subscriber, SubscriberMap, Subscriptions, parked};
@@ -98,6 +100,27 @@ async fn the_audit_log_is_chained_and_append_only() {
     std::mem::drop(db);
     // Opening once more runs no migration twice.
     reopen(&dir, HEARD).await;
+}
+
+#[tokio::test]
+async fn old_answers_are_forgotten_and_later_ones_are_not() {
+    let (db, _dir) = open(HEARD).await;
+    let ctx = Ctx::system("test");
+    let now = Utc::now();
+    let sql = "INSERT INTO idempotency_keys (key, scope, body_hash, status, body, created_at) \
+               VALUES ($1, 'test', '', 200, '{}', $2)";
+    let tx = db.begin(&ctx).await.expect("a transaction");
+    // More than one batch.
+    for n in 0..1502 {
+        let given = if n < 1500 { now - TimeDelta::days(8) } else { now };
+        let values = vec![n.to_string().into(), given.into()];
+        execute(&*tx, sql, values).await.expect("inserted");
+    }
+    tx.commit().await.expect("committed");
+    let before = now - ANSWERS_KEPT;
+    assert_eq!(db.forget_answers(&ctx, before).await.expect("forgotten"), 1500);
+    assert_eq!(db.forget_answers(&ctx, before).await.expect("forgotten"), 0);
+    assert_eq!(count(&db, "idempotency_keys").await, 2);
 }
 
 /// Applies events, failing each one named in `failing` that many times first.

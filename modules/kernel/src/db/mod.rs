@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr,
     FromQueryResult, Statement, Value,
@@ -60,6 +61,9 @@ use crate::module::ModuleDeps;
 
 /// What is published within it is told together.
 const RING_PAUSE: Duration = Duration::from_millis(2);
+
+/// Answers forgotten in one transaction.
+const FORGET_BATCH: u64 = 1000;
 
 /// Wait before listening again where that failed.
 const LISTEN_PAUSE: Duration = Duration::from_secs(1);
@@ -231,6 +235,24 @@ impl Db {
         match tx::stored_reply(self.read(), ctx).await? {
             None => Ok(()),
             Some(reply) => Err(Error::replay(reply)),
+        }
+    }
+
+    /// Forgets the answers given before that moment; returns how many. They are kept in the
+    /// order they were given, so that looking costs nothing where there is nothing to do.
+    pub async fn forget_answers(&self, ctx: &Ctx, before: DateTime<Utc>) -> Result<u64> {
+        let sql = "DELETE FROM idempotency_keys WHERE created_at < $1 AND seq IN \
+                   (SELECT seq FROM idempotency_keys ORDER BY seq LIMIT $2)";
+        let mut forgotten = 0;
+        loop {
+            let tx = self.begin(ctx).await?;
+            let values = vec![before.into(), (FORGET_BATCH as i64).into()];
+            let batch = execute(&*tx, sql, values).await?;
+            tx.commit().await?;
+            forgotten += batch;
+            if batch < FORGET_BATCH {
+                return Ok(forgotten);
+            }
         }
     }
 

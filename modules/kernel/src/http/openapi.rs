@@ -134,7 +134,7 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         if takes_key {
             parameters.push(json!({
                 "name": "Idempotency-Key", "in": "header", "required": needs_key,
-                "description": "Makes a repeat of this request return the first answer.",
+                "description": "Makes a repeat of this request return the first answer, for seven days.",
                 "schema": { "type": "string", "pattern": "^[!-~]{1,255}$" },
                 "example": "8f14e45f-ceea-467f-a0e6-6d1b2f0f3a51"
             }));
