@@ -14,6 +14,7 @@ use contracts::events::SUBSCRIPTIONS;
 use kernel::config::Secret;
 use kernel::events::Event;
 use kernel::events::dapr::{CloudEvent, dead_letter_topic, topic};
+use kernel::events::log::{EventLog, READ_EVENTS};
 use kernel::http::{read_json, request_scope};
 use kernel::remote::ctx_from_headers;
 use kernel::service::Callers;
@@ -136,6 +137,13 @@ async fn call(
         }
         module.subscriber.handle(&event).await?;
         b"null".to_vec()
+    } else if method == READ_EVENTS {
+        // Of every module, by the one that tells others than modules.
+        if caller != "auth" {
+            return Err(not_allowed(&caller, READ_EVENTS));
+        }
+        let portion = module.db.read_events(&ctx_from_headers(header), &read_json(&body)?).await?;
+        serde_json::to_vec(&portion)?
     } else {
         if !may_call(&caller, module.name) {
             return Err(not_allowed(&caller, &format!("{name}.{method}")));

@@ -1,7 +1,7 @@
 //! Which module is in this process and which is elsewhere. The only file that knows what
 //! was compiled in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use kernel::cache::Cache;
 use kernel::config::Secret;
 use kernel::db::Migrations;
 use kernel::events::dapr::{Sidecar, Topic};
+use kernel::events::log::{EventLog, EventLogs};
 use kernel::events::{Subscriber, SubscriberMap};
 use kernel::metrics::Metrics;
 use kernel::module::ModuleDeps;
@@ -146,6 +147,8 @@ pub async fn build(
         modules: Vec::new(),
         subscribers: HashMap::new(),
         revocations: Arc::default(),
+        logs: BTreeMap::new(),
+        all_logs: EventLogs::default(),
         redis,
         generated_admin_password: None,
     };
@@ -155,6 +158,8 @@ pub async fn build(
     let sales = builder.sales(&deps, &inventory, &billing).await?;
     builder.purchasing(&deps, &inventory, &billing).await?;
     builder.orders(&deps, &sales, &inventory, &billing).await?;
+    // Nobody else sets them.
+    let _ = builder.all_logs.set(builder.logs);
     // Whoever is here asks it for all.
     let caller = builder.modules.first().map_or("gateway", |module| module.name);
     Ok(Registry {
@@ -177,6 +182,10 @@ struct Builder<'a> {
     modules: Vec<Module>,
     subscribers: SubscriberMap,
     revocations: Arc<Revocations>,
+    /// The log of each module built so far.
+    logs: BTreeMap<&'static str, Arc<dyn EventLog>>,
+    /// All of them, when all are built.
+    all_logs: EventLogs,
     // For auth alone.
     #[cfg_attr(not(feature = "auth"), allow(dead_code))]
     redis: Option<Redis>,
@@ -192,6 +201,7 @@ impl Builder<'_> {
                 permissions: crate::spec::permissions(),
                 jwt: self.config.jwt.clone(),
                 revocations: self.revocations.clone(),
+                logs: self.all_logs.clone(),
                 redis: self.redis.clone(),
             };
             let built = auth::build(self.config.module(auth::NAME)?, deps).await?;
@@ -301,6 +311,7 @@ impl Builder<'_> {
     #[cfg_attr(not(any(feature = "auth", feature = "billing")), allow(dead_code))]
     fn mount(&mut self, module: Module) {
         self.subscribers.insert(module.name, module.subscriber.clone());
+        self.logs.insert(module.name, Arc::new(module.db.clone()));
         self.modules.push(module);
     }
 
@@ -335,6 +346,8 @@ impl Builder<'_> {
             _ => Arc::new(remote.clone()),
         };
         self.subscribers.insert(module, subscriber);
+        // Only auth reads it.
+        self.logs.insert(module, Arc::new(remote.of("auth")));
         Ok(remote)
     }
 }

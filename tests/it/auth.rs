@@ -7,6 +7,7 @@ mod keys;
 mod people;
 mod permissions;
 pub mod second_factor;
+pub mod webhooks;
 
 use reqwest::Method;
 use sea_orm::{ConnectionTrait, Database};

@@ -181,6 +181,8 @@ pub fn layers(data_dir: &Path, sql: &SqlConfig) -> Figment {
         .merge(Serialized::default("rate_limit.anonymous_per_s", 0))
         .merge(Serialized::default("rate_limit.user_per_s", 0))
         .merge(Serialized::default("auth.admin_password", ADMIN_PASSWORD))
+        // To a listener of the test's own.
+        .merge(Serialized::default("auth.webhooks.allow_private", true))
         .merge(Serialized::default("sql.max_connections", sql.max_connections));
     for (module, url) in &sql.connection_strings {
         let key = format!("sql.connection_strings.{module}");

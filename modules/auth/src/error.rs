@@ -52,6 +52,16 @@ pub(crate) enum Error {
     InvalidApiKey,
     #[error("{detail}")]
     InvalidExpiry { detail: &'static str },
+    #[error("{why}")]
+    InvalidUrl { why: String },
+    #[error("there is no event {event_type}")]
+    UnknownEventType { index: usize, event_type: String },
+    #[error("a webhook is told of something")]
+    NoEventTypes,
+    #[error("the webhook is enabled")]
+    WebhookEnabled,
+    #[error("the webhook is disabled")]
+    WebhookDisabled,
     #[error("either the refresh token or its cookie must be there")]
     RefreshTokenMissing,
     #[error("a change with a cookie needs the header X-CSRF-Token")]
@@ -125,6 +135,15 @@ impl From<Error> for KernelError {
             Error::InvalidExpiry { .. } => {
                 KernelError::invalid("invalid_expiry", "/expires_at", detail)
             }
+            Error::InvalidUrl { .. } => KernelError::invalid("invalid_url", "/url", detail),
+            Error::UnknownEventType { index, .. } => {
+                KernelError::invalid("unknown_event_type", format!("/event_types/{index}"), detail)
+            }
+            Error::NoEventTypes => {
+                KernelError::invalid("unknown_event_type", "/event_types", detail)
+            }
+            Error::WebhookEnabled => KernelError::conflict("webhook_enabled", detail),
+            Error::WebhookDisabled => KernelError::conflict("webhook_disabled", detail),
             Error::RefreshTokenMissing => {
                 KernelError::invalid("refresh_token_required", "/refresh_token", detail)
             }

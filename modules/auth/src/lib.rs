@@ -18,6 +18,7 @@ use chrono::TimeDelta;
 use contracts::auth::{Auth, Served};
 use kernel::config::{JwtConfig, Secret};
 use kernel::db::{Db, Migrations, Script};
+use kernel::events::log::EventLogs;
 use kernel::module::ModuleDeps;
 use kernel::redis::Redis;
 use kernel::token::Revocations;
@@ -26,6 +27,7 @@ use sea_orm::{EntityTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
 
 use crate::entities::signing_key;
+use crate::service::outside::Outside;
 use crate::service::passwords::Passwords;
 use crate::service::segregation::unknown_duty;
 use crate::service::signing::Signer;
@@ -61,6 +63,36 @@ pub struct Config {
     pub signing_key_days: u16,
     /// Pairs of permissions that nobody may have both of.
     pub segregation: Vec<(String, String)>,
+    /// How others are told of events.
+    pub webhooks: WebhooksConfig,
+}
+
+/// How webhooks are sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhooksConfig {
+    /// Seconds to wait after each failure; after one more a delivery is given up.
+    pub retry_s: Vec<u32>,
+    /// Longest wait for an answer, 1..=60.
+    pub timeout_s: u64,
+    /// How long nothing may arrive at a webhook before it is disabled.
+    pub disable_after_s: u64,
+    /// How long what became of a delivery is kept.
+    pub keep_days: u16,
+    /// Whether they may lead to private addresses and be without TLS: for tests.
+    pub allow_private: bool,
+}
+
+impl Default for WebhooksConfig {
+    fn default() -> Self {
+        WebhooksConfig {
+            retry_s: vec![5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
+            timeout_s: 15,
+            disable_after_s: 5 * 24 * 3600,
+            keep_days: 30,
+            allow_private: false,
+        }
+    }
 }
 
 /// What the module needs of others.
@@ -73,6 +105,8 @@ pub struct Deps {
     pub jwt: JwtConfig,
     /// Where those who check tokens in this process look.
     pub revocations: Arc<Revocations>,
+    /// What the modules have published, wherever they are.
+    pub logs: EventLogs,
     /// Where wrong passwords are counted for all replicas.
     pub redis: Option<Redis>,
 }
@@ -117,11 +151,17 @@ pub const MIGRATIONS: Migrations = &[
         name: "auth_second_factor",
         sql: include_str!("../../../migrations/auth/0105_second_factor.sql"),
     },
+    Script {
+        number: 106,
+        name: "auth_webhooks",
+        sql: include_str!("../../../migrations/auth/0106_webhooks.sql"),
+    },
 ];
 
 /// The longest life of an access token: what the platform's specification allows.
 const MAX_ACCESS_TOKEN_TTL_S: u64 = 900;
 const MAX_REFRESH_TOKEN_TTL_S: u64 = 366 * 24 * 3600;
+const MAX_WEBHOOK_TIMEOUT_S: u64 = 60;
 const MAX_LINK_TTL_S: u64 = 90 * 24 * 3600;
 
 /// Opens the module's data and hands out what it offers.
@@ -130,6 +170,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
     check(config.refresh_token_ttl_s, MAX_REFRESH_TOKEN_TTL_S, "auth.refresh_token_ttl_s")?;
     check(config.invitation_ttl_s, MAX_LINK_TTL_S, "auth.invitation_ttl_s")?;
     check(config.reset_link_ttl_s, MAX_LINK_TTL_S, "auth.reset_link_ttl_s")?;
+    check(config.webhooks.timeout_s, MAX_WEBHOOK_TIMEOUT_S, "auth.webhooks.timeout_s")?;
+    check(config.webhooks.disable_after_s, MAX_LINK_TTL_S, "auth.webhooks.disable_after_s")?;
     if !(8..=128).contains(&config.password_min_chars) {
         return Err(Error::internal("auth.password_min_chars: must be 8 to 128"));
     }
@@ -146,6 +188,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
     let keys = keys.all(db.read()).await?;
     let signer =
         Signer::new(&keys, TimeDelta::seconds(config.access_token_ttl_s as i64), &deps.jwt)?;
+    let outside = Outside::new(config.webhooks.allow_private);
     let service = Arc::new(Service {
         db: db.clone(),
         config,
@@ -155,6 +198,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
         attempts: Attempts::new(deps.redis),
         signer: RwLock::new(Arc::new(signer)),
         revocations: deps.revocations,
+        logs: deps.logs,
+        outside,
     });
     let data = web::Data::from(service.clone());
     let module = Module {

@@ -33,6 +33,8 @@ pub enum StockMove {}
 pub enum Supplier {}
 pub enum User {}
 pub enum Warehouse {}
+pub enum Webhook {}
+pub enum WebhookDelivery {}
 
 pub type ApiKeyId = Id<ApiKey>;
 pub type BillId = Id<Bill>;
@@ -65,3 +67,5 @@ pub type StockMoveId = Id<StockMove>;
 pub type SupplierId = Id<Supplier>;
 pub type UserId = Id<User>;
 pub type WarehouseId = Id<Warehouse>;
+pub type WebhookDeliveryId = Id<WebhookDelivery>;
+pub type WebhookId = Id<Webhook>;

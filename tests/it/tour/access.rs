@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::auth::second_factor::Device;
-use crate::harness::{Api, text};
+use crate::auth::webhooks::{Receiver, until_delivered};
+use crate::harness::{Api, etag, text};
 
 const PASSWORD: &str = "nine patient herons";
 
@@ -15,6 +16,7 @@ pub async fn access(api: &Api) {
     oneself(api, &otto, &user).await;
     second_factor(api, &otto, &user).await;
     machines(api).await;
+    webhooks(api).await;
     audit(api).await;
 }
 
@@ -116,6 +118,37 @@ async fn machines(api: &Api) {
     api.get("/api/v1/auth/jwks").await.ok();
     api.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
     api.get("/api/v1/auth/signing-keys").await.ok();
+}
+
+async fn webhooks(api: &Api) {
+    api.get("/api/v1/auth/event-types").await.ok();
+    api.get("/api/v1/auth/events?type=auth.user.invited&limit=1").await.ok();
+    let receiver = Receiver::start().await;
+    let new = json!({
+        "url": receiver.url, "description": "web shop", "event_types": ["orders.order.confirmed"]
+    });
+    let made = api.post("/api/v1/auth/webhooks", new).await.ok();
+    let path = format!("/api/v1/auth/webhooks/{}", text(&made["webhook"]["id"]));
+    let ping = api.post(&format!("{path}/ping"), Value::Null).await.ok();
+    // Unheard: the example shows how it ends.
+    let unrecorded = Api::new(&api.base).with_token(api.token.as_deref());
+    until_delivered(&unrecorded, &ping["id"]).await;
+    api.get("/api/v1/auth/webhook-deliveries?limit=1").await.ok();
+    let delivery = format!("/api/v1/auth/webhook-deliveries/{}", text(&ping["id"]));
+    api.get(&delivery).await.ok();
+    api.post(&format!("{delivery}/replay"), Value::Null).await.ok();
+    until_delivered(&unrecorded, &ping["id"]).await;
+    let body = json!({"overlap_s": 86400});
+    let rotated = api.act_with(&format!("{path}/rotate-secret"), &made["webhook"], body).await.ok();
+    let change = json!({"event_types": ["orders.*", "billing.invoice.issued"]});
+    let hook = api.patch(&path, &rotated["webhook"], change).await.ok();
+    let hook = api.act(&format!("{path}/disable"), &hook).await.ok();
+    api.act(&format!("{path}/enable"), &hook).await.ok();
+    let hook = api.get(&path).await.ok();
+    api.get("/api/v1/auth/webhooks?limit=1").await.ok();
+    let delete = api.request(Method::DELETE, &path).header("If-Match", etag(&hook));
+    assert_eq!(api.send(delete).await.status, 204);
+    receiver.stop().await;
 }
 
 async fn audit(api: &Api) {

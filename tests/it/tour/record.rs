@@ -105,7 +105,13 @@ impl Normaliser {
             "prefixes" => json!(["erp_kX3vQz1b"]),
             "kid" => json!("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
             "x" if text.len() == 43 => json!("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
+            "secret" if text.starts_with("whsec_") => {
+                json!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwkX3vQz1bT0o=")
+            }
             "secret" => json!("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+            "duration_ms" if value.is_i64() => json!(120),
+            // A listener of the test's own.
+            "url" if text.starts_with("http://127.0.0.1:") => json!("https://shop.example/erp"),
             "uri" => {
                 json!("otpauth://totp/erp:otto?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=erp")
             }

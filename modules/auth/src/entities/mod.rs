@@ -13,5 +13,8 @@ pub(crate) mod signing_key;
 pub(crate) mod totp_secret;
 pub(crate) mod user;
 pub(crate) mod user_role;
+pub(crate) mod webhook;
+pub(crate) mod webhook_delivery;
+pub(crate) mod webhook_secret;
 
 pub(crate) use hidden::Hidden;

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 mod audit;
+pub(crate) mod events;
 mod invariants;
 pub(crate) mod links;
 pub(crate) mod me;
@@ -14,6 +15,8 @@ pub(crate) mod sessions;
 pub(crate) mod signing_keys;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod webhook_deliveries;
+pub(crate) mod webhooks;
 
 use kernel::http::Routes;
 
@@ -29,6 +32,9 @@ pub(crate) fn configure(routes: &mut Routes) {
     users::configure(routes);
     roles::configure(routes);
     permissions::configure(routes);
+    webhooks::configure(routes);
+    webhook_deliveries::configure(routes);
+    events::configure(routes);
     audit::configure(routes);
     invariants::configure(routes);
 }

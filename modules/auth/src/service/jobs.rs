@@ -10,6 +10,7 @@ use kernel::module::RunJob;
 use kernel::{Ctx, Job, Result};
 
 use crate::service::Service;
+use crate::service::webhook_delivery::Whom;
 
 /// How long an expired session is kept for whoever looks into what happened; the audit
 /// log keeps the sign-in itself for ever.
@@ -27,6 +28,16 @@ impl Service {
                 name: "auth.renew_signing_keys",
                 every: Duration::from_secs(3600),
                 run: Arc::new(RenewSigningKeys(service.clone())),
+            },
+            Job {
+                name: "auth.tell_webhooks",
+                every: Duration::from_secs(1),
+                run: Arc::new(TellWebhooks(service.clone(), Whom::Healthy)),
+            },
+            Job {
+                name: "auth.tell_failing_webhooks",
+                every: Duration::from_secs(1),
+                run: Arc::new(TellWebhooks(service.clone(), Whom::Failing)),
             },
         ]
     }
@@ -51,7 +62,8 @@ impl Service {
         ] {
             execute(&*tx, sql, vec![long_ago.into()]).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        self.delete_old_deliveries(ctx).await
     }
 }
 
@@ -70,5 +82,18 @@ struct RenewSigningKeys(Arc<Service>);
 impl RunJob for RenewSigningKeys {
     async fn run(&self, ctx: &Ctx) -> Result<()> {
         self.0.renew_signing_keys(ctx).await
+    }
+}
+
+struct TellWebhooks(Arc<Service>, Whom);
+
+#[async_trait]
+impl RunJob for TellWebhooks {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        let TellWebhooks(service, whom) = self;
+        if *whom == Whom::Healthy {
+            service.take_events(ctx).await?;
+        }
+        service.send_due(ctx, *whom).await
     }
 }

@@ -48,4 +48,10 @@ pub(crate) const LAWS: &[Law] = &[
             OR EXISTS (SELECT 1 FROM api_keys k WHERE k.user_id = u.id \
             AND k.revoked_at IS NULL))",
     },
+    Law {
+        id: "A-10",
+        description: "every webhook has a secret that signs",
+        violations: "SELECT COUNT(*) AS n FROM webhooks w WHERE NOT EXISTS \
+            (SELECT 1 FROM webhook_secrets s WHERE s.webhook_id = w.id AND s.expires_at IS NULL)",
+    },
 ];

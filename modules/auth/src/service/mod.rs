@@ -4,6 +4,7 @@ mod api_keys;
 mod attempts;
 mod contract;
 mod default_roles;
+mod event_feed;
 mod explain;
 pub(crate) mod first_start;
 mod grants;
@@ -13,6 +14,7 @@ mod links;
 mod lookup;
 mod me;
 mod oauth;
+pub(crate) mod outside;
 mod password_rules;
 pub(crate) mod passwords;
 pub(crate) mod refresh;
@@ -25,14 +27,18 @@ pub(crate) mod sessions;
 pub(crate) mod signing;
 mod signing_keys;
 mod users;
+mod webhook_delivery;
+mod webhooks;
 
 use std::sync::{Arc, RwLock};
 
 use kernel::config::JwtConfig;
 use kernel::db::Db;
+use kernel::events::log::EventLogs;
 use kernel::token::Revocations;
 
 use crate::Config;
+use crate::service::outside::Outside;
 use crate::service::passwords::Passwords;
 use crate::service::signing::Signer;
 
@@ -52,4 +58,8 @@ pub(crate) struct Service {
     pub signer: RwLock<Arc<Signer>>,
     /// What this process knows of ended sessions.
     pub revocations: Arc<Revocations>,
+    /// What the modules have published.
+    pub logs: EventLogs,
+    /// The way to addresses that somebody typed in.
+    pub outside: Outside,
 }

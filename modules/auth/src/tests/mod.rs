@@ -24,6 +24,7 @@ use crate::entities::{role, signing_key, user};
 use crate::routes::passwords::NewPassword;
 use crate::routes::tokens::TokenSet;
 use crate::routes::users::NewUser;
+use crate::service::outside::Outside;
 use crate::service::passwords::Passwords;
 use crate::service::sessions::Credentials;
 use crate::service::signing::Signer;
@@ -70,6 +71,7 @@ async fn deps(dir: &std::path::Path) -> Deps {
         permissions: KNOWN.map(str::to_owned).into(),
         revocations: Default::default(),
         jwt: JwtConfig::default(),
+        logs: Default::default(),
         redis: None,
     }
 }
@@ -87,6 +89,7 @@ fn config() -> Config {
         reset_link_ttl_s: 3600,
         signing_key_days: 90,
         segregation: Vec::new(),
+        webhooks: Default::default(),
     }
 }
 
@@ -107,6 +110,8 @@ async fn fixture() -> Fixture {
         passwords,
         attempts: Attempts::default(),
         revocations: Default::default(),
+        logs: Default::default(),
+        outside: Outside::new(false),
         signer: RwLock::new(Arc::new(signer)),
     };
     Fixture { service: Arc::new(service), dir }

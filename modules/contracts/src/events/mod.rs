@@ -16,6 +16,36 @@ pub use sales::*;
 
 use kernel::events::{EventData, Subscriptions};
 
+/// Every type there is, sorted.
+pub const TYPES: &[&str] = &[
+    RefreshTokenReused::TYPE,
+    UserInvited::TYPE,
+    PasswordResetRequested::TYPE,
+    BillApproved::TYPE,
+    CreditNoteIssued::TYPE,
+    InvoiceIssued::TYPE,
+    PaymentApplied::TYPE,
+    PaymentCaptured::TYPE,
+    BackorderFilled::TYPE,
+    ReservationBroken::TYPE,
+    StockAdjusted::TYPE,
+    StockDepleted::TYPE,
+    StockFellBelowReorderPoint::TYPE,
+    StockIssued::TYPE,
+    StockReceived::TYPE,
+    StockRestocked::TYPE,
+    StockReturned::TYPE,
+    OrderCancelled::TYPE,
+    OrderConfirmed::TYPE,
+    OrderCreated::TYPE,
+    OrderLinesCancelled::TYPE,
+    ReturnReceived::TYPE,
+    ShipmentShipped::TYPE,
+    PurchaseOrderApproved::TYPE,
+    ReceiptPosted::TYPE,
+    QuotationAccepted::TYPE,
+];
+
 /// Who hears what. A module that wants an event it does not hear adds itself here.
 pub const SUBSCRIPTIONS: Subscriptions = &[
     (BillApproved::TYPE, &["purchasing"]),

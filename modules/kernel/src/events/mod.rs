@@ -2,6 +2,7 @@
 //! by each exactly once.
 
 pub mod dapr;
+pub mod log;
 pub mod parked;
 mod relay;
 

@@ -57,6 +57,11 @@ impl Reply {
         reply
     }
 
+    /// 202 with what the work that goes on is told in.
+    pub fn accepted(body: &impl Serialize) -> Self {
+        Reply::json(202, body, None)
+    }
+
     /// 204.
     pub fn no_content() -> Self {
         Reply { status: 204, etag: None, location: None, body: String::new(), replayed: false }
