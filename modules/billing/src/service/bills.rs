@@ -14,7 +14,7 @@ use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder,
 };
 
 use crate::entities::bill::BillStatus;
@@ -274,7 +274,7 @@ async fn lock_with_order(tx: &Tx, id: BillId) -> Result<(OrderLines, bill::Model
     let missing = || kernel::Error::not_found("bill", id);
     let bill = bill::Entity::find_by_id(id).one(&**tx).await?.ok_or_else(missing)?;
     let ordered = OrderLines::lock(tx, bill.purchase_order_id).await?;
-    let bill = bill::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+    let bill = tx.lock::<bill::Entity>(id).await?;
     Ok((ordered, bill.ok_or_else(missing)?))
 }
 

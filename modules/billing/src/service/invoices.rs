@@ -136,7 +136,7 @@ impl Service {
 
 /// The invoice, kept from others until this ends.
 pub(crate) async fn lock_invoice(tx: &Tx, id: InvoiceId) -> Result<invoice::Model> {
-    let found = invoice::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+    let found = tx.lock::<invoice::Entity>(id).await?;
     found.ok_or_else(|| kernel::Error::not_found("invoice", id))
 }
 

@@ -12,7 +12,7 @@ use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder,
 };
 
 use crate::entities::journal_entry::SourceType;
@@ -102,7 +102,7 @@ impl Service {
     ) -> Result<Reply> {
         check_line_count(request.allocations.len())?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let found = payment::Entity::find_by_id(id).lock_exclusive().one(&*tx).await?;
+        let found = tx.lock::<payment::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("payment", id))?;
         ctx.check_version(before.version)?;
         let asked = self.read_allocations(before.direction, &request.allocations)?;

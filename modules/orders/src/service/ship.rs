@@ -149,7 +149,7 @@ async fn load_alone(
     ctx: &Ctx,
     id: ShipmentId,
 ) -> Result<(shipment::Model, Vec<ShipmentLine>)> {
-    let found = shipment::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+    let found = tx.lock::<shipment::Entity>(id).await?;
     let shipment = found.ok_or_else(|| kernel::Error::not_found("shipment", id))?;
     ctx.check_version(shipment.version)?;
     let lines = lines_of(&**tx, [id]).await?.remove(&id).unwrap_or_default();
