@@ -1,6 +1,7 @@
 //! Black-box tests of inventory: products, warehouses, stock, moves, reservations.
 
 mod costs;
+mod lots;
 mod planning;
 mod products;
 mod transfers;
@@ -40,6 +41,13 @@ fn receipt(warehouse: &Value, lines: &[(&Value, &str, &str)]) -> Value {
         })
         .collect();
     json!({ "warehouse_id": warehouse["id"], "lines": lines, "reason": "Opening stock" })
+}
+
+/// A receipt of one product with its lots.
+fn with_lots(warehouse: &Value, product: &Value, quantity: &str, lots: Value) -> Value {
+    let mut body = receipt(warehouse, &[(product, quantity, "1")]);
+    body["lines"][0]["lots"] = lots;
+    body
 }
 
 fn adjustment(warehouse: &Value, product: &Value, quantity: &str) -> Value {
@@ -152,7 +160,7 @@ async fn stock_received_is_on_hand_at_its_cost() {
         row,
         json!({
             "product_id": chair["id"], "sku": "CHAIR", "warehouse_id": main["id"],
-            "on_hand": "15", "reserved": "0", "available": "15", "backordered": "0",
+            "on_hand": "15", "reserved": "0", "blocked": "0", "available": "15", "backordered": "0",
             "unit": "pcs", "value": eur("1550.00"), "average_cost": "103.333333"
         })
     );

@@ -11,17 +11,22 @@ pub enum Customer {}
 pub enum Invoice {}
 pub enum InvoiceLine {}
 pub enum JournalEntry {}
+pub enum Location {}
+pub enum Lot {}
 pub enum Order {}
 pub enum OrderLine {}
 pub enum Payment {}
+pub enum PickingList {}
 pub enum PriceList {}
 pub enum Product {}
 pub enum ProductTemplate {}
 pub enum PurchaseOrder {}
 pub enum PurchaseOrderLine {}
+pub enum PutAwayRule {}
 pub enum Quotation {}
 pub enum QuotationLine {}
 pub enum Receipt {}
+pub enum Relocation {}
 pub enum ReorderRule {}
 pub enum Reservation {}
 pub enum Return {}
@@ -45,17 +50,22 @@ pub type CustomerId = Id<Customer>;
 pub type InvoiceId = Id<Invoice>;
 pub type InvoiceLineId = Id<InvoiceLine>;
 pub type JournalEntryId = Id<JournalEntry>;
+pub type LocationId = Id<Location>;
+pub type LotId = Id<Lot>;
 pub type OrderId = Id<Order>;
 pub type OrderLineId = Id<OrderLine>;
 pub type PaymentId = Id<Payment>;
+pub type PickingListId = Id<PickingList>;
 pub type PriceListId = Id<PriceList>;
 pub type ProductId = Id<Product>;
 pub type ProductTemplateId = Id<ProductTemplate>;
 pub type PurchaseOrderId = Id<PurchaseOrder>;
 pub type PurchaseOrderLineId = Id<PurchaseOrderLine>;
+pub type PutAwayRuleId = Id<PutAwayRule>;
 pub type QuotationId = Id<Quotation>;
 pub type QuotationLineId = Id<QuotationLine>;
 pub type ReceiptId = Id<Receipt>;
+pub type RelocationId = Id<Relocation>;
 pub type ReorderRuleId = Id<ReorderRule>;
 pub type ReservationId = Id<Reservation>;
 pub type ReturnId = Id<Return>;

@@ -146,6 +146,49 @@ pub(crate) enum Error {
     #[error("somebody else has said so at the same time")]
     ChangedMeanwhile,
 
+    #[error("a product is tracked as it is from when it was first stocked or ordered")]
+    TrackingFixed,
+    #[error("only what is counted in whole pieces has serial numbers")]
+    SerialOfNoPieces,
+    #[error("the serial number {number} is on hand")]
+    SerialOnHand { number: String },
+    #[error("a serial number is of one piece")]
+    SerialOfMany { pointer: String },
+    #[error("a serial number is listed twice")]
+    DuplicateSerial { pointer: String },
+    #[error("the product is not tracked by lot or serial number")]
+    LotsNotTracked { pointer: String },
+    #[error("the lots do not add up to the quantity")]
+    LotsDoNotAddUp { pointer: String },
+    #[error("the lot has another date")]
+    LotDiffers { pointer: String },
+    #[error("the product has no such lot")]
+    UnknownLot { pointer: String },
+    #[error("the lot is in a state that this does not lead from")]
+    LotTransition,
+    #[error("less of the move came without a lot")]
+    NothingToIdentify,
+    #[error("the code {code} belongs to another location of the warehouse")]
+    LocationCodeTaken { code: String },
+    #[error("the barcode {barcode} belongs to another location")]
+    LocationBarcodeTaken { barcode: String },
+    #[error("the warehouse has no such location")]
+    UnknownLocation { pointer: String },
+    #[error("a part of a location is of its kind")]
+    OtherKind,
+    #[error("a rule is for a product or for a category")]
+    RuleOfBoth,
+    #[error("there is a rule for the same")]
+    PutAwayRuleExists,
+    #[error("goods go from one location of a warehouse that has some to another")]
+    NowhereToGo { pointer: String },
+    #[error("the orders have nothing reserved there that is not on a list")]
+    NothingToPick,
+    #[error("no more is picked than is listed")]
+    MoreThanListed { pointer: String },
+    #[error("nothing of the list is left to pick")]
+    PickingOver,
+
     // These answer events, not callers: something is broken, and somebody should look.
     #[error("{asked} of {sku} was shipped and is not there")]
     NotEnoughToShip { sku: String, asked: Quantity },
@@ -270,6 +313,29 @@ impl From<Error> for KernelError {
             Error::RuleOutOfOrder { pointer } => invalid("rule_out_of_order", &pointer),
             Error::LeadTimeTooLong => invalid("lead_time_too_long", "/lead_time_days"),
             Error::ChangedMeanwhile => conflict("changed_meanwhile"),
+            Error::TrackingFixed => taken("tracking_fixed", "/tracking"),
+            Error::SerialOfNoPieces => invalid("serial_of_no_pieces", "/tracking"),
+            Error::SerialOnHand { number } => {
+                conflict("serial_on_hand").with_params(json!({ "number": number }))
+            }
+            Error::SerialOfMany { pointer } => invalid("serial_of_many", &pointer),
+            Error::DuplicateSerial { pointer } => invalid("duplicate_serial", &pointer),
+            Error::LotsNotTracked { pointer } => invalid("lots_not_tracked", &pointer),
+            Error::LotsDoNotAddUp { pointer } => invalid("lots_do_not_add_up", &pointer),
+            Error::LotDiffers { pointer } => invalid("lot_differs", &pointer),
+            Error::UnknownLot { pointer } => invalid("unknown_lot", &pointer),
+            Error::LotTransition => conflict("lot_transition"),
+            Error::NothingToIdentify => conflict("nothing_to_identify"),
+            Error::LocationCodeTaken { .. } => taken("location_code_taken", "/code"),
+            Error::LocationBarcodeTaken { .. } => taken("location_barcode_taken", "/barcode"),
+            Error::UnknownLocation { pointer } => invalid("unknown_location", &pointer),
+            Error::OtherKind => invalid("other_kind", "/kind"),
+            Error::RuleOfBoth => invalid("rule_of_both", "/category_id"),
+            Error::PutAwayRuleExists => conflict("put_away_rule_exists"),
+            Error::NowhereToGo { pointer } => invalid("nowhere_to_go", &pointer),
+            Error::NothingToPick => conflict("nothing_to_pick"),
+            Error::MoreThanListed { pointer } => invalid("more_than_listed", &pointer),
+            Error::PickingOver => conflict("picking_over"),
             Error::NotEnoughToShip { .. } => conflict("insufficient_stock"),
             Error::ReturnedTooMuch { .. } => conflict("returned_too_much"),
             Error::ForeignCurrency { .. } => conflict("currency_not_supported"),

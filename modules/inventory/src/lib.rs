@@ -72,6 +72,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_transfers",
         sql: include_str!("../../../migrations/inventory/0106_transfers.sql"),
     },
+    Script {
+        number: 107,
+        name: "inventory_locations_and_lots",
+        sql: include_str!("../../../migrations/inventory/0107_locations_and_lots.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use contracts::ids::{CategoryId, ProductId, ProductTemplateId};
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "products")]
@@ -27,6 +29,8 @@ pub struct Model {
     pub width_mm: Option<i64>,
     pub height_mm: Option<i64>,
     pub is_indexed: bool,
+    pub tracking: Tracking,
+    pub picking: Picking,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -36,3 +40,53 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Whether it is known which piece or which lot is where
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumIter,
+    DeriveActiveEnum,
+    Serialize,
+    Deserialize,
+    ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Tracking {
+    /// It is not
+    #[default]
+    None,
+    /// By lot, such as a batch or a date
+    Lot,
+    /// By piece, each with a serial number
+    Serial,
+}
+
+/// What leaves first
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumIter,
+    DeriveActiveEnum,
+    Serialize,
+    Deserialize,
+    ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Picking {
+    /// What expires first; of what does not expire, what came first
+    #[default]
+    Fefo,
+    /// What came first
+    Fifo,
+}

@@ -17,6 +17,8 @@ pub struct Model {
     pub backordered: Quantity,
     pub value_minor: i64,
     pub reorder_point: Option<Quantity>,
+    pub is_detailed: bool,
+    pub blocked: Quantity,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

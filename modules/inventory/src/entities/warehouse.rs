@@ -14,6 +14,7 @@ pub struct Model {
     pub name: String,
     pub is_active: bool,
     pub is_transit: bool,
+    pub has_locations: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

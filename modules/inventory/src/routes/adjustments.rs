@@ -3,7 +3,7 @@
 use actix_web::post;
 use actix_web::web::Data;
 use chrono::NaiveDate;
-use contracts::ids::{ProductId, WarehouseId};
+use contracts::ids::{LocationId, LotId, ProductId, WarehouseId};
 use kernel::http::{Json, Reply, Routes};
 use kernel::money::UnitPrice;
 use kernel::quantity::Quantity;
@@ -25,6 +25,15 @@ pub(super) fn configure(routes: &mut Routes) {
 pub(crate) struct NewAdjustment {
     pub warehouse_id: WarehouseId,
     pub product_id: ProductId,
+    /// Of which lot, or with which serial number. Not said: in the order they would leave in;
+    /// what is found is promised to nobody until it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub lot_id: Option<LotId>,
+    /// Where in the warehouse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub location_id: Option<LocationId>,
     /// How much more there is, or, below zero, how much less. Not zero.
     #[schema(example = "-2")]
     pub quantity: Quantity,

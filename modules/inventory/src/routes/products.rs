@@ -14,6 +14,7 @@ use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::entities::product::{Picking, Tracking};
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
@@ -73,6 +74,12 @@ pub(crate) struct Product {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub height_mm: Option<u32>,
+    /// Whether it is known which lot or which piece is where.
+    #[schema(inline)]
+    pub tracking: Tracking,
+    /// What leaves first.
+    #[schema(inline)]
+    pub picking: Picking,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -112,6 +119,14 @@ pub(crate) struct NewProduct {
     pub length_mm: Option<u32>,
     pub width_mm: Option<u32>,
     pub height_mm: Option<u32>,
+    /// Whether it is known which lot or which piece is where; `serial` only of what is counted.
+    #[serde(default)]
+    #[schema(inline)]
+    pub tracking: Tracking,
+    /// What leaves first.
+    #[serde(default)]
+    #[schema(inline)]
+    pub picking: Picking,
 }
 
 /// Changes to a product: what is absent stays, null empties.
@@ -138,6 +153,11 @@ pub(crate) struct ProductPatch {
     pub width_mm: Option<Option<u32>>,
     #[serde(default, deserialize_with = "nullable")]
     pub height_mm: Option<Option<u32>>,
+    /// Only of what was never stocked, ordered or expected anywhere.
+    #[schema(inline, nullable = false)]
+    pub tracking: Option<Tracking>,
+    #[schema(inline, nullable = false)]
+    pub picking: Option<Picking>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -208,7 +228,7 @@ async fn get_product(service: Data<Service>, id: Path<ProductId>) -> Result<Repl
         ("x-errors" = json!([
             "sku_taken", "barcode_taken", "external_id_taken", "variant_exists",
             "invalid_gtin", "unknown_category", "unknown_template", "options_do_not_fit",
-            "too_many_unit_decimals"
+            "too_many_unit_decimals", "serial_of_no_pieces"
         ]))
     )
 )]
@@ -231,7 +251,8 @@ async fn create_product(ctx: Ctx, service: Data<Service>, body: Json<NewProduct>
         ("x-permission" = json!("inventory.product:update")),
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!([
-            "barcode_taken", "external_id_taken", "invalid_gtin", "unknown_category"
+            "barcode_taken", "external_id_taken", "invalid_gtin", "unknown_category",
+            "tracking_fixed", "serial_of_no_pieces"
         ]))
     )
 )]

@@ -4,7 +4,7 @@
 use actix_web::post;
 use actix_web::web::Data;
 use chrono::NaiveDate;
-use contracts::ids::{ProductId, WarehouseId};
+use contracts::ids::{LocationId, ProductId, WarehouseId};
 use kernel::http::{Json, Reply, Routes};
 use kernel::money::{Money, UnitPrice};
 use kernel::quantity::PositiveQuantity;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::routes::lots::NewLotQuantity;
 use crate::routes::moves::StockMove;
 use crate::service::Service;
 
@@ -43,6 +44,14 @@ pub(crate) struct NewStockReceiptLine {
     pub quantity: PositiveQuantity,
     /// What a unit costs.
     pub unit_cost: UnitPrice,
+    /// Of which lots, or with which serial numbers, they come, where the product has some. Not
+    /// said: they are promised to nobody until it is.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub lots: Vec<NewLotQuantity>,
+    /// Where they are put. Not said: where goods arrive.
+    #[schema(nullable = false)]
+    pub location_id: Option<LocationId>,
 }
 
 /// Stock taken in.
@@ -62,7 +71,9 @@ pub(crate) struct StockReceipt {
 /// Takes in stock that has no purchase order, at the cost given. Orders that wait for it
 /// get it first.
 /// - Errors: 422 `unknown_warehouse`, `warehouse_inactive`, `unknown_product`,
-///   `product_inactive`, `quantity_too_fine`, `date_in_future`, `amount_overflow`.
+///   `product_inactive`, `quantity_too_fine`, `date_in_future`, `amount_overflow`,
+///   `lots_not_tracked`, `lots_do_not_add_up`, `lot_differs`, `serial_of_many`,
+///   `duplicate_serial`, `unknown_location`; 409 `serial_on_hand`.
 /// - Emits `inventory.stock.adjusted` for each line, and `inventory.backorder.filled` for
 ///   each order that was waiting.
 #[utoipa::path(
@@ -75,7 +86,9 @@ pub(crate) struct StockReceipt {
         ("x-errors" = json!([
             "unknown_warehouse", "warehouse_inactive", "unknown_product", "product_inactive",
             "quantity_too_fine", "date_in_future", "amount_overflow", "no_lines",
-            "too_many_lines"
+            "too_many_lines", "lots_not_tracked", "lots_do_not_add_up", "lot_differs",
+            "serial_of_many", "duplicate_serial", "serial_on_hand", "unknown_location",
+            "changed_meanwhile"
         ]))
     )
 )]

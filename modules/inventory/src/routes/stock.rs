@@ -27,7 +27,9 @@ pub(crate) struct StockLevel {
     pub on_hand: Quantity,
     /// The part of `on_hand` that is promised.
     pub reserved: Quantity,
-    /// `on_hand` less `reserved`.
+    /// On hand and not to be promised: in quarantine, expired, recalled, or of no known lot.
+    pub blocked: Quantity,
+    /// `on_hand` less `reserved` and `blocked`.
     pub available: Quantity,
     /// What orders wait for.
     pub backordered: Quantity,

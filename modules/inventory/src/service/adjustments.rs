@@ -7,18 +7,22 @@ use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
 use crate::entities::adjustment_reason::ReasonKind;
-use crate::entities::product;
+use crate::entities::lot;
+use crate::entities::product::{self, Tracking};
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, Shortage, internal};
 use crate::routes::adjustments::NewAdjustment;
 use crate::routes::moves::StockMove;
 use crate::service::adjustment_requests::{find_reason, lowest_limit};
 use crate::service::backorders::fill_backorders;
+use crate::service::bins::{Bins, Part, blocked};
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
+use crate::service::locations::find_location;
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
@@ -55,10 +59,14 @@ impl Service {
         let key = Key { product_id: product.id, warehouse_id };
         let mut levels = Levels::lock(tx, &[key].into()).await?;
         let quantity = magnitude(new.quantity)?;
+        let bins = bins_of(tx, &new, &product, quantity).await?;
         let comes_in = new.quantity.is_positive();
         if new.break_reservations && !comes_in {
+            // What is blocked is promised to nobody.
+            let blocked = blocked(tx, &levels, key, &bins).await?;
             let level = levels.at(key)?;
-            let missing = quantity.checked_sub(level.available()).map_err(internal)?;
+            let fit = quantity.checked_sub(blocked).map_err(internal)?;
+            let missing = fit.checked_sub(level.available()).map_err(internal)?;
             if missing.is_positive() && quantity <= level.on_hand {
                 break_newest(tx, &mut levels, &[(key, missing)]).await?;
             }
@@ -96,8 +104,9 @@ impl Service {
             value,
             line_id: None,
             reverses_id: None,
+            bins,
         };
-        let posted = post(tx, posting, vec![adjustment]).await?.remove(0);
+        let posted = post(tx, &mut levels, posting, vec![adjustment]).await?.remove(0);
         publish_adjusted(tx, &posted, &product, warehouse_id, comes_in)?;
         fill_backorders(tx, &mut levels).await?;
         levels.store(tx).await?;
@@ -129,6 +138,31 @@ impl Service {
             }
         }
     }
+}
+
+/// Where an adjustment says that goods are, and of which lot.
+async fn bins_of(
+    tx: &Tx,
+    new: &NewAdjustment,
+    product: &product::Model,
+    quantity: Quantity,
+) -> Result<Bins> {
+    if let Some(id) = new.location_id {
+        find_location(tx, id, new.warehouse_id, "/location_id").await?;
+    }
+    if let Some(id) = new.lot_id {
+        let found = lot::Entity::find_by_id(id).one(&**tx).await?;
+        if found.is_none_or(|lot| lot.product_id != product.id) {
+            return Err(Error::UnknownLot { pointer: "/lot_id".into() }.into());
+        }
+        if product.tracking == Tracking::Serial && quantity != Quantity::ONE {
+            return Err(Error::SerialOfMany { pointer: "/quantity".into() }.into());
+        }
+    }
+    if new.lot_id.is_none() && new.location_id.is_none() {
+        return Ok(Bins::Rule);
+    }
+    Ok(Bins::Given(vec![Part { lot_id: new.lot_id, location_id: new.location_id, quantity }]))
 }
 
 pub(crate) fn magnitude(quantity: Quantity) -> Result<Quantity> {

@@ -22,6 +22,7 @@ use crate::error::{Error, internal};
 use crate::routes::stock_counts::RecordCounts;
 use crate::service::adjustments::magnitude;
 use crate::service::backorders::fill_backorders;
+use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::promises::break_newest;
@@ -137,8 +138,8 @@ impl Service {
             let (asked, level) = (magnitude(*variance)?, levels.at(key(line.product_id))?);
             if asked > level.on_hand {
                 outdated.push(line.product_id);
-            } else if asked > level.available() {
-                let short = asked.checked_sub(level.available()).map_err(internal)?;
+            } else if asked > level.unreserved() {
+                let short = asked.checked_sub(level.unreserved()).map_err(internal)?;
                 missing.push((key(line.product_id), short));
             }
         }
@@ -179,6 +180,7 @@ impl Service {
                 value,
                 line_id: None,
                 reverses_id: None,
+                bins: Bins::Any,
             });
         }
         let reason = "Stock count".to_owned();
@@ -189,7 +191,7 @@ impl Service {
             reason: Some(reason.clone()),
             reason_code: None,
         };
-        let posted = post(tx, posting, moves).await?;
+        let posted = post(tx, &mut levels, posting, moves).await?;
         for (posted, (_, variance)) in posted.iter().zip(&variances) {
             let minor = posted.value.minor() * variance.micros().signum();
             let adjusted = StockAdjusted {

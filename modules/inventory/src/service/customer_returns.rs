@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
 use crate::service::backorders::fill_backorders;
+use crate::service::bins::Bins;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
@@ -60,6 +61,7 @@ impl Service {
                 value: cost,
                 line_id: Some(order_line_id.uuid()),
                 reverses_id: None,
+                bins: Bins::AsIssued,
             });
         }
         let posting = Posting {
@@ -69,7 +71,7 @@ impl Service {
             reason: None,
             reason_code: None,
         };
-        post(&mut tx, posting, moves).await?;
+        post(&mut tx, &mut levels, posting, moves).await?;
         if !back.is_empty() {
             let stock_returned = StockReturned {
                 return_id: returned.return_id,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::entities::{backorder, reservation};
 use crate::error::internal;
 use crate::service::levels::{Key, Levels};
+use crate::service::picking::give_up_lines;
 
 /// What one order line holds and waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -177,6 +178,10 @@ pub(crate) async fn cut(
             level.unbackorder(*backordered).map_err(internal)?;
             backorders.push(Cut { id, by: *backordered });
         }
+    }
+    if end == End::Released {
+        let held = cuts.iter().filter(|(hold, ..)| levels.is_detailed(hold.key));
+        give_up_lines(tx, held.map(|(hold, ..)| hold.line_id).collect()).await?;
     }
     reduce(tx, Table::Reservations, &reservations, end).await?;
     reduce(tx, Table::Backorders, &backorders, end).await

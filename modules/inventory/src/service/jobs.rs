@@ -35,6 +35,15 @@ impl RunJob for ExpireReservations {
     }
 }
 
+struct ExpireLots(Arc<Service>);
+
+#[async_trait]
+impl RunJob for ExpireLots {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.expire_lots(ctx, Utc::now().date_naive()).await
+    }
+}
+
 /// Products of a version that had no search yet.
 struct IndexProducts(Arc<Service>);
 
@@ -67,6 +76,7 @@ impl Service {
         vec![
             Job { name: "expire_reservations", every, run: expire },
             Job { name: "index_products", every, run: index },
+            Job { name: "expire_lots", every, run: Arc::new(ExpireLots(service.clone())) },
         ]
     }
 

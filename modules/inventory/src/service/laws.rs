@@ -147,11 +147,77 @@ pub(crate) const LAWS: &[Law] = &[
             GROUP BY id HAVING SUM(amount_minor) <> 0) off",
     },
     Law {
+        id: "I-1b",
+        description: "what a bin holds is what its entries brought less what they took",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT product_id FROM (\
+            SELECT product_id, warehouse_id, location_id, lot_id, quantity FROM bin_entries \
+            UNION ALL SELECT product_id, warehouse_id, location_id, lot_id, -quantity \
+            FROM bins) parts GROUP BY product_id, warehouse_id, location_id, lot_id \
+            HAVING SUM(quantity) <> 0) off",
+    },
+    Law {
+        id: "I-2b",
+        description: "the entries of a move come to the move, those of a relocation to nothing",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT id FROM (\
+            SELECT move_id AS id, quantity FROM bin_entries WHERE move_id IS NOT NULL \
+            UNION ALL SELECT relocation_id, quantity FROM bin_entries \
+            WHERE relocation_id IS NOT NULL \
+            UNION ALL SELECT m.id, CASE WHEN m.to_location = 'warehouse' THEN -m.quantity \
+            ELSE m.quantity END FROM stock_moves m \
+            WHERE EXISTS (SELECT 1 FROM bin_entries e WHERE e.move_id = m.id)) parts \
+            GROUP BY id HAVING SUM(quantity) <> 0) off",
+    },
+    Law {
+        id: "I-6",
+        description: "blocked is what lies in bins that block, and those are the right ones",
+        violations: "SELECT (SELECT COUNT(*) FROM (SELECT product_id FROM (\
+            SELECT product_id, warehouse_id, blocked FROM stock_levels \
+            UNION ALL SELECT product_id, warehouse_id, -quantity FROM bins WHERE is_blocked) \
+            parts GROUP BY product_id, warehouse_id HAVING SUM(blocked) <> 0) off) \
+            + (SELECT COUNT(*) FROM bins b JOIN products p ON p.id = b.product_id \
+            LEFT JOIN lots l ON l.id = b.lot_id LEFT JOIN locations o ON o.id = b.location_id \
+            WHERE b.quantity > 0 AND b.is_blocked <> (\
+            (p.tracking <> 'none' AND COALESCE(l.status, 'unknown') <> 'active') \
+            OR COALESCE(o.kind, 'stock') IN ('quarantine', 'transit', 'scrap'))) AS n",
+    },
+    Law {
+        id: "I-7",
+        description: "a serial number is of one piece in one place",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT b.lot_id FROM bins b \
+            JOIN products p ON p.id = b.product_id \
+            WHERE p.tracking = 'serial' AND b.lot_id IS NOT NULL AND b.quantity > 0 \
+            GROUP BY b.lot_id HAVING SUM(b.quantity) <> 1000000 OR COUNT(*) > 1) off",
+    },
+    Law {
+        id: "I-8",
+        description: "the bins of a level come to what is on hand, of every level that has some",
+        violations: "SELECT (SELECT COUNT(*) FROM (SELECT product_id FROM (\
+            SELECT product_id, warehouse_id, on_hand FROM stock_levels WHERE is_detailed \
+            UNION ALL SELECT product_id, warehouse_id, -quantity FROM bins) parts \
+            GROUP BY product_id, warehouse_id HAVING SUM(on_hand) <> 0) off) \
+            + (SELECT COUNT(*) FROM stock_levels s JOIN products p ON p.id = s.product_id \
+            JOIN warehouses w ON w.id = s.warehouse_id \
+            WHERE s.is_detailed <> (p.tracking <> 'none' OR w.has_locations)) AS n",
+    },
+    Law {
+        id: "I22",
+        description: "what bins hold for picking lists is what those hold, and is reserved",
+        violations: "SELECT (SELECT COUNT(*) FROM (SELECT id FROM (\
+            SELECT id, allocated FROM bins \
+            UNION ALL SELECT bin_id, -allocated FROM picking_lines WHERE bin_id IS NOT NULL) \
+            parts GROUP BY id HAVING SUM(allocated) <> 0) off) \
+            + (SELECT COUNT(*) FROM (SELECT order_line_id FROM (\
+            SELECT order_line_id, allocated FROM picking_lines WHERE allocated > 0 \
+            UNION ALL SELECT order_line_id, -remaining FROM reservations \
+            WHERE status = 'active' AND order_line_id IS NOT NULL) held \
+            GROUP BY order_line_id HAVING SUM(allocated) > 0) more) AS n",
+    },
+    Law {
         // Flow 2.3, step 3: backorders are filled first, oldest first.
         id: "2.3-3",
         description: "no confirmed order waits for stock that is available",
         violations: "SELECT COUNT(*) AS n FROM backorders b JOIN stock_levels s \
             ON s.product_id = b.product_id AND s.warehouse_id = b.warehouse_id \
-            WHERE b.status = 'open' AND b.expires_at IS NULL AND s.on_hand > s.reserved",
+            WHERE b.status = 'open' AND b.expires_at IS NULL AND s.on_hand > s.reserved + s.blocked",
     },
 ];

@@ -7,12 +7,14 @@ use kernel::money::{
 };
 use kernel::quantity::Quantity;
 
-/// `reserved` is part of `on_hand`; `value_minor` is what all of it cost.
+/// `reserved` and `blocked` are parts of `on_hand`; `value_minor` is what all of it cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Level {
     pub on_hand: Quantity,
     pub reserved: Quantity,
     pub backordered: Quantity,
+    /// Not to be promised.
+    pub blocked: Quantity,
     pub value_minor: i64,
 }
 
@@ -66,10 +68,25 @@ pub(crate) fn average_cost(
 }
 
 impl Level {
-    /// On hand and promised to nobody.
+    /// What can be promised. Below zero only until what leaves is known to be blocked.
     pub fn available(&self) -> Quantity {
+        Quantity::from_micros(self.unreserved().micros() - self.blocked.micros())
+    }
+
+    /// On hand and promised to nobody, be it fit to be promised or not.
+    pub fn unreserved(&self) -> Quantity {
         // 0 <= reserved <= on_hand: the difference is in range.
         Quantity::from_micros(self.on_hand.micros() - self.reserved.micros())
+    }
+
+    /// Notes that so much more, or less, cannot be promised.
+    pub fn block(&mut self, quantity: Quantity) -> Result<(), AmountError> {
+        let blocked = self.blocked.checked_add(quantity)?;
+        if blocked.is_negative() {
+            return Err(AmountError::Negative);
+        }
+        self.blocked = blocked;
+        Ok(())
     }
 
     /// Takes goods in at `value`.
@@ -105,7 +122,7 @@ impl Level {
         Ok(value)
     }
 
-    /// Takes available goods out at average cost, and returns that cost.
+    /// Takes goods nobody is promised out at average cost, and returns that cost.
     pub fn issue(
         &mut self,
         quantity: Quantity,
@@ -118,12 +135,12 @@ impl Level {
         Ok(Money::new(cost_minor, company.currency))
     }
 
-    /// Takes available goods out at exactly `value_minor`; refused if what stays could not
+    /// Takes goods nobody is promised out at exactly `value_minor`; refused if what stays could not
     /// be worth what is left.
     pub fn take_out(&mut self, quantity: Quantity, value_minor: i64) -> Result<(), NotEnough> {
         let left = self.on_hand.micros() - quantity.micros();
         let left_minor = self.value_minor - value_minor;
-        if quantity > self.available() || left_minor < 0 || (left == 0 && left_minor != 0) {
+        if quantity > self.unreserved() || left_minor < 0 || (left == 0 && left_minor != 0) {
             return Err(NotEnough);
         }
         (self.on_hand, self.value_minor) = (Quantity::from_micros(left), left_minor);
@@ -132,7 +149,7 @@ impl Level {
 
     /// Reserves as much of `asked` as is available, and returns how much that is.
     pub fn reserve_up_to(&mut self, asked: Quantity) -> Quantity {
-        let taken = asked.min(self.available());
+        let taken = asked.min(self.available().max(Quantity::ZERO));
         self.reserved = Quantity::from_micros(self.reserved.micros() + taken.micros());
         taken
     }

@@ -29,6 +29,7 @@ struct Row {
     was: Level,
     now: Level,
     reorder_point: Option<Quantity>,
+    is_detailed: bool,
 }
 
 impl Levels {
@@ -49,9 +50,11 @@ impl Levels {
                 on_hand: row.on_hand,
                 reserved: row.reserved,
                 backordered: row.backordered,
+                blocked: row.blocked,
                 value_minor: row.value_minor,
             };
-            (key, Row { was: level, now: level, reorder_point: row.reorder_point })
+            let (reorder_point, is_detailed) = (row.reorder_point, row.is_detailed);
+            (key, Row { was: level, now: level, reorder_point, is_detailed })
         });
         Ok(Levels(rows.collect()))
     }
@@ -67,6 +70,11 @@ impl Levels {
             Error::internal(format!("no product {} in {}", key.product_id, key.warehouse_id))
         })?;
         Ok(&mut row.now)
+    }
+
+    /// Whether bins say where it lies and of which lots it is.
+    pub fn is_detailed(&self, key: Key) -> bool {
+        self.0.get(&key).is_some_and(|row| row.is_detailed)
     }
 
     /// Keys that have stock to give and somebody who waits for it.
@@ -96,6 +104,7 @@ impl Levels {
                 ("on_hand", Column::BigInt),
                 ("reserved", Column::BigInt),
                 ("backordered", Column::BigInt),
+                ("blocked", Column::BigInt),
                 ("value_minor", Column::BigInt),
             ],
             changed.into_iter().map(|(key, Row { was, now, .. })| {
@@ -105,6 +114,7 @@ impl Levels {
                     (now.on_hand.micros() - was.on_hand.micros()).into(),
                     (now.reserved.micros() - was.reserved.micros()).into(),
                     (now.backordered.micros() - was.backordered.micros()).into(),
+                    (now.blocked.micros() - was.blocked.micros()).into(),
                     (now.value_minor - was.value_minor).into(),
                 ]
             }),
@@ -115,10 +125,12 @@ impl Levels {
             "UPDATE stock_levels SET on_hand = stock_levels.on_hand + v.on_hand, \
              reserved = stock_levels.reserved + v.reserved, \
              backordered = stock_levels.backordered + v.backordered, \
+             blocked = stock_levels.blocked + v.blocked, \
              value_minor = stock_levels.value_minor + v.value_minor FROM v \
              WHERE stock_levels.product_id = v.product_id \
              AND stock_levels.warehouse_id = v.warehouse_id \
-             AND stock_levels.reserved + v.reserved <= stock_levels.on_hand + v.on_hand",
+             AND stock_levels.reserved + v.reserved + stock_levels.blocked + v.blocked \
+             <= stock_levels.on_hand + v.on_hand",
         );
         if execute(&**tx, sql, values).await? != expected {
             return Err(Error::internal("a stock level changed under its lock"));
@@ -168,19 +180,23 @@ async fn read(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Vec<stock_level::Model>> 
 
 /// Makes the levels that are not there yet, of what does exist.
 async fn open(tx: &Tx, keys: &BTreeSet<Key>) -> Result<()> {
+    let backend = tx.get_database_backend();
+    // Neither a first location nor another tracking may come between.
+    let lock = if backend == DbBackend::Postgres { " FOR SHARE OF p, w" } else { "" };
     let rows = keys.iter().map(|key| -> Vec<Value> {
         vec![Uuid::now_v7().into(), key.product_id.into(), key.warehouse_id.into()]
     });
     let columns =
         [("id", Column::Uuid), ("product_id", Column::Uuid), ("warehouse_id", Column::Uuid)];
-    let (sql, values) = Values::new(tx.get_database_backend(), "k", &columns, rows).statement(
+    let (sql, values) = Values::new(backend, "k", &columns, rows).statement(&format!(
         "INSERT INTO stock_levels \
-         (product_id, warehouse_id, id, on_hand, reserved, backordered, value_minor) \
-         SELECT k.product_id, k.warehouse_id, k.id, 0, 0, 0, 0 FROM k \
+         (product_id, warehouse_id, id, on_hand, reserved, backordered, value_minor, is_detailed) \
+         SELECT k.product_id, k.warehouse_id, k.id, 0, 0, 0, 0, \
+         (p.tracking <> 'none' OR w.has_locations) FROM k \
          JOIN products p ON p.id = k.product_id JOIN warehouses w ON w.id = k.warehouse_id \
-         WHERE true ORDER BY k.product_id, k.warehouse_id \
-         ON CONFLICT (product_id, warehouse_id) DO NOTHING",
-    );
+         WHERE true ORDER BY k.product_id, k.warehouse_id{lock} \
+         ON CONFLICT (product_id, warehouse_id) DO NOTHING"
+    ));
     execute(&**tx, sql, values).await?;
     Ok(())
 }

@@ -13,6 +13,8 @@ use uuid::Uuid;
 use crate::entities::stock_move::{self, LocationKind, MoveKind, MoveSourceType};
 use crate::routes::moves::{ListStockMoves, Location, MoveSource, StockMove};
 use crate::service::Service;
+use crate::service::bins::{Bins, settle};
+use crate::service::levels::Levels;
 
 /// What all moves of one posting have in common.
 pub(crate) struct Posting {
@@ -37,19 +39,24 @@ pub(crate) struct NewMove {
     /// Line of the source; none where the source has no lines of its own.
     pub line_id: Option<Uuid>,
     pub reverses_id: Option<StockMoveId>,
+    /// Where in the warehouse, and of which lots.
+    pub bins: Bins,
 }
 
-/// Writes the moves of a posting, and notes the posting for the audit
+/// Writes the moves of a posting and what they do to bins, and notes the posting for the audit
 /// log: once, because the moves themselves are a record that never changes.
 pub(crate) async fn post(
     tx: &mut Tx,
+    levels: &mut Levels,
     posting: Posting,
     moves: Vec<NewMove>,
 ) -> Result<Vec<StockMove>> {
+    let mut bins = Vec::with_capacity(moves.len());
     let rows: Vec<_> = moves
         .into_iter()
         .map(|new| {
             let id = StockMoveId::new();
+            bins.push(new.bins);
             stock_move::Model {
                 id,
                 kind: new.kind,
@@ -74,6 +81,7 @@ pub(crate) async fn post(
         .collect();
     let active = rows.iter().cloned().map(IntoActiveModel::into_active_model);
     insert_all(&**tx, active).await?;
+    settle(tx, levels, &rows, &bins).await?;
     let posted: Vec<_> = rows.into_iter().map(StockMove::from).collect();
     tx.audit_new("stock_posting", posting.source_id, &posted)?;
     Ok(posted)

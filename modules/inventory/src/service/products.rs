@@ -7,9 +7,12 @@ use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, SqlErr,
+};
 
-use crate::entities::product;
+use crate::entities::product::{self, Tracking};
+use crate::entities::stock_level;
 use crate::error::Error;
 use crate::routes::products::{ListProducts, NewProduct, Product, ProductPatch};
 use crate::service::barcodes::check_barcodes;
@@ -52,6 +55,7 @@ impl Service {
         if new.unit_decimals > 6 {
             return Err(Error::TooManyUnitDecimals { asked: new.unit_decimals }.into());
         }
+        check_countable(new.tracking, new.unit_decimals.into())?;
         let mut tx = self.db.begin_once(ctx).await?;
         let id = ProductId::new();
         check_barcodes(&tx, &pointed(new.barcode.as_deref()), id, false).await?;
@@ -77,6 +81,8 @@ impl Service {
             width_mm: new.width_mm.map(Into::into),
             height_mm: new.height_mm.map(Into::into),
             is_indexed: true,
+            tracking: new.tracking,
+            picking: new.picking,
             version: 1,
             created_at: tx.now(),
             updated_at: tx.now(),
@@ -111,6 +117,7 @@ impl Service {
         if let Some(description) = patch.description {
             model.description = Set(description.map(Into::into));
         }
+        let new_barcode = patch.barcode.clone().flatten().map(String::from);
         if let Some(barcode) = patch.barcode {
             model.barcode = Set(barcode.map(Into::into));
         }
@@ -124,7 +131,22 @@ impl Service {
             check_category(&tx, category_id, "/category_id").await?;
             model.category_id = Set(category_id);
         }
+        if let Some(tracking) = patch.tracking
+            && tracking != before.tracking
+        {
+            check_countable(tracking, before.unit_decimals)?;
+            let level = stock_level::Entity::find();
+            let level = level.filter(stock_level::Column::ProductId.eq(id));
+            if level.one(&*tx).await?.is_some() {
+                return Err(Error::TrackingFixed.into());
+            }
+            model.tracking = Set(tracking);
+        }
+        if let Some(picking) = patch.picking {
+            model.picking = Set(picking);
+        }
         let external_id = patch.external_id.clone().flatten();
+        let barcode = new_barcode.unwrap_or_default();
         if let Some(external_id) = patch.external_id {
             model.external_id = Set(external_id.map(Into::into));
         }
@@ -142,14 +164,34 @@ impl Service {
         model.version = Set(before.version + 1);
         model.updated_at = Set(tx.now());
         let external_id = external_id.map_or_else(String::new, Into::into);
-        let taken = || Error::ExternalIdTaken { external_id };
-        let after = model.update(&*tx).await.or_conflict(|| taken().into())?;
+        let updated = model.update(&*tx).await;
+        let after = updated.map_err(|error| taken(error, barcode, external_id))?;
         if (&after.name, &after.barcode) != (&before.name, &before.barcode) || !after.is_indexed {
             search::index(&tx, std::slice::from_ref(&after)).await?;
         }
         let after = Product::from(after);
         tx.audit("product", id.uuid(), Some(&Product::from(before)), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
+    }
+}
+
+/// Which of the two that are unique somebody else took at the same time.
+fn taken(error: DbErr, barcode: String, external_id: String) -> kernel::Error {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(what)) if what.contains("barcode") => {
+            let (holder, pointer) = ("another product".into(), "/barcode".into());
+            Error::BarcodeTaken { barcode, holder, pointer }.into()
+        }
+        Some(SqlErr::UniqueConstraintViolation(_)) => Error::ExternalIdTaken { external_id }.into(),
+        _ => error.into(),
+    }
+}
+
+/// Half a piece has no serial number.
+fn check_countable(tracking: Tracking, unit_decimals: i64) -> Result<(), Error> {
+    match tracking {
+        Tracking::Serial if unit_decimals > 0 => Err(Error::SerialOfNoPieces),
+        _ => Ok(()),
     }
 }
 
@@ -202,6 +244,8 @@ impl From<product::Model> for Product {
             length_mm: measure(model.length_mm),
             width_mm: measure(model.width_mm),
             height_mm: measure(model.height_mm),
+            tracking: model.tracking,
+            picking: model.picking,
             version: model.version,
             created_at: model.created_at,
             updated_at: model.updated_at,

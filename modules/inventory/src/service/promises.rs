@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
 use crate::service::levels::{Key, Levels};
+use crate::service::picking::give_up_lines;
 
 /// Reservations changed by one statement: their parameters have to fit.
 const BATCH: usize = 1000;
@@ -65,6 +66,8 @@ pub(crate) async fn break_newest(
             }
         }
     }
+    let held = waiting.iter().filter(|row| levels.is_detailed(row.key));
+    give_up_lines(tx, held.map(|row| row.line_id).collect()).await?;
     for cuts in cuts.chunks(BATCH) {
         reduce(tx, Table::Reservations, cuts, End::Released).await?;
     }

@@ -8,6 +8,7 @@ use kernel::money::Money;
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
 use crate::service::backorders::fill_backorders;
+use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::planning::note_received;
@@ -45,6 +46,7 @@ impl Service {
                 value,
                 line_id: Some(line_id.uuid()),
                 reverses_id: None,
+                bins: Bins::Rule,
             });
             received.push(ReceivedStockLine {
                 purchase_order_line_id: line_id,
@@ -60,7 +62,7 @@ impl Service {
             reason: None,
             reason_code: None,
         };
-        post(&mut tx, posting, moves).await?;
+        post(&mut tx, &mut levels, posting, moves).await?;
         let stock_received = StockReceived {
             receipt_id: receipt.receipt_id,
             purchase_order_id: receipt.purchase_order_id,

@@ -67,6 +67,7 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
+    use crate::entities::product::{Picking, Tracking};
 
     #[test]
     fn a_quantity_is_no_finer_than_its_unit() {
@@ -90,6 +91,8 @@ mod tests {
                 width_mm: None,
                 height_mm: None,
                 is_indexed: true,
+                tracking: Tracking::None,
+                picking: Picking::Fefo,
                 version: 1,
                 created_at: Utc::now(),
                 updated_at: Utc::now(),

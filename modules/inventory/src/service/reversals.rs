@@ -1,18 +1,21 @@
 //! Taking back a receipt or an adjustment that should not have been.
 
-use contracts::ids::StockMoveId;
+use contracts::ids::{LotId, StockMoveId};
+use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::money::Money;
+use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
 
 use crate::entities::stock_move::{self, LocationKind, MoveSourceType};
 use crate::error::Error;
 use crate::routes::moves::ReverseStockMove;
 use crate::service::Service;
-use crate::service::adjustments::{not_available, publish_adjusted};
+use crate::service::adjustments::{magnitude, not_available, publish_adjusted};
 use crate::service::backorders::fill_backorders;
+use crate::service::bins::{Bins, Part};
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::find_product;
@@ -51,13 +54,17 @@ impl Service {
         if comes_in {
             let too_large = |source| Error::TooLarge { pointer: String::new(), source };
             level.receive(original.quantity, value).map_err(too_large)?;
-        } else if level.available() < original.quantity {
+        } else if level.unreserved() < original.quantity {
             return Err(not_available(&product, warehouse_id, original.quantity, level).into());
         } else {
             level
                 .take_out(original.quantity, original.value_minor)
                 .map_err(|_| Error::ValueMoved)?;
         }
+        let bins = match levels.is_detailed(key) {
+            true => Bins::Given(parts_of(&tx, id).await?),
+            false => Bins::Rule,
+        };
         let posting = Posting {
             source_type: MoveSourceType::Reversal,
             source_id: Uuid::now_v7(),
@@ -76,12 +83,31 @@ impl Service {
             value,
             line_id: None,
             reverses_id: Some(id),
+            bins,
         };
-        let posted = post(&mut tx, posting, vec![mirror]).await?.remove(0);
+        let posted = post(&mut tx, &mut levels, posting, vec![mirror]).await?.remove(0);
         publish_adjusted(&mut tx, &posted, &product, warehouse_id, comes_in)?;
         fill_backorders(&mut tx, &mut levels).await?;
         levels.store(&mut tx).await?;
         let location = format!("/api/v1/inventory/moves/{}", posted.id);
         tx.reply(Reply::created_plain(&posted, location)).await
     }
+}
+
+/// The lots a move brought or took. Those that came are taken out wherever they lie now.
+async fn parts_of(tx: &Tx, id: StockMoveId) -> Result<Vec<Part>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        lot_id: Option<LotId>,
+        quantity: Quantity,
+    }
+    let sql = "SELECT lot_id, CAST(SUM(quantity) AS BIGINT) AS quantity FROM bin_entries \
+               WHERE move_id = $1 GROUP BY lot_id HAVING SUM(quantity) <> 0 ORDER BY lot_id";
+    let rows: Vec<Row> = query_all(&**tx, sql, vec![id.into()]).await?;
+    rows.into_iter()
+        .map(|row| {
+            let quantity = magnitude(row.quantity)?;
+            Ok(Part { lot_id: row.lot_id, location_id: None, quantity })
+        })
+        .collect()
 }

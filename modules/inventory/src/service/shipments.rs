@@ -8,6 +8,7 @@ use kernel::quantity::Quantity;
 
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
+use crate::service::bins::Bins;
 use crate::service::holds::{self, End};
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
@@ -54,6 +55,7 @@ impl Service {
                 value: cost,
                 line_id: Some(order_line_id.uuid()),
                 reverses_id: None,
+                bins: Bins::Rule,
             });
             issued.push(IssuedLine { order_line_id, product_id, quantity, cost });
         }
@@ -64,7 +66,7 @@ impl Service {
             reason: None,
             reason_code: None,
         };
-        post(&mut tx, posting, moves).await?;
+        post(&mut tx, &mut levels, posting, moves).await?;
         let stock_issued = StockIssued {
             shipment_id: shipment.shipment_id,
             order_id: shipment.order_id,

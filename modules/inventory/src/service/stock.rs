@@ -42,6 +42,7 @@ impl Service {
                 warehouse_id: row.warehouse_id,
                 on_hand: row.on_hand,
                 reserved: row.reserved,
+                blocked: row.blocked,
                 available: available(&row),
                 backordered: row.backordered,
                 unit: product.map(|p| p.unit.clone()).unwrap_or_default(),
@@ -88,6 +89,6 @@ impl Service {
 }
 
 fn available(row: &stock_level::Model) -> Quantity {
-    // 0 <= reserved <= on_hand by a CHECK of the table.
-    Quantity::from_micros(row.on_hand.micros() - row.reserved.micros())
+    // reserved + blocked <= on_hand by a CHECK of the table.
+    Quantity::from_micros(row.on_hand.micros() - row.reserved.micros() - row.blocked.micros())
 }

@@ -1,16 +1,24 @@
 //! Taking in stock that has no purchase order.
 
+use std::collections::HashMap;
+
 use contracts::events::StockAdjusted;
+use contracts::ids::ProductId;
+use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::{Ctx, Result};
 use uuid::Uuid;
 
+use crate::entities::product;
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::Error;
 use crate::routes::receipts::{NewStockReceipt, StockReceipt};
 use crate::service::backorders::fill_backorders;
+use crate::service::bins::{Bins, Part};
 use crate::service::levels::{Key, Levels};
+use crate::service::locations::find_locations;
+use crate::service::lots::{Wanted, open_lots};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::{check_fineness, find_products, find_warehouse};
 use crate::service::{MAX_RECEIPT_LINES, Service, business_date, check_line_count};
@@ -29,6 +37,8 @@ impl Service {
         let products = find_products(&tx, &ids).await?;
         let key = |product_id| Key { product_id, warehouse_id };
         let mut levels = Levels::lock(&tx, &ids.iter().copied().map(key).collect()).await?;
+        // Levels first, then lots, as everywhere.
+        let mut bins = bins_of(&mut tx, &new, &products).await?;
         let mut total = Money::zero(self.company.currency);
         let mut moves = Vec::with_capacity(new.lines.len());
         for (i, line) in new.lines.into_iter().enumerate() {
@@ -57,6 +67,7 @@ impl Service {
                 value,
                 line_id: None,
                 reverses_id: None,
+                bins: std::mem::take(&mut bins[i]),
             });
         }
         let id = Uuid::now_v7();
@@ -68,7 +79,7 @@ impl Service {
             reason: Some(reason.clone()),
             reason_code: None,
         };
-        let moves = post(&mut tx, posting, moves).await?;
+        let moves = post(&mut tx, &mut levels, posting, moves).await?;
         for posted in &moves {
             let adjusted = StockAdjusted {
                 move_id: posted.id,
@@ -88,4 +99,38 @@ impl Service {
         let location = format!("/api/v1/inventory/moves?source_id={id}");
         tx.reply(Reply::created_plain(&receipt, location)).await
     }
+}
+
+/// Where the lines of a receipt say that goods are put, and of which lots they are.
+async fn bins_of(
+    tx: &mut Tx,
+    new: &NewStockReceipt,
+    products: &HashMap<ProductId, product::Model>,
+) -> Result<Vec<Bins>> {
+    let places: Vec<_> = new.lines.iter().map(|line| line.location_id).collect();
+    find_locations(tx, new.warehouse_id, &places, "location_id").await?;
+    let mut wanted = Vec::new();
+    for (i, line) in new.lines.iter().enumerate().filter(|(_, line)| !line.lots.is_empty()) {
+        let all = line.lots.iter().map(|lot| lot.quantity.get().micros());
+        if all.fold(0_i64, i64::saturating_add) != line.quantity.get().micros() {
+            return Err(Error::LotsDoNotAddUp { pointer: format!("/lines/{i}/lots") }.into());
+        }
+        let pointer = format!("/lines/{i}");
+        wanted.push(Wanted { product: &products[&line.product_id], lots: &line.lots, pointer });
+    }
+    let mut parts = match wanted.is_empty() {
+        true => Vec::new(),
+        false => open_lots(tx, &wanted).await?,
+    }
+    .into_iter();
+    let bins = new.lines.iter().map(|line| {
+        let at = |part: Part| Part { location_id: line.location_id, ..part };
+        let whole = Part { lot_id: None, location_id: None, quantity: line.quantity.get() };
+        match line.lots.is_empty() {
+            true if line.location_id.is_none() => Bins::Rule,
+            true => Bins::Given(vec![at(whole)]),
+            false => Bins::Given(parts.next().unwrap_or_default().into_iter().map(at).collect()),
+        }
+    });
+    Ok(bins.collect())
 }

@@ -18,6 +18,7 @@ use crate::error::{Error, internal};
 use crate::routes::transfers::ReceiveTransfer;
 use crate::service::adjustments::publish_adjusted;
 use crate::service::backorders::fill_backorders;
+use crate::service::bins::Bins;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, post};
@@ -73,7 +74,8 @@ impl Service {
                 let to = key(asked.product_id, before.to_warehouse_id);
                 levels.at(to)?.receive(asked.received, value).map_err(too_large)?;
                 line.received = line.received.checked_add(asked.received).map_err(internal)?;
-                moves.extend(step(from, to, asked.received, value));
+                let bins = [Bins::OfSource, Bins::AsTaken];
+                moves.extend(step(from, to, asked.received, value, bins));
             }
             let value = self.arrive(line, asked.lost, &pointer("lost"))?;
             if asked.lost.is_positive() {
@@ -90,13 +92,14 @@ impl Service {
                     value,
                     line_id: None,
                     reverses_id: None,
+                    bins: Bins::OfSource,
                 });
             }
         }
         let first_lost = moves.len();
         moves.extend(lost);
         let posting = posting(&tx, id);
-        let posted = post(&mut tx, posting, moves).await?;
+        let posted = post(&mut tx, &mut levels, posting, moves).await?;
         for posted in &posted[first_lost..] {
             let product = &products[&posted.product_id];
             publish_adjusted(&mut tx, posted, product, transit, false)?;

@@ -21,6 +21,7 @@ use crate::entities::transfer::{self, TransferStatus};
 use crate::entities::{transfer_line, warehouse};
 use crate::error::{Error, Shortage, internal};
 use crate::routes::transfers::{ListTransfers, NewTransfer, Transfer, TransferLine};
+use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::{check_fineness, find_products, find_warehouse};
@@ -111,7 +112,8 @@ impl Service {
                 .issue(quantity, &self.company)
                 .map_err(|_| kernel::Error::internal("a level changed under its lock"))?;
             levels.at(key(transit))?.receive(quantity, value).map_err(too_large)?;
-            moves.extend(step(key(from.id), key(transit), quantity, value));
+            let bins = [Bins::Rule, Bins::AsTaken];
+            moves.extend(step(key(from.id), key(transit), quantity, value, bins));
             lines.push(transfer_line::Model {
                 id: Uuid::now_v7(),
                 transfer_id: id,
@@ -123,7 +125,7 @@ impl Service {
             });
         }
         let posting = posting(&tx, id);
-        post(&mut tx, posting, moves).await?;
+        post(&mut tx, &mut levels, posting, moves).await?;
         let row = transfer::Model {
             id,
             from_warehouse_id: from.id,
@@ -186,8 +188,14 @@ pub(crate) fn too_large(source: kernel::money::AmountError) -> kernel::Error {
 
 /// Goods that go from one level to another at the same value: two moves, since each concerns
 /// the stock of one warehouse. The books are not concerned.
-pub(crate) fn step(from: Key, to: Key, quantity: Quantity, value: Money) -> [NewMove; 2] {
-    let one = |key: Key, from, to| NewMove {
+pub(crate) fn step(
+    from: Key,
+    to: Key,
+    quantity: Quantity,
+    value: Money,
+    [out_of, into]: [Bins; 2],
+) -> [NewMove; 2] {
+    let one = |key: Key, from, to, bins| NewMove {
         kind: MoveKind::Adjustment,
         product_id: key.product_id,
         from,
@@ -198,9 +206,10 @@ pub(crate) fn step(from: Key, to: Key, quantity: Quantity, value: Money) -> [New
         value,
         line_id: None,
         reverses_id: None,
+        bins,
     };
     let (between, warehouse) = (LocationKind::Adjustment, LocationKind::Warehouse);
-    [one(from, warehouse, between), one(to, between, warehouse)]
+    [one(from, warehouse, between, out_of), one(to, between, warehouse, into)]
 }
 
 /// The warehouse for what is in transit; it is made when it is first needed.

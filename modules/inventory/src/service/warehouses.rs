@@ -45,6 +45,7 @@ impl Service {
             name: Set(new.name.into()),
             is_active: Set(true),
             is_transit: Set(false),
+            has_locations: Set(false),
             version: Set(1),
             created_at: Set(tx.now()),
             updated_at: Set(tx.now()),

@@ -5,6 +5,7 @@ mod bench;
 mod constraints;
 mod holds;
 mod limits;
+mod lots;
 mod planning_events;
 mod postings;
 mod queue;
