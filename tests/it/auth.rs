@@ -4,6 +4,7 @@ mod attacks;
 mod audit;
 mod cookies;
 mod keys;
+pub mod oidc;
 mod people;
 mod permissions;
 pub mod second_factor;

@@ -79,13 +79,15 @@ async fn every_operation_is_refused_without_its_permission() {
 }
 
 /// What anybody may call, signed in or not.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 9] = [
     "create_token",
+    "finish_oidc_sign_in",
     "get_jwks",
     "issue_oauth_token",
     "refresh_token",
     "request_password_reset",
     "revoke_oauth_token",
+    "start_oidc_sign_in",
     "use_link",
 ];
 

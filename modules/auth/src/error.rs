@@ -52,6 +52,16 @@ pub(crate) enum Error {
     InvalidApiKey,
     #[error("{detail}")]
     InvalidExpiry { detail: &'static str },
+    #[error("the settings name no OpenID Connect provider")]
+    NoOidcProvider,
+    #[error("the OpenID Connect provider cannot be reached, or does not do as it should")]
+    OidcUnavailable,
+    #[error("the code, the state or the token of the provider is not right; begin again")]
+    OidcRefused,
+    #[error("nobody here is who the provider names")]
+    NoAccount,
+    #[error("somebody is linked to this identity already")]
+    IdentityTaken,
     #[error("{why}")]
     InvalidUrl { why: String },
     #[error("there is no event {event_type}")]
@@ -135,6 +145,11 @@ impl From<Error> for KernelError {
             Error::InvalidExpiry { .. } => {
                 KernelError::invalid("invalid_expiry", "/expires_at", detail)
             }
+            Error::NoOidcProvider => KernelError::conflict("no_oidc_provider", detail),
+            Error::OidcUnavailable => KernelError::unavailable("oidc_unavailable", detail, 5),
+            Error::OidcRefused => KernelError::unauthenticated("oidc_refused", detail),
+            Error::NoAccount => KernelError::new(403, "no_account", detail),
+            Error::IdentityTaken => KernelError::conflict("identity_taken", detail),
             Error::InvalidUrl { .. } => KernelError::invalid("invalid_url", "/url", detail),
             Error::UnknownEventType { index, .. } => {
                 KernelError::invalid("unknown_event_type", format!("/event_types/{index}"), detail)

@@ -11,6 +11,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use actix_web::web;
@@ -27,10 +28,12 @@ use sea_orm::{EntityTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
 
 use crate::entities::signing_key;
+use crate::service::oidc_provider::Provider;
 use crate::service::outside::Outside;
 use crate::service::passwords::Passwords;
 use crate::service::segregation::unknown_duty;
 use crate::service::signing::Signer;
+use crate::service::vault::{Vault, lock_up};
 use crate::service::{Attempts, Service, first_start};
 
 /// The module's name in paths, permissions and events.
@@ -65,6 +68,35 @@ pub struct Config {
     pub segregation: Vec<(String, String)>,
     /// How others are told of events.
     pub webhooks: WebhooksConfig,
+    /// Where people may sign in as well.
+    pub oidc: OidcConfig,
+    /// What secrets that have to be known are encrypted with: 32 random bytes in base64url;
+    /// empty to keep them as they are.
+    pub encryption_key: Secret,
+}
+
+/// A provider of OpenID Connect.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcConfig {
+    /// As it calls itself; empty for none.
+    pub issuer: String,
+    pub client_id: String,
+    /// Empty for a public client.
+    pub client_secret: Secret,
+    /// The page it sends browsers back to.
+    pub redirect_url: String,
+    pub scopes: Vec<String>,
+    /// Whether an address the provider has verified tells who somebody is here.
+    pub link_by_email: bool,
+    /// Whether somebody nobody knows is given an account.
+    pub create_users: bool,
+    /// Whether a second factor given there (`amr` has `mfa`) counts here.
+    pub trust_mfa: bool,
+    /// The claim that says what somebody is there.
+    pub roles_claim: String,
+    /// What it says, and the role that is here.
+    pub roles: BTreeMap<String, String>,
 }
 
 /// How webhooks are sent.
@@ -156,6 +188,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "auth_webhooks",
         sql: include_str!("../../../migrations/auth/0106_webhooks.sql"),
     },
+    Script {
+        number: 107,
+        name: "auth_identities",
+        sql: include_str!("../../../migrations/auth/0107_identities.sql"),
+    },
 ];
 
 /// The longest life of an access token: what the platform's specification allows.
@@ -175,6 +212,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
     if !(8..=128).contains(&config.password_min_chars) {
         return Err(Error::internal("auth.password_min_chars: must be 8 to 128"));
     }
+    let oidc = Provider::new(&config.oidc);
+    let oidc = oidc.map_err(|why| Error::internal(format!("auth.oidc.{why}")))?;
+    let vault = Vault::new(&config.encryption_key);
+    let vault = vault.map_err(|why| Error::internal(format!("auth.encryption_key: {why}")))?;
     let passwords = Passwords::new(config.argon2_memory_kib, config.argon2_iterations)?;
     let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let mut permissions = deps.permissions;
@@ -183,11 +224,12 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
         return Err(Error::internal(format!("auth.segregation: there is no permission {duty}")));
     }
     let generated_admin_password =
-        first_start::prepare(&db, &config, &permissions, &passwords).await?;
+        first_start::prepare(&db, &config, &permissions, &passwords, &vault).await?;
+    lock_up(&db, &vault).await?;
     let keys = signing_key::Entity::find().order_by_desc(signing_key::Column::CreatedAt);
     let keys = keys.all(db.read()).await?;
-    let signer =
-        Signer::new(&keys, TimeDelta::seconds(config.access_token_ttl_s as i64), &deps.jwt)?;
+    let ttl = TimeDelta::seconds(config.access_token_ttl_s as i64);
+    let signer = Signer::new(&keys, ttl, &deps.jwt, &vault)?;
     let outside = Outside::new(config.webhooks.allow_private);
     let service = Arc::new(Service {
         db: db.clone(),
@@ -200,6 +242,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
         revocations: deps.revocations,
         logs: deps.logs,
         outside,
+        oidc,
+        vault,
     });
     let data = web::Data::from(service.clone());
     let module = Module {

@@ -8,6 +8,7 @@ pub enum BillLine {}
 pub enum Category {}
 pub enum CreditNote {}
 pub enum Customer {}
+pub enum Identity {}
 pub enum Invoice {}
 pub enum InvoiceLine {}
 pub enum JournalEntry {}
@@ -47,6 +48,7 @@ pub type BillLineId = Id<BillLine>;
 pub type CategoryId = Id<Category>;
 pub type CreditNoteId = Id<CreditNote>;
 pub type CustomerId = Id<Customer>;
+pub type IdentityId = Id<Identity>;
 pub type InvoiceId = Id<Invoice>;
 pub type InvoiceLineId = Id<InvoiceLine>;
 pub type JournalEntryId = Id<JournalEntry>;

@@ -338,6 +338,26 @@ async fn for_a_while_both_secrets_sign() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_a_key_in_the_settings_no_secret_is_in_the_database_as_it_is() {
+    let key = json!("0zJ1mZ8rXWc5b2Qe4yTnUu7aKfLp9sHdGvBxMo3iEkA");
+    let server = Server::start_with(&[("auth.encryption_key", key)]).await;
+    let api = &server.api;
+    let receiver = Receiver::start().await;
+    let made = hook(api, &receiver.url, json!(["auth.*"])).await;
+    let secret = text(&made["secret"]);
+    let bytes = server.written();
+    let plain = secret.trim_start_matches("whsec_").as_bytes();
+    assert!(!bytes.windows(plain.len()).any(|window| window == plain));
+    invite(api, "ada").await;
+    receiver.until(1).await[0].verified(&secret);
+    api.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+    let tokens = sign_in(api, "admin", crate::harness::ADMIN_PASSWORD).await.ok();
+    caller(api, &tokens).get("/api/v1/auth/me").await.ok();
+    receiver.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_ours_is_asked() {
     let settings =
         [("auth.webhooks.allow_private", json!(false)), ("auth.webhooks.retry_s", json!([]))];

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::auth::oidc::{self, Provider};
 use crate::auth::second_factor::Device;
 use crate::auth::webhooks::{Receiver, until_delivered};
 use crate::harness::{Api, etag, text};
@@ -118,6 +119,17 @@ async fn machines(api: &Api) {
     api.get("/api/v1/auth/jwks").await.ok();
     api.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
     api.get("/api/v1/auth/signing-keys").await.ok();
+}
+
+/// By another door: with a provider of OpenID Connect.
+pub async fn provider(api: &Api, provider: &Provider) {
+    provider.says("8f2c", json!({"email": "erika@example.com"}));
+    let started = oidc::sent_back(api, "8f2c").await;
+    let linked = api.post("/api/v1/auth/me/identities", started).await.ok();
+    api.get("/api/v1/auth/me/identities").await.ok();
+    oidc::finish(api, oidc::sent_back(api, "8f2c").await).await.ok();
+    let path = format!("/api/v1/auth/me/identities/{}", text(&linked["id"]));
+    assert_eq!(api.send(api.request(Method::DELETE, &path)).await.status, 204);
 }
 
 async fn webhooks(api: &Api) {

@@ -109,6 +109,14 @@ impl Normaliser {
                 json!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwkX3vQz1bT0o=")
             }
             "secret" => json!("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+            "authorization_url" => json!(
+                "https://login.example/authorize?response_type=code&client_id=erp&scope=openid&.."
+            ),
+            "issuer" if text.starts_with("http://127.0.0.1:") => json!("https://login.example"),
+            "flow" | "state" if text.len() == 43 => {
+                json!("kX3vQz1bT0mHcI2pBv5lXH1rYb0m4Jq0nDk3sYw8uE6")
+            }
+            "code" if text.len() == 36 => json!("0.AXkA2f.."),
             "duration_ms" if value.is_i64() => json!(120),
             // A listener of the test's own.
             "url" if text.starts_with("http://127.0.0.1:") => json!("https://shop.example/erp"),

@@ -3,6 +3,7 @@
 pub(crate) mod api_key;
 pub(crate) mod api_key_secret;
 mod hidden;
+pub(crate) mod identity;
 pub(crate) mod link;
 pub(crate) mod recovery_code;
 pub(crate) mod refresh_token;

@@ -1,6 +1,6 @@
 //! The caller themselves.
 
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post};
 use chrono::{DateTime, Utc};
@@ -141,14 +141,26 @@ async fn step_up(
     request: HttpRequest,
     body: Json<StepUp>,
 ) -> Result<HttpResponse> {
+    let token = service.step_up(&ctx, &body.0, csrf_hash_of(&request)).await?;
+    answer_step_up(&request, &token)
+}
+
+fn is_in_cookie(headers: &HeaderMap) -> bool {
+    !headers.contains_key(AUTHORIZATION) && cookies::read(headers, ACCESS_COOKIE).is_some()
+}
+
+/// What the next token says of forged requests, if it goes into a cookie. The guard has compared
+/// it with the last one's.
+pub(super) fn csrf_hash_of(request: &HttpRequest) -> Option<String> {
     let headers = request.headers();
-    let is_in_cookie =
-        !headers.contains_key(AUTHORIZATION) && cookies::read(headers, ACCESS_COOKIE).is_some();
-    // The guard has compared it with the token's.
-    let csrf = cookies::csrf_token(headers).filter(|_| is_in_cookie).map(cookies::csrf_hash);
-    let token = service.step_up(&ctx, &body.0, csrf).await?;
-    let mut response = no_store(&request, Reply::plain(&token));
-    if is_in_cookie {
+    let token = cookies::csrf_token(headers).filter(|_| is_in_cookie(headers));
+    token.map(cookies::csrf_hash)
+}
+
+/// The token, also in the cookie where the last one was.
+pub(super) fn answer_step_up(request: &HttpRequest, token: &AccessToken) -> Result<HttpResponse> {
+    let mut response = no_store(request, Reply::plain(token));
+    if is_in_cookie(request.headers()) {
         set_access_cookie(&mut response, &token.access_token, token.expires_in)?;
     }
     Ok(response)

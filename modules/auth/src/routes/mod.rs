@@ -7,6 +7,7 @@ mod invariants;
 pub(crate) mod links;
 pub(crate) mod me;
 pub(crate) mod oauth;
+pub(crate) mod oidc;
 pub(crate) mod passwords;
 pub(crate) mod permissions;
 pub(crate) mod roles;
@@ -23,6 +24,7 @@ use kernel::http::Routes;
 pub(crate) fn configure(routes: &mut Routes) {
     tokens::configure(routes);
     oauth::configure(routes);
+    oidc::configure(routes);
     signing_keys::configure(routes);
     me::configure(routes);
     second_factor::configure(routes);

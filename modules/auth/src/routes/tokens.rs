@@ -51,7 +51,7 @@ pub(crate) struct AccessToken {
 
 /// A session whose tokens are in cookies no script can read.
 #[derive(Debug, Serialize, ToSchema)]
-struct CookieSession {
+pub(super) struct CookieSession {
     #[schema(value_type = String, example = "Cookie")]
     token_type: &'static str,
     #[schema(example = 900)]
@@ -65,7 +65,7 @@ struct CookieSession {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "it documents what `answer` sends")]
-enum SignedIn {
+pub(super) enum SignedIn {
     Tokens(TokenSet),
     Cookies(CookieSession),
 }
@@ -254,7 +254,11 @@ fn refresh_token_in_cookie(request: &HttpRequest) -> Result<Secret> {
 }
 
 /// The tokens, or, where they are for cookies, a body without them.
-fn answer(request: &HttpRequest, service: &Service, tokens: TokenSet) -> Result<HttpResponse> {
+pub(super) fn answer(
+    request: &HttpRequest,
+    service: &Service,
+    tokens: TokenSet,
+) -> Result<HttpResponse> {
     let Some(csrf_token) = &tokens.csrf_token else {
         return Ok(no_store(request, Reply::plain(&tokens)));
     };

@@ -16,6 +16,7 @@ use crate::service::default_roles::{ADMINISTRATOR, DEFAULT_ROLES, expand};
 use crate::service::grants::union;
 use crate::service::passwords::Passwords;
 use crate::service::signing::{new_key, random_bytes};
+use crate::service::vault::Vault;
 
 const ADMIN: &str = "admin";
 
@@ -26,6 +27,7 @@ pub(crate) async fn prepare(
     config: &Config,
     permissions: &[String],
     passwords: &Passwords,
+    vault: &Vault,
 ) -> Result<Option<Secret>> {
     if is_prepared(db.read()).await? {
         return Ok(None);
@@ -47,7 +49,7 @@ pub(crate) async fn prepare(
     if is_prepared(&*tx).await? {
         return Ok(None);
     }
-    let key = new_key(tx.now())?;
+    let key = new_key(tx.now(), vault)?;
     tx.audit_new("signing_key", key.id, &json!({ "kid": key.kid }))?;
     key.into_active_model().insert(&*tx).await?;
     let administrator = insert_roles(&mut tx, permissions).await?;

@@ -14,6 +14,8 @@ mod links;
 mod lookup;
 mod me;
 mod oauth;
+mod oidc;
+pub(crate) mod oidc_provider;
 pub(crate) mod outside;
 mod password_rules;
 pub(crate) mod passwords;
@@ -27,6 +29,7 @@ pub(crate) mod sessions;
 pub(crate) mod signing;
 mod signing_keys;
 mod users;
+pub(crate) mod vault;
 mod webhook_delivery;
 mod webhooks;
 
@@ -38,9 +41,11 @@ use kernel::events::log::EventLogs;
 use kernel::token::Revocations;
 
 use crate::Config;
+use crate::service::oidc_provider::Provider;
 use crate::service::outside::Outside;
 use crate::service::passwords::Passwords;
 use crate::service::signing::Signer;
+use crate::service::vault::Vault;
 
 pub(crate) use attempts::Attempts;
 
@@ -62,4 +67,8 @@ pub(crate) struct Service {
     pub logs: EventLogs,
     /// The way to addresses that somebody typed in.
     pub outside: Outside,
+    /// Where people may sign in as well.
+    pub oidc: Option<Provider>,
+    /// What secrets are kept in.
+    pub vault: Vault,
 }

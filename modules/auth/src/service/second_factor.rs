@@ -40,15 +40,15 @@ impl Service {
             return Err(Error::SecondFactorExists.into());
         }
         forget(&tx, user.id).await?;
-        let bytes = random_bytes::<20>()?;
+        let secret = Hidden(BASE64URL.encode(random_bytes::<20>()?));
+        let totp = totp(&secret, Some(&user.username))?;
         let row = totp_secret::Model {
             user_id: user.id,
-            secret: Hidden(BASE64URL.encode(bytes)),
+            secret: self.vault.seal(&of_totp(user.id), &secret.0)?,
             confirmed_at: None,
             last_step: 0,
             created_at: tx.now(),
         };
-        let totp = totp(&row.secret, Some(&user.username))?;
         totp_secret::Entity::insert(row.into_active_model()).exec_without_returning(&*tx).await?;
         tx.audit_new("totp", user.id.uuid(), &serde_json::json!({ "confirmed": false }))?;
         tx.commit().await?;
@@ -67,7 +67,7 @@ impl Service {
             return Err(Error::SecondFactorExists.into());
         }
         let secret = tx.lock::<totp_secret::Entity>(before.id).await?;
-        let secret = secret.ok_or(Error::NoSecondFactor)?;
+        let secret = self.opened(secret.ok_or(Error::NoSecondFactor)?)?;
         let Some(step) = matching_step(&secret, code, tx.now())? else {
             drop(tx);
             self.attempts.failed(guess).await;
@@ -145,7 +145,7 @@ impl Service {
             return Ok((tx, None));
         }
         let code = code.ok_or(Error::SecondFactorRequired)?;
-        if use_code(&tx, user.id, code).await? {
+        if self.use_code(&tx, user.id, code).await? {
             let now = tx.now();
             return Ok((tx, Some(now)));
         }
@@ -154,6 +154,29 @@ impl Service {
         self.attempts.failed(guess).await;
         tracing::warn!(user.id = %user.id, "refused a code");
         Err(Error::InvalidCode { pointer: "/code" }.into())
+    }
+
+    /// With the secret as it is used.
+    fn opened(&self, mut row: totp_secret::Model) -> Result<totp_secret::Model> {
+        row.secret = Hidden(self.vault.open(&of_totp(row.user_id), &row.secret)?);
+        Ok(row)
+    }
+
+    async fn use_code(&self, tx: &Tx, user_id: UserId, code: &Secret) -> Result<bool> {
+        let secret = tx.lock::<totp_secret::Entity>(user_id).await?;
+        if let Some(secret) = secret.filter(|secret| secret.confirmed_at.is_some())
+            && let secret = self.opened(secret)?
+            && let Some(step) = matching_step(&secret, code, tx.now())?
+        {
+            let mut change = secret.into_active_model();
+            change.last_step = Set(step);
+            change.update(&**tx).await?;
+            return Ok(true);
+        }
+        let sql = "UPDATE recovery_codes SET used_at = $1 \
+                   WHERE hash = $2 AND user_id = $3 AND used_at IS NULL";
+        let hash = token_hash(&plain(code.expose()));
+        Ok(execute(&**tx, sql, vec![tx.now().into(), hash.into(), user_id.into()]).await? == 1)
     }
 
     async fn set_second_factor(
@@ -173,6 +196,11 @@ impl Service {
     }
 }
 
+/// Whose secret of a second factor it is.
+pub(super) fn of_totp(user_id: UserId) -> String {
+    format!("totp:{user_id}")
+}
+
 /// The caller's own row, locked.
 async fn own_user(tx: &Tx, ctx: &Ctx) -> Result<user::Model> {
     let id = caller(&**tx, ctx).await?.id;
@@ -188,22 +216,6 @@ async fn forget(tx: &Tx, user_id: UserId) -> Result<()> {
         execute(&**tx, sql, vec![user_id.into()]).await?;
     }
     Ok(())
-}
-
-async fn use_code(tx: &Tx, user_id: UserId, code: &Secret) -> Result<bool> {
-    let secret = tx.lock::<totp_secret::Entity>(user_id).await?;
-    if let Some(secret) = secret.filter(|secret| secret.confirmed_at.is_some())
-        && let Some(step) = matching_step(&secret, code, tx.now())?
-    {
-        let mut change = secret.into_active_model();
-        change.last_step = Set(step);
-        change.update(&**tx).await?;
-        return Ok(true);
-    }
-    let sql = "UPDATE recovery_codes SET used_at = $1 \
-               WHERE hash = $2 AND user_id = $3 AND used_at IS NULL";
-    let hash = token_hash(&plain(code.expose()));
-    Ok(execute(&**tx, sql, vec![tx.now().into(), hash.into(), user_id.into()]).await? == 1)
 }
 
 /// The step a code is of, if it is later than that of the last one: a code that somebody

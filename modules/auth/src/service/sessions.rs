@@ -126,6 +126,22 @@ impl Service {
                 user::ActiveModel { password_hash: Set(password_hash), ..user.clone().into() };
             change.update(&*tx).await?;
         }
+        let in_cookies = credentials.in_cookies;
+        let tokens = self.insert_session(&mut tx, ctx, &user, second_factor_at, in_cookies).await?;
+        tx.commit().await?;
+        self.forgive(ctx, &user.username_key).await;
+        Ok(tokens)
+    }
+
+    /// Begins the session of somebody who has proved who they are.
+    pub(super) async fn insert_session(
+        &self,
+        tx: &mut Tx,
+        ctx: &Ctx,
+        user: &user::Model,
+        second_factor_at: Option<DateTime<Utc>>,
+        in_cookies: bool,
+    ) -> Result<TokenSet> {
         let token = NewToken::make()?;
         let session = session::Model {
             id: SessionId::new(),
@@ -140,14 +156,11 @@ impl Service {
             second_factor_at,
             created_at: tx.now(),
         };
-        session.clone().into_active_model().insert(&*tx).await?;
-        self.insert_refresh_token(&tx, &token, session.id, None).await?;
+        session.clone().into_active_model().insert(&**tx).await?;
+        self.insert_refresh_token(tx, &token, session.id, None).await?;
         tx.audit_new("session", session.id.uuid(), &session)?;
-        let tokens =
-            self.token_set(&tx, &session, &user.username, token, credentials.in_cookies).await?;
-        tx.commit().await?;
-        self.forgive(ctx, &user.username_key).await;
-        tracing::info!(user.id = %user.id, session.id = %session.id, "signed in");
+        let tokens = self.token_set(tx, &session, &user.username, token, in_cookies).await?;
+        tracing::info!(user.id = %user.id, session.id = %session.id, "signs in");
         Ok(tokens)
     }
 
@@ -239,7 +252,7 @@ impl Service {
         })
     }
 
-    async fn access_token(
+    pub(super) async fn access_token(
         &self,
         tx: &Tx,
         session: &session::Model,

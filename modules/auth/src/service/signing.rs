@@ -16,7 +16,8 @@ use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::entities::{Hidden, signing_key};
+use crate::entities::signing_key;
+use crate::service::vault::Vault;
 
 /// Signs with the newest key; knows the public half of all.
 pub(crate) struct Signer {
@@ -50,8 +51,9 @@ impl Signer {
         rows: &[signing_key::Model],
         ttl: TimeDelta,
         config: &JwtConfig,
+        vault: &Vault,
     ) -> Result<Self> {
-        let keys = rows.iter().map(read_seed).collect::<Result<Vec<_>>>()?;
+        let keys = rows.iter().map(|row| read_seed(row, vault)).collect::<Result<Vec<_>>>()?;
         let newest = keys.first().ok_or_else(|| Error::internal("there is no signing key"))?;
         let der = newest.to_pkcs8_der().map_err(|e| Error::internal(e.to_string()))?;
         let (algorithm, key) = match config.shared_key() {
@@ -111,12 +113,13 @@ impl Signer {
 }
 
 /// A fresh key as it is stored.
-pub(crate) fn new_key(now: DateTime<Utc>) -> Result<signing_key::Model> {
+pub(crate) fn new_key(now: DateTime<Utc>, vault: &Vault) -> Result<signing_key::Model> {
     let seed = random_bytes::<32>()?;
+    let kid = kid(&SigningKey::from_bytes(&seed));
     Ok(signing_key::Model {
         id: Uuid::now_v7(),
-        kid: kid(&SigningKey::from_bytes(&seed)),
-        seed: Hidden(BASE64URL.encode(seed)),
+        seed: vault.seal(&of_key(&kid), &BASE64URL.encode(seed))?,
+        kid,
         created_at: now,
     })
 }
@@ -128,8 +131,15 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn read_seed(row: &signing_key::Model) -> Result<SigningKey> {
-    let seed = BASE64URL.decode(&row.seed.0).ok().and_then(|seed| seed.try_into().ok());
+fn of_key(kid: &str) -> String {
+    format!("signing_key:{kid}")
+}
+
+fn read_seed(row: &signing_key::Model, vault: &Vault) -> Result<SigningKey> {
+    let seed = BASE64URL
+        .decode(vault.open(&of_key(&row.kid), &row.seed)?)
+        .ok()
+        .and_then(|seed| seed.try_into().ok());
     let seed: [u8; 32] =
         seed.ok_or_else(|| Error::internal(format!("signing key {} is damaged", row.kid)))?;
     Ok(SigningKey::from_bytes(&seed))
@@ -160,6 +170,7 @@ fn public_key(key: &SigningKey) -> PublicKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entities::Hidden;
 
     #[test]
     fn the_key_id_is_the_thumbprint_of_rfc_8037() {
@@ -172,10 +183,14 @@ mod tests {
 
     #[test]
     fn no_key_and_a_damaged_key_are_refused() {
-        assert!(Signer::new(&[], TimeDelta::seconds(1), &JwtConfig::default()).is_err());
-        let mut row = new_key(Utc::now()).expect("random");
+        let signer = |rows: &[signing_key::Model]| {
+            let ttl = TimeDelta::seconds(1);
+            Signer::new(rows, ttl, &JwtConfig::default(), &Vault::default())
+        };
+        assert!(signer(&[]).is_err());
+        let mut row = new_key(Utc::now(), &Vault::default()).expect("random");
         assert!(!format!("{row:?}").contains(&row.seed.0));
         row.seed = Hidden("short".into());
-        assert!(Signer::new(&[row], TimeDelta::seconds(1), &JwtConfig::default()).is_err());
+        assert!(signer(&[row]).is_err());
     }
 }

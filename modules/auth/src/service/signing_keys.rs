@@ -28,7 +28,7 @@ impl Service {
     pub(crate) async fn public_keys(&self) -> Result<Vec<PublicKey>> {
         let keys = self.keys(self.db.read()).await?;
         if keys.first().map(|key| key.kid.as_str()) != Some(self.signer().kid()) {
-            let signer = Signer::new(&keys, self.signer().ttl(), &self.jwt)?;
+            let signer = Signer::new(&keys, self.signer().ttl(), &self.jwt, &self.vault)?;
             *self.signer.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(signer);
         }
         if self.jwt.shared_key().is_some() {
@@ -60,7 +60,7 @@ impl Service {
     /// Signs with a new key from now on.
     pub(crate) async fn rotate_signing_key(&self, ctx: &Ctx) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let key = new_key(tx.now())?;
+        let key = new_key(tx.now(), &self.vault)?;
         tx.audit_new("signing_key", key.id, &json!({ "kid": key.kid }))?;
         let created =
             SigningKey { kid: key.kid.clone(), created_at: key.created_at, good_until: None };
@@ -85,7 +85,7 @@ impl Service {
         let longest = TimeDelta::days(i64::from(self.config.signing_key_days));
         let is_old = keys.first().is_none_or(|key| key.created_at + longest <= tx.now());
         if is_old && self.config.signing_key_days > 0 {
-            let key = new_key(tx.now())?;
+            let key = new_key(tx.now(), &self.vault)?;
             tx.audit_new("signing_key", key.id, &json!({ "kid": key.kid }))?;
             key.into_active_model().insert(&*tx).await?;
         }
@@ -111,12 +111,14 @@ fn good_until(newest_first: &[signing_key::Model], ttl: TimeDelta) -> Vec<Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::vault::Vault;
 
     #[test]
     fn a_key_is_good_until_no_token_of_it_can_be() {
         let now = Utc::now();
-        let keys: Vec<_> =
-            [0, 10, 20].map(|days| new_key(now - TimeDelta::days(days)).expect("random")).into();
+        let keys: Vec<_> = [0, 10, 20]
+            .map(|days| new_key(now - TimeDelta::days(days), &Vault::default()).expect("random"))
+            .into();
         let ttl = TimeDelta::minutes(15);
         let until = |days| Some(now - TimeDelta::days(days) + ttl + CLOCK_DIFFERENCE);
         assert_eq!(good_until(&keys, ttl), [None, until(0), until(10)]);

@@ -28,7 +28,7 @@ use crate::entities::{webhook, webhook_delivery};
 use crate::service::Service;
 use crate::service::event_feed::{is_told, public};
 use crate::service::outside::{Answer, Failure};
-use crate::service::webhooks::{new_delivery, secrets_of, signatures, view};
+use crate::service::webhooks::{new_delivery, signatures, view};
 
 /// Events taken from a log at a time.
 const PORTION: u16 = 200;
@@ -163,7 +163,7 @@ impl Service {
         let mut ids: Vec<_> = due.iter().map(|due| due.delivery.webhook_id).collect();
         ids.sort();
         ids.dedup();
-        let secrets = secrets_of(self.db.read(), ids.clone(), Utc::now()).await?;
+        let secrets = self.secrets_of(self.db.read(), ids.clone(), Utc::now()).await?;
         let attempts: Vec<_> = stream::iter(due)
             .map(|due| self.attempt(due, &secrets))
             .buffer_unordered(AT_ONCE)

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::entities::webhook::DisabledWhy;
 use crate::entities::webhook_delivery::State;
-use crate::entities::{Hidden, webhook, webhook_delivery, webhook_secret};
+use crate::entities::{webhook, webhook_delivery, webhook_secret};
 use crate::error::Error;
 use crate::routes::events::PublicEvent;
 use crate::routes::webhook_deliveries::{ListWebhookDeliveries, WebhookDelivery};
@@ -69,7 +69,7 @@ impl Service {
         };
         let insert = webhook::Entity::insert(model.clone().into_active_model());
         insert.exec_without_returning(&*tx).await?;
-        let secret = add_secret(&tx, model.id).await?;
+        let secret = self.add_secret(&tx, model.id).await?;
         let webhook = view(model);
         tx.audit_new("webhook", webhook.id.uuid(), &webhook)?;
         tx.commit().await?;
@@ -162,7 +162,7 @@ impl Service {
         execute(&*tx, sql, vec![id.into()]).await?;
         let sql = "UPDATE webhook_secrets SET expires_at = $1 WHERE webhook_id = $2";
         execute(&*tx, sql, vec![until.into(), id.into()]).await?;
-        let secret = add_secret(&tx, id).await?;
+        let secret = self.add_secret(&tx, id).await?;
         let mut change = before.clone().into_active_model();
         change.version = Set(before.version + 1);
         change.updated_at = Set(tx.now());
@@ -241,6 +241,48 @@ impl Service {
         tx.reply(Reply::accepted(&after)).await
     }
 
+    /// Adds a secret and returns it as the other side takes it.
+    async fn add_secret(&self, tx: &Tx, webhook_id: WebhookId) -> Result<String> {
+        let secret = BASE64.encode(random_bytes::<32>()?);
+        let row = webhook_secret::Model {
+            id: Uuid::now_v7(),
+            webhook_id,
+            secret: self.vault.seal(&of_webhook(webhook_id), &secret)?,
+            expires_at: None,
+            created_at: tx.now(),
+        };
+        let insert = webhook_secret::Entity::insert(row.into_active_model());
+        insert.exec_without_returning(&**tx).await?;
+        Ok(format!("whsec_{secret}"))
+    }
+
+    /// What signs for these webhooks now, the newest first.
+    pub(super) async fn secrets_of(
+        &self,
+        conn: &impl ConnectionTrait,
+        ids: Vec<WebhookId>,
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<WebhookId, Vec<Vec<u8>>>> {
+        let is_good = Condition::any()
+            .add(webhook_secret::Column::ExpiresAt.is_null())
+            .add(webhook_secret::Column::ExpiresAt.gt(now));
+        let rows = webhook_secret::Entity::find()
+            .filter(webhook_secret::Column::WebhookId.is_in(ids))
+            .filter(is_good)
+            .order_by_desc(webhook_secret::Column::Id)
+            .all(conn)
+            .await?;
+        let mut secrets: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows {
+            let secret = self.vault.open(&of_webhook(row.webhook_id), &row.secret)?;
+            let secret = BASE64.decode(secret);
+            let secret =
+                secret.map_err(|_| kernel::Error::internal("a webhook's secret is damaged"))?;
+            secrets.entry(row.webhook_id).or_default().push(secret);
+        }
+        Ok(secrets)
+    }
+
     fn check_url(&self, url: &str) -> Result<()> {
         let checked = self.outside.check(url);
         checked.map(drop).map_err(|why| Error::InvalidUrl { why: why.to_string() }.into())
@@ -263,29 +305,9 @@ pub(super) fn signatures(
     secrets.iter().map(sign).collect::<Vec<_>>().join(" ")
 }
 
-/// What signs for these webhooks now, the newest first.
-pub(super) async fn secrets_of(
-    conn: &impl ConnectionTrait,
-    ids: Vec<WebhookId>,
-    now: DateTime<Utc>,
-) -> Result<HashMap<WebhookId, Vec<Vec<u8>>>> {
-    let is_good = Condition::any()
-        .add(webhook_secret::Column::ExpiresAt.is_null())
-        .add(webhook_secret::Column::ExpiresAt.gt(now));
-    let rows = webhook_secret::Entity::find()
-        .filter(webhook_secret::Column::WebhookId.is_in(ids))
-        .filter(is_good)
-        .order_by_desc(webhook_secret::Column::Id)
-        .all(conn)
-        .await?;
-    let mut secrets: HashMap<_, Vec<_>> = HashMap::new();
-    for row in rows {
-        let secret = BASE64.decode(&row.secret.0);
-        let secret =
-            secret.map_err(|_| kernel::Error::internal("a webhook's secret is damaged"))?;
-        secrets.entry(row.webhook_id).or_default().push(secret);
-    }
-    Ok(secrets)
+/// Whose secret it is.
+pub(super) fn of_webhook(webhook_id: WebhookId) -> String {
+    format!("webhook:{webhook_id}")
 }
 
 /// An event for a webhook, due at once.
@@ -309,21 +331,6 @@ pub(super) fn new_delivery(
         duration_ms: None,
         created_at: now,
     })
-}
-
-/// Adds a secret and returns it as the other side takes it.
-async fn add_secret(tx: &Tx, webhook_id: WebhookId) -> Result<String> {
-    let secret = BASE64.encode(random_bytes::<32>()?);
-    let row = webhook_secret::Model {
-        id: Uuid::now_v7(),
-        webhook_id,
-        secret: Hidden(secret.clone()),
-        expires_at: None,
-        created_at: tx.now(),
-    };
-    let insert = webhook_secret::Entity::insert(row.into_active_model());
-    insert.exec_without_returning(&**tx).await?;
-    Ok(format!("whsec_{secret}"))
 }
 
 async fn load(tx: &Tx, id: WebhookId) -> Result<webhook::Model> {

@@ -6,6 +6,7 @@ use kernel::config::Secret;
 use super::{PASSWORD, config, deps, fixture, lines, new_dir};
 use crate::service::first_start;
 use crate::service::passwords::Passwords;
+use crate::service::vault::Vault;
 
 #[tokio::test]
 async fn a_generated_password_signs_in_and_a_later_start_changes_nothing() {
@@ -45,7 +46,9 @@ async fn a_generated_password_signs_in_and_a_later_start_changes_nothing() {
 async fn a_start_that_finds_another_one_done_does_nothing() {
     let fixture = fixture().await;
     let passwords = Passwords::new(8, 1).expect("valid");
-    let again = first_start::prepare(&fixture.service.db, &config(), &[], &passwords).await;
+    let again =
+        first_start::prepare(&fixture.service.db, &config(), &[], &passwords, &Vault::default())
+            .await;
     assert!(again.expect("nothing to do").is_none());
     fixture.sign_in("ADMIN", PASSWORD).await.expect("signed in");
 }

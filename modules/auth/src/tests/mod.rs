@@ -28,6 +28,7 @@ use crate::service::outside::Outside;
 use crate::service::passwords::Passwords;
 use crate::service::sessions::Credentials;
 use crate::service::signing::Signer;
+use crate::service::vault::Vault;
 use crate::service::{Attempts, Service, first_start as start, laws as law_list};
 use crate::{Config, Deps, MIGRATIONS, NAME};
 
@@ -90,6 +91,8 @@ fn config() -> Config {
         signing_key_days: 90,
         segregation: Vec::new(),
         webhooks: Default::default(),
+        oidc: Default::default(),
+        encryption_key: Secret::default(),
     }
 }
 
@@ -99,9 +102,12 @@ async fn fixture() -> Fixture {
     let config = config();
     let db = Db::open(NAME, MIGRATIONS, &deps.module).await.expect("opens");
     let passwords = Passwords::new(8, 1).expect("valid");
-    start::prepare(&db, &config, &deps.permissions, &passwords).await.expect("prepared");
+    start::prepare(&db, &config, &deps.permissions, &passwords, &Vault::default())
+        .await
+        .expect("prepared");
     let keys = signing_key::Entity::find().all(db.read()).await.expect("readable");
-    let signer = Signer::new(&keys, TimeDelta::seconds(900), &deps.jwt).expect("a key");
+    let signer =
+        Signer::new(&keys, TimeDelta::seconds(900), &deps.jwt, &Vault::default()).expect("a key");
     let service = Service {
         db,
         config,
@@ -112,6 +118,8 @@ async fn fixture() -> Fixture {
         revocations: Default::default(),
         logs: Default::default(),
         outside: Outside::new(false),
+        oidc: None,
+        vault: Vault::default(),
         signer: RwLock::new(Arc::new(signer)),
     };
     Fixture { service: Arc::new(service), dir }
