@@ -4,6 +4,7 @@ mod costs;
 mod lots;
 mod planning;
 mod products;
+mod reports;
 mod transfers;
 pub mod work;
 
