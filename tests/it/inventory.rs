@@ -1,6 +1,7 @@
 //! Black-box tests of inventory: products, warehouses, stock, moves, reservations.
 
 mod costs;
+mod day;
 mod lots;
 mod planning;
 mod products;
