@@ -1,9 +1,11 @@
 //! Black-box tests of inventory: products, warehouses, stock, moves, reservations.
 
 mod costs;
+mod day;
 mod lots;
 mod planning;
 mod products;
+mod reports;
 mod transfers;
 pub mod work;
 

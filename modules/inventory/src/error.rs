@@ -189,6 +189,16 @@ pub(crate) enum Error {
     #[error("nothing of the list is left to pick")]
     PickingOver,
 
+    #[error("a product has a standard cost if, and only if, it is valued at one")]
+    StandardCostUnclear,
+    #[error("the product is not valued at a standard cost")]
+    NoStandardCost,
+
+    #[error("days are 1 to 3650")]
+    DaysOutOfRange,
+    #[error("a period ends after it begins")]
+    PeriodBackwards,
+
     // These answer events, not callers: something is broken, and somebody should look.
     #[error("{asked} of {sku} was shipped and is not there")]
     NotEnoughToShip { sku: String, asked: Quantity },
@@ -336,6 +346,10 @@ impl From<Error> for KernelError {
             Error::NothingToPick => conflict("nothing_to_pick"),
             Error::MoreThanListed { pointer } => invalid("more_than_listed", &pointer),
             Error::PickingOver => conflict("picking_over"),
+            Error::StandardCostUnclear => invalid("standard_cost_unclear", "/standard_cost"),
+            Error::NoStandardCost => conflict("no_standard_cost"),
+            Error::DaysOutOfRange => invalid("days_out_of_range", "days"),
+            Error::PeriodBackwards => invalid("period_backwards", "from"),
             Error::NotEnoughToShip { .. } => conflict("insufficient_stock"),
             Error::ReturnedTooMuch { .. } => conflict("returned_too_much"),
             Error::ForeignCurrency { .. } => conflict("currency_not_supported"),

@@ -77,6 +77,16 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_locations_and_lots",
         sql: include_str!("../../../migrations/inventory/0107_locations_and_lots.sql"),
     },
+    Script {
+        number: 108,
+        name: "inventory_costing",
+        sql: include_str!("../../../migrations/inventory/0108_costing.sql"),
+    },
+    Script {
+        number: 109,
+        name: "inventory_report_indexes",
+        sql: include_str!("../../../migrations/inventory/0109_report_indexes.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

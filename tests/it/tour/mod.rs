@@ -176,6 +176,7 @@ async fn goods(api: &Api) -> Goods {
     transfer(api, &goods).await;
     planning(api, &goods).await;
     lots(api).await;
+    standard_cost(api, &goods).await;
     goods
 }
 
@@ -255,6 +256,22 @@ async fn lots(api: &Api) {
     let lot = api.act_with(&format!("{path}/release"), &lot, why.clone()).await.ok();
     api.act_with(&format!("{path}/recall"), &lot, why).await.ok();
     api.get(&format!("{path}/trace")).await.ok();
+}
+
+/// Screws at a standard cost.
+async fn standard_cost(api: &Api, goods: &Goods) {
+    let screw = json!({
+        "sku": "SCREW-M6", "name": "Screw M6", "unit": "pcs", "tax_class": "standard",
+        "costing": "standard", "standard_cost": "0.10"
+    });
+    let screw = api.post("/api/v1/inventory/products", screw).await.ok();
+    let receipt = json!({
+        "warehouse_id": goods.warehouse["id"], "reason": "opening stock",
+        "lines": [{"product_id": screw["id"], "quantity": "500", "unit_cost": "0.12"}]
+    });
+    api.post("/api/v1/inventory/receipts", receipt).await.ok();
+    let path = format!("/api/v1/inventory/products/{}/standard-cost", text(&screw["id"]));
+    api.act_with(&path, &screw, json!({"standard_cost": "0.11"})).await.ok();
 }
 
 /// What is taken from where for an order, and a list that nobody needs.
@@ -351,6 +368,12 @@ async fn planning(api: &Api, goods: &Goods) {
     });
     let path = format!("/api/v1/inventory/expected-receipts/{}", uuid::Uuid::now_v7());
     api.put(&path, &json!({"version": 1}), expected).await.ok();
+    let promise = format!(
+        "/api/v1/inventory/products/{}/available-to-promise?quantity=50&warehouse_id={}",
+        text(&goods.chair["id"]),
+        text(&goods.warehouse["id"])
+    );
+    api.get(&promise).await.ok();
 }
 
 async fn customer(api: &Api, goods: &Goods) -> Value {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::ids::{CategoryId, ProductId, ProductTemplateId};
+use kernel::money::UnitPrice;
 use sea_orm::entity::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -31,6 +32,8 @@ pub struct Model {
     pub is_indexed: bool,
     pub tracking: Tracking,
     pub picking: Picking,
+    pub costing: Costing,
+    pub standard_cost: Option<UnitPrice>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -89,4 +92,30 @@ pub enum Picking {
     Fefo,
     /// What came first
     Fifo,
+}
+
+/// How what is on hand is valued
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumIter,
+    DeriveActiveEnum,
+    Serialize,
+    Deserialize,
+    ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum Costing {
+    /// At the weighted average of what came
+    #[default]
+    Average,
+    /// What came first leaves first, at what it cost
+    Fifo,
+    /// At a cost the company sets; what differs from it is an expense at once
+    Standard,
 }

@@ -1,8 +1,11 @@
 //! Table `stock_levels`: what one warehouse has of one product.
 
 use contracts::ids::{ProductId, WarehouseId};
+use kernel::money::UnitPrice;
 use kernel::quantity::Quantity;
 use sea_orm::entity::prelude::*;
+
+use crate::entities::product::Costing;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "stock_levels")]
@@ -19,6 +22,8 @@ pub struct Model {
     pub reorder_point: Option<Quantity>,
     pub is_detailed: bool,
     pub blocked: Quantity,
+    pub costing: Costing,
+    pub standard_cost: Option<UnitPrice>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,8 +16,10 @@ pub(crate) mod planning;
 pub(crate) mod product_templates;
 pub(crate) mod product_units;
 pub(crate) mod products;
+pub(crate) mod promises;
 pub(crate) mod put_away;
 pub(crate) mod receipts;
+pub(crate) mod reports;
 pub(crate) mod reservations;
 pub(crate) mod stock;
 pub(crate) mod stock_counts;
@@ -37,6 +39,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     locations::configure(routes);
     put_away::configure(routes);
     stock::configure(routes);
+    promises::configure(routes);
     lots::configure(routes);
     moves::configure(routes);
     receipts::configure(routes);
@@ -45,6 +48,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     stock_counts::configure(routes);
     planning::configure(routes);
     valuation::configure(routes);
+    reports::configure(routes);
     landed_costs::configure(routes);
     transfers::configure(routes);
     reservations::configure(routes);

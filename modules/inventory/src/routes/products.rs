@@ -8,13 +8,14 @@ use chrono::{DateTime, Utc};
 use contracts::common::TaxClass;
 use contracts::ids::{CategoryId, ProductId, ProductTemplateId};
 use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
+use kernel::money::UnitPrice;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Code, Name, Note, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::entities::product::{Picking, Tracking};
+use crate::entities::product::{Costing, Picking, Tracking};
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
@@ -22,7 +23,8 @@ pub(super) fn configure(routes: &mut Routes) {
         .service(list_products)
         .service(get_product)
         .service(create_product)
-        .service(update_product);
+        .service(update_product)
+        .service(set_standard_cost);
 }
 
 /// A product.
@@ -80,6 +82,13 @@ pub(crate) struct Product {
     /// What leaves first.
     #[schema(inline)]
     pub picking: Picking,
+    /// How what is on hand is valued.
+    #[schema(inline)]
+    pub costing: Costing,
+    /// What a unit is valued at, where that is a standard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub standard_cost: Option<UnitPrice>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -127,6 +136,20 @@ pub(crate) struct NewProduct {
     #[serde(default)]
     #[schema(inline)]
     pub picking: Picking,
+    /// How what is on hand is valued. It stays so.
+    #[serde(default)]
+    #[schema(inline)]
+    pub costing: Costing,
+    /// What a unit is valued at; said if, and only if, that is a standard.
+    #[schema(nullable = false)]
+    pub standard_cost: Option<UnitPrice>,
+}
+
+/// What a unit is valued at from now on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SetStandardCost {
+    pub standard_cost: UnitPrice,
 }
 
 /// Changes to a product: what is absent stays, null empties.
@@ -228,7 +251,7 @@ async fn get_product(service: Data<Service>, id: Path<ProductId>) -> Result<Repl
         ("x-errors" = json!([
             "sku_taken", "barcode_taken", "external_id_taken", "variant_exists",
             "invalid_gtin", "unknown_category", "unknown_template", "options_do_not_fit",
-            "too_many_unit_decimals", "serial_of_no_pieces"
+            "too_many_unit_decimals", "serial_of_no_pieces", "standard_cost_unclear"
         ]))
     )
 )]
@@ -264,4 +287,31 @@ async fn update_product(
     body: Json<ProductPatch>,
 ) -> Result<Reply> {
     service.update_product(&ctx, *id, body.0).await
+}
+
+/// Set standard cost
+///
+/// Values everything there is of a product at another standard cost. The difference is booked
+/// at once.
+/// - Errors: 409 `no_standard_cost` where it is not valued at one, `changed_meanwhile`.
+/// - Emits `inventory.stock.adjusted` for each warehouse that has some.
+#[utoipa::path(
+    tag = "Products",
+    params(("id" = ProductId, Path)),
+    request_body = SetStandardCost,
+    responses((status = 200, body = Product)),
+    extensions(
+        ("x-permission" = json!("inventory.product:value")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["no_standard_cost", "changed_meanwhile", "amount_overflow"]))
+    )
+)]
+#[post("/products/{id}/standard-cost")]
+async fn set_standard_cost(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<ProductId>,
+    body: Json<SetStandardCost>,
+) -> Result<Reply> {
+    service.set_standard_cost(&ctx, *id, body.0).await
 }

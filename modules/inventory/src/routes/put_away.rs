@@ -63,6 +63,7 @@ pub(crate) struct ListPutAwayRules {
 /// Goods to be put away, and where.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PutAwaySuggestion {
+    pub warehouse_id: WarehouseId,
     pub product_id: ProductId,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -81,7 +82,7 @@ pub(crate) struct ListPutAwaySuggestions {
     #[serde(default)]
     pub limit: Limit,
     pub cursor: Option<Cursor>,
-    pub warehouse_id: WarehouseId,
+    pub warehouse_id: Option<WarehouseId>,
 }
 
 /// List put-away rules

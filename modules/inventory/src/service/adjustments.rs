@@ -57,7 +57,7 @@ impl Service {
             None => lowest_limit(tx).await?,
         };
         let key = Key { product_id: product.id, warehouse_id };
-        let mut levels = Levels::lock(tx, &[key].into()).await?;
+        let mut levels = Levels::lock_to_issue(tx, &[key].into()).await?;
         let quantity = magnitude(new.quantity)?;
         let bins = bins_of(tx, &new, &product, quantity).await?;
         let comes_in = new.quantity.is_positive();

@@ -132,7 +132,7 @@ impl Service {
         let warehouse_id = count.warehouse_id;
         let key = |product_id: ProductId| Key { product_id, warehouse_id };
         let keys = variances.iter().map(|(line, _)| key(line.product_id)).collect();
-        let mut levels = Levels::lock(tx, &keys).await?;
+        let mut levels = Levels::lock_to_issue(tx, &keys).await?;
         let (mut missing, mut outdated) = (Vec::new(), Vec::new());
         for (line, variance) in variances.iter().filter(|(_, variance)| variance.is_negative()) {
             let (asked, level) = (magnitude(*variance)?, levels.at(key(line.product_id))?);

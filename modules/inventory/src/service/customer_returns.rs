@@ -43,7 +43,7 @@ impl Service {
                 .issue(quantity, &self.company)
                 .map_err(|_| Error::ReturnedTooMuch { order_line_id })?;
             let (kind, to) = if line.restock {
-                levels.at(key(&line))?.receive(quantity, cost).map_err(internal)?;
+                levels.at(key(&line))?.receive(quantity, cost, &self.company).map_err(internal)?;
                 total = total.checked_add(cost).map_err(internal)?;
                 back.push(IssuedLine { order_line_id, product_id, quantity, cost });
                 (MoveKind::Return, LocationKind::Warehouse)

@@ -66,7 +66,7 @@ impl Service {
         let booked_on = business_date(&tx, new.booked_on, "/booked_on")?;
         let moves = receipt_moves(&tx, new.source_id).await?;
         let keys = moves.iter().map(|(_, key)| *key).collect();
-        let mut levels = Levels::lock(&tx, &keys).await?;
+        let mut levels = Levels::lock_to_issue(&tx, &keys).await?;
         // Again, now that nobody can reverse any.
         let moves = receipt_moves(&tx, new.source_id).await?;
         let products = products_of(&tx, &moves).await?;
@@ -87,13 +87,16 @@ impl Service {
         {
             let level = levels.at(*key)?;
             let left = left.entry(*key).or_insert(level.on_hand);
-            let there = stock_move.quantity.min(*left);
-            *left = Quantity::from_micros(left.micros() - there.micros());
+            let there = match level.left_of(stock_move.id) {
+                Some(there) => there,
+                None => stock_move.quantity.min(*left),
+            };
+            *left = Quantity::from_micros((left.micros() - there.micros()).max(0));
             let value_minor =
                 still_there(share_minor, there, stock_move.quantity, self.company.rounding);
             let value = Money::new(value_minor, self.company.currency);
             let too_large = |source| Error::TooLarge { pointer: "/amount".into(), source };
-            level.receive(Quantity::ZERO, value).map_err(too_large)?;
+            level.receive_cost(stock_move.id, value, &self.company).map_err(too_large)?;
             layers.push(cost_layer::Model {
                 id: Uuid::now_v7(),
                 landed_cost_id: row.id,

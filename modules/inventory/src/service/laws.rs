@@ -12,6 +12,7 @@ macro_rules! projection {
              UNION ALL SELECT product_id, warehouse_id, -quantity, -value_minor \
              FROM stock_moves WHERE from_location = 'warehouse' \
              UNION ALL SELECT product_id, warehouse_id, 0, value_minor FROM cost_layers \
+             UNION ALL SELECT product_id, warehouse_id, 0, value_minor FROM cost_variances \
              UNION ALL SELECT product_id, warehouse_id, -on_hand, -value_minor \
              FROM stock_levels) parts GROUP BY product_id, warehouse_id HAVING ",
             $condition,
@@ -116,6 +117,24 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM reservations \
             WHERE (status = 'active') <> (remaining > 0) \
             OR remaining < 0 OR remaining > quantity",
+    },
+    Law {
+        id: "V-1",
+        description: "what is left of what came first comes to what is on hand, and to its worth",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT product_id FROM (\
+            SELECT product_id, warehouse_id, on_hand, value_minor FROM stock_levels \
+            WHERE costing = 'fifo' UNION ALL \
+            SELECT product_id, warehouse_id, -remaining, -value_minor FROM fifo_layers) parts \
+            GROUP BY product_id, warehouse_id \
+            HAVING SUM(on_hand) <> 0 OR SUM(value_minor) <> 0) off",
+    },
+    Law {
+        id: "V-7",
+        description: "a level is valued as its product is, at its standard cost if it has one",
+        violations: "SELECT COUNT(*) AS n FROM stock_levels s \
+            JOIN products p ON p.id = s.product_id JOIN warehouses w ON w.id = s.warehouse_id \
+            WHERE CASE WHEN w.is_transit THEN s.costing <> 'average' \
+            ELSE s.costing <> p.costing OR s.standard_cost IS DISTINCT FROM p.standard_cost END",
     },
     Law {
         id: "V-4",

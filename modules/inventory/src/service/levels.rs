@@ -10,8 +10,11 @@ use kernel::{Error, Result};
 use sea_orm::{ConnectionTrait, DbBackend, Value};
 use uuid::Uuid;
 
+use crate::entities::product::Costing;
 use crate::entities::stock_level;
-use crate::service::level::Level;
+use crate::entities::stock_move::{self, LocationKind};
+use crate::service::costing;
+use crate::service::level::{Layer, Level};
 
 /// Which product in which warehouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,11 +55,46 @@ impl Levels {
                 backordered: row.backordered,
                 blocked: row.blocked,
                 value_minor: row.value_minor,
+                costing: row.costing,
+                standard_cost: row.standard_cost,
+                variance: None,
+                layers: Vec::new(),
             };
             let (reorder_point, is_detailed) = (row.reorder_point, row.is_detailed);
-            (key, Row { was: level, now: level, reorder_point, is_detailed })
+            (key, Row { was: level.clone(), now: level, reorder_point, is_detailed })
         });
         Ok(Levels(rows.collect()))
+    }
+
+    /// Locks the levels of `keys` to take goods out of them, for which it has to be known what
+    /// came first.
+    pub async fn lock_to_issue(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Self> {
+        let mut levels = Levels::lock(tx, keys).await?;
+        let fifo = levels.0.iter().filter(|(_, row)| row.now.costing == Costing::Fifo);
+        let fifo: Vec<_> = fifo.map(|(key, _)| *key).collect();
+        for (key, layer) in costing::layers(tx, &fifo).await? {
+            if let Some(row) = levels.0.get_mut(&key) {
+                row.was.layers.push(layer.clone());
+                row.now.layers.push(layer);
+            }
+        }
+        Ok(levels)
+    }
+
+    /// Says by which move each new layer came.
+    pub fn note_moves(&mut self, moves: &[stock_move::Model]) {
+        for row in moves.iter().filter(|row| row.to_location == LocationKind::Warehouse) {
+            let Some(warehouse_id) = row.warehouse_id else { continue };
+            let key = Key { product_id: row.product_id, warehouse_id };
+            let layers = self.0.get_mut(&key).map(|level| level.now.layers.iter_mut());
+            let new = |layer: &&mut Layer| {
+                layer.move_id.is_none()
+                    && (layer.quantity, layer.value_minor) == (row.quantity, row.value_minor)
+            };
+            if let Some(layer) = layers.and_then(|mut layers| layers.find(new)) {
+                layer.move_id = Some(row.id);
+            }
+        }
     }
 
     /// The first of `keys` whose product or warehouse does not exist.
@@ -78,10 +116,10 @@ impl Levels {
     }
 
     /// Keys that have stock to give and somebody who waits for it.
-    pub fn fillable(&self) -> impl Iterator<Item = (Key, Level)> {
+    pub fn fillable(&self) -> impl Iterator<Item = (Key, &Level)> {
         self.0
             .iter()
-            .map(|(key, row)| (*key, row.now))
+            .map(|(key, row)| (*key, &row.now))
             .filter(|(_, level)| level.available().is_positive() && level.backordered.is_positive())
     }
 
@@ -94,6 +132,14 @@ impl Levels {
         for (key, row) in &changed {
             tell(tx, *key, row)?;
         }
+        let both = changed.iter().map(|(key, row)| (*key, &row.was, &row.now)).collect();
+        costing::store_layers(tx, both).await?;
+        let variances: Vec<_> = changed
+            .iter()
+            .filter_map(|(key, row)| Some((*key, row.now.variance?)))
+            .filter(|(_, variance)| variance.minor() != 0)
+            .collect();
+        costing::book_variances(tx, &variances).await?;
         let expected = changed.len() as u64;
         let values = Values::new(
             tx.get_database_backend(),
@@ -190,9 +236,12 @@ async fn open(tx: &Tx, keys: &BTreeSet<Key>) -> Result<()> {
         [("id", Column::Uuid), ("product_id", Column::Uuid), ("warehouse_id", Column::Uuid)];
     let (sql, values) = Values::new(backend, "k", &columns, rows).statement(&format!(
         "INSERT INTO stock_levels \
-         (product_id, warehouse_id, id, on_hand, reserved, backordered, value_minor, is_detailed) \
+         (product_id, warehouse_id, id, on_hand, reserved, backordered, value_minor, is_detailed, \
+         costing, standard_cost) \
          SELECT k.product_id, k.warehouse_id, k.id, 0, 0, 0, 0, \
-         (p.tracking <> 'none' OR w.has_locations) FROM k \
+         (p.tracking <> 'none' OR w.has_locations), \
+         CASE WHEN w.is_transit THEN 'average' ELSE p.costing END, \
+         CASE WHEN w.is_transit THEN NULL ELSE p.standard_cost END FROM k \
          JOIN products p ON p.id = k.product_id JOIN warehouses w ON w.id = k.warehouse_id \
          WHERE true ORDER BY k.product_id, k.warehouse_id{lock} \
          ON CONFLICT (product_id, warehouse_id) DO NOTHING"

@@ -401,7 +401,7 @@ pub(crate) async fn lots_of_move(
 }
 
 /// Every level of a product.
-async fn keys_of(tx: &Tx, product_id: ProductId) -> Result<BTreeSet<Key>> {
+pub(crate) async fn keys_of(tx: &Tx, product_id: ProductId) -> Result<BTreeSet<Key>> {
     #[derive(FromQueryResult)]
     struct Row {
         warehouse_id: WarehouseId,

@@ -81,6 +81,7 @@ pub(crate) async fn post(
         .collect();
     let active = rows.iter().cloned().map(IntoActiveModel::into_active_model);
     insert_all(&**tx, active).await?;
+    levels.note_moves(&rows);
     settle(tx, levels, &rows, &bins).await?;
     let posted: Vec<_> = rows.into_iter().map(StockMove::from).collect();
     tx.audit_new("stock_posting", posting.source_id, &posted)?;

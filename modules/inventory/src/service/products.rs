@@ -11,7 +11,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, SqlErr,
 };
 
-use crate::entities::product::{self, Tracking};
+use crate::entities::product::{self, Costing, Tracking};
 use crate::entities::stock_level;
 use crate::error::Error;
 use crate::routes::products::{ListProducts, NewProduct, Product, ProductPatch};
@@ -56,6 +56,9 @@ impl Service {
             return Err(Error::TooManyUnitDecimals { asked: new.unit_decimals }.into());
         }
         check_countable(new.tracking, new.unit_decimals.into())?;
+        if (new.costing == Costing::Standard) != new.standard_cost.is_some() {
+            return Err(Error::StandardCostUnclear.into());
+        }
         let mut tx = self.db.begin_once(ctx).await?;
         let id = ProductId::new();
         check_barcodes(&tx, &pointed(new.barcode.as_deref()), id, false).await?;
@@ -83,6 +86,8 @@ impl Service {
             is_indexed: true,
             tracking: new.tracking,
             picking: new.picking,
+            costing: new.costing,
+            standard_cost: new.standard_cost,
             version: 1,
             created_at: tx.now(),
             updated_at: tx.now(),
@@ -246,6 +251,8 @@ impl From<product::Model> for Product {
             height_mm: measure(model.height_mm),
             tracking: model.tracking,
             picking: model.picking,
+            costing: model.costing,
+            standard_cost: model.standard_cost,
             version: model.version,
             created_at: model.created_at,
             updated_at: model.updated_at,

@@ -128,6 +128,7 @@ impl Service {
         #[derive(FromQueryResult)]
         struct Row {
             id: Uuid,
+            warehouse_id: WarehouseId,
             product_id: ProductId,
             lot_id: Option<LotId>,
             from_location_id: Option<LocationId>,
@@ -136,26 +137,30 @@ impl Service {
         }
         let request =
             PageRequest { limit: query.limit, cursor: query.cursor, sort: Default::default() };
-        let mut values = vec![query.warehouse_id.into()];
-        let mut condition = "";
+        let (mut values, mut conditions) = (Vec::new(), String::new());
+        if let Some(warehouse_id) = query.warehouse_id {
+            values.push(warehouse_id.into());
+            conditions += &format!(" AND k.warehouse_id = ${}", values.len());
+        }
         if let Some(after) = request.after("put_away_suggestions")? {
             values.push(after.into());
-            condition = " AND k.id > $2";
+            conditions += &format!(" AND k.id > ${}", values.len());
         }
         let sql = format!(
-            "SELECT q.* FROM (SELECT k.id, k.product_id, k.lot_id, \
+            "SELECT q.* FROM (SELECT k.id, k.warehouse_id, k.product_id, k.lot_id, \
                k.location_id AS from_location_id, {RULE} AS to_location_id, \
                k.quantity - k.allocated AS quantity FROM bins k \
                JOIN products p ON p.id = k.product_id \
                LEFT JOIN locations o ON o.id = k.location_id \
-               WHERE k.warehouse_id = $1 AND k.quantity > k.allocated \
-               AND COALESCE(o.kind, 'input') = 'input'{condition}) q \
+               WHERE k.quantity > k.allocated \
+               AND COALESCE(o.kind, 'input') = 'input'{conditions}) q \
              WHERE q.to_location_id IS NOT NULL ORDER BY q.id LIMIT {}",
             request.limit.rows() + 1
         );
         let rows: Vec<Row> = query_all(self.db.read(), sql, values).await?;
         let page = Page::cut(rows, |row| row.id, "put_away_suggestions", &request);
         Ok(page.map(|row| PutAwaySuggestion {
+            warehouse_id: row.warehouse_id,
             product_id: row.product_id,
             lot_id: row.lot_id,
             from_location_id: row.from_location_id,

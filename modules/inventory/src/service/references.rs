@@ -67,7 +67,7 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::entities::product::{Picking, Tracking};
+    use crate::entities::product::{Costing, Picking, Tracking};
 
     #[test]
     fn a_quantity_is_no_finer_than_its_unit() {
@@ -93,6 +93,8 @@ mod tests {
                 is_indexed: true,
                 tracking: Tracking::None,
                 picking: Picking::Fefo,
+                costing: Costing::Average,
+                standard_cost: None,
                 version: 1,
                 created_at: Utc::now(),
                 updated_at: Utc::now(),

@@ -39,7 +39,7 @@ impl Service {
             return Err(Error::NotReversible.into());
         };
         let key = Key { product_id: original.product_id, warehouse_id };
-        let mut levels = Levels::lock(&tx, &[key].into()).await?;
+        let mut levels = Levels::lock_to_issue(&tx, &[key].into()).await?;
         let reversal = stock_move::Entity::find()
             .filter(stock_move::Column::ReversesId.eq(id))
             .one(&*tx)
@@ -53,12 +53,12 @@ impl Service {
         let comes_in = original.from_location == LocationKind::Warehouse;
         if comes_in {
             let too_large = |source| Error::TooLarge { pointer: String::new(), source };
-            level.receive(original.quantity, value).map_err(too_large)?;
+            level.receive(original.quantity, value, &self.company).map_err(too_large)?;
         } else if level.unreserved() < original.quantity {
             return Err(not_available(&product, warehouse_id, original.quantity, level).into());
         } else {
             level
-                .take_out(original.quantity, original.value_minor)
+                .take_back(id, original.quantity, value, &self.company)
                 .map_err(|_| Error::ValueMoved)?;
         }
         let bins = match levels.is_detailed(key) {

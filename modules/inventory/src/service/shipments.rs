@@ -20,7 +20,7 @@ impl Service {
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
         let lines = merge(shipment.lines, |line| line.order_line_id, |line| &mut line.quantity)?;
         let keys = lines.iter().map(key).collect();
-        let mut levels = Levels::lock(&tx, &keys).await?;
+        let mut levels = Levels::lock_to_issue(&tx, &keys).await?;
         let held = holds::of_order(&tx, shipment.order_id).await?;
         let mut cuts = Vec::new();
         for line in &lines {

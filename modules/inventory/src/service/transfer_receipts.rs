@@ -49,7 +49,7 @@ impl Service {
         let keys = ids.iter().flat_map(|product_id| {
             [transit, before.to_warehouse_id].map(|warehouse| key(*product_id, warehouse))
         });
-        let mut levels = Levels::lock(&tx, &keys.collect()).await?;
+        let mut levels = Levels::lock_to_issue(&tx, &keys.collect()).await?;
         let lines = lines_of(&*tx, [id]).await?.remove(&id).unwrap_or_default();
         let shown_before = self.present_transfer(before.clone(), lines.clone());
         let mut lines: BTreeMap<ProductId, transfer_line::Model> =
@@ -72,7 +72,7 @@ impl Service {
             if asked.received.is_positive() {
                 take_out(levels.at(from)?, asked.received, value)?;
                 let to = key(asked.product_id, before.to_warehouse_id);
-                levels.at(to)?.receive(asked.received, value).map_err(too_large)?;
+                levels.at(to)?.receive(asked.received, value, &self.company).map_err(too_large)?;
                 line.received = line.received.checked_add(asked.received).map_err(internal)?;
                 let bins = [Bins::OfSource, Bins::AsTaken];
                 moves.extend(step(from, to, asked.received, value, bins));

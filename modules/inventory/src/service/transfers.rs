@@ -85,7 +85,7 @@ impl Service {
         let keys = asked.iter().flat_map(|(product_id, _)| {
             [from.id, transit].map(|id| Key { product_id: *product_id, warehouse_id: id })
         });
-        let mut levels = Levels::lock(&tx, &keys.collect()).await?;
+        let mut levels = Levels::lock_to_issue(&tx, &keys.collect()).await?;
         let mut shortages = Vec::new();
         for (product_id, quantity) in &asked {
             let key = Key { product_id: *product_id, warehouse_id: from.id };
@@ -111,7 +111,7 @@ impl Service {
                 .at(key(from.id))?
                 .issue(quantity, &self.company)
                 .map_err(|_| kernel::Error::internal("a level changed under its lock"))?;
-            levels.at(key(transit))?.receive(quantity, value).map_err(too_large)?;
+            levels.at(key(transit))?.receive(quantity, value, &self.company).map_err(too_large)?;
             let bins = [Bins::Rule, Bins::AsTaken];
             moves.extend(step(key(from.id), key(transit), quantity, value, bins));
             lines.push(transfer_line::Model {

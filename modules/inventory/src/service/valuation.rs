@@ -1,4 +1,4 @@
-//! What the stock was worth on a day: the ledger of moves up to it.
+//! What the stock was worth on a day: what it is worth now, less what has moved since.
 
 use contracts::ids::ProductId;
 use kernel::Result;
@@ -24,13 +24,18 @@ struct Total {
     value_minor: Option<i64>,
 }
 
-/// What moves brought to warehouses, less what they took from them, and what came to be known
-/// of the cost later.
-const LEDGER: &str = "(SELECT product_id, warehouse_id, moved_on, \
-    CASE to_location WHEN 'warehouse' THEN quantity ELSE -quantity END AS quantity, \
-    CASE to_location WHEN 'warehouse' THEN value_minor ELSE -value_minor END AS value_minor \
-    FROM stock_moves WHERE warehouse_id IS NOT NULL \
-    UNION ALL SELECT product_id, warehouse_id, booked_on, 0, value_minor FROM cost_layers)";
+/// What there is now, less what has moved since that day and what came to be known of the cost
+/// since. The further back, the more it has to read; of today it reads no move at all.
+const LEDGER: &str = "(SELECT product_id, warehouse_id, on_hand AS quantity, value_minor \
+    FROM stock_levels \
+    UNION ALL SELECT product_id, warehouse_id, \
+    CASE to_location WHEN 'warehouse' THEN -quantity ELSE quantity END, \
+    CASE to_location WHEN 'warehouse' THEN -value_minor ELSE value_minor END \
+    FROM stock_moves WHERE moved_on > $1 AND warehouse_id IS NOT NULL \
+    UNION ALL SELECT product_id, warehouse_id, 0, -value_minor FROM cost_layers \
+    WHERE booked_on > $1 \
+    UNION ALL SELECT product_id, warehouse_id, 0, -value_minor FROM cost_variances \
+    WHERE booked_on > $1)";
 
 impl Service {
     pub(crate) async fn valuation(&self, query: GetValuation) -> Result<ValuationReport> {
@@ -38,7 +43,7 @@ impl Service {
         let request =
             PageRequest { limit: query.limit, cursor: query.cursor, sort: Default::default() };
         let mut values: Vec<Value> = vec![as_of.into()];
-        let mut conditions = "m.moved_on <= $1".to_owned();
+        let mut conditions = "true".to_owned();
         if let Some(warehouse_id) = query.warehouse_id {
             values.push(warehouse_id.into());
             conditions += &format!(" AND m.warehouse_id = ${}", values.len());

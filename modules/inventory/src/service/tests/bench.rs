@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 use contracts::events::{
@@ -11,8 +11,8 @@ use contracts::events::{
     ShippedLine,
 };
 use contracts::ids::{
-    CustomerId, OrderId, OrderLineId, ProductId, PurchaseOrderId, PurchaseOrderLineId, ReceiptId,
-    ReturnId, ShipmentId, WarehouseId,
+    CustomerId, LocationId, OrderId, OrderLineId, ProductId, PurchaseOrderId, PurchaseOrderLineId,
+    ReceiptId, ReturnId, ShipmentId, WarehouseId,
 };
 use contracts::inventory::{Reserve, ReserveLine, Reserved};
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::entities::{product, stock_level, stock_move, warehouse};
+use crate::entities::{location, product, stock_level, stock_move, warehouse};
 use crate::service::{Service, laws};
 use crate::{Config, Deps, open};
 
@@ -126,6 +126,30 @@ impl Bench {
         });
         self.service.create_product(&ctx(), request(new)).await.expect("created");
         self.find::<product::Model>(&format!("SELECT * FROM products WHERE sku = '{sku}'")).await.id
+    }
+
+    /// A product counted in pieces and valued in one of the ways there are, at 2.50 where that
+    /// is a standard.
+    pub async fn valued(&self, sku: &str, costing: &str) -> ProductId {
+        let standard_cost = (costing == "standard").then_some("2.50");
+        let new = json!({
+            "sku": sku, "name": sku, "unit": "pcs", "tax_class": "standard", "costing": costing,
+            "standard_cost": standard_cost
+        });
+        self.service.create_product(&ctx(), request(new)).await.expect("created");
+        self.find::<product::Model>(&format!("SELECT * FROM products WHERE sku = '{sku}'")).await.id
+    }
+
+    /// A location, later on the walk than those before it.
+    pub async fn place(&self, warehouse: WarehouseId, code: &str, kind: &str) -> LocationId {
+        static ORDER: AtomicU64 = AtomicU64::new(1);
+        let new = json!({
+            "warehouse_id": warehouse, "code": code, "name": code, "kind": kind,
+            "pick_order": ORDER.fetch_add(1, Ordering::Relaxed)
+        });
+        self.service.create_location(&ctx(), request(new)).await.expect("created");
+        let sql = format!("SELECT * FROM locations WHERE code = '{code}'");
+        self.find::<location::Model>(&sql).await.id
     }
 
     pub async fn warehouse(&self, code: &str) -> WarehouseId {

@@ -1,7 +1,5 @@
 //! Lots, serial numbers, locations and picking lists, as far as orders take part.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use chrono::{Days, Utc};
 use contracts::events::ReservationBroken;
 use contracts::ids::{LocationId, OrderId, ProductId, WarehouseId};
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, ctx, q, request, statements};
 use crate::entities::lot::{self, LotStatus};
-use crate::entities::{location, picking_list, product, stock_move};
+use crate::entities::{picking_list, product, stock_move};
 
 /// Where something lies: location and lot by their names, and how many units of it.
 type Lies = (Option<String>, Option<String>, i64);
@@ -24,17 +22,6 @@ impl Bench {
         });
         self.service.create_product(&ctx(), request(new)).await.expect("created");
         self.find::<product::Model>(&format!("SELECT * FROM products WHERE sku = '{sku}'")).await.id
-    }
-
-    async fn place(&self, warehouse: WarehouseId, code: &str, kind: &str) -> LocationId {
-        static ORDER: AtomicU64 = AtomicU64::new(1);
-        let new = json!({
-            "warehouse_id": warehouse, "code": code, "name": code, "kind": kind,
-            "pick_order": ORDER.fetch_add(1, Ordering::Relaxed)
-        });
-        self.service.create_location(&ctx(), request(new)).await.expect("created");
-        let sql = format!("SELECT * FROM locations WHERE code = '{code}'");
-        self.find::<location::Model>(&sql).await.id
     }
 
     /// Takes in lots: number, units, and in how many days each expires.

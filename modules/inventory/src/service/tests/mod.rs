@@ -3,6 +3,7 @@
 
 mod bench;
 mod constraints;
+mod costing;
 mod holds;
 mod limits;
 mod lots;

@@ -123,10 +123,15 @@ fn allow_refusal<T>(result: Result<T>, codes: &[&str]) -> Option<T> {
 }
 
 impl World {
-    async fn new() -> Self {
+    /// With products valued as `costing` says, and locations or none in one warehouse.
+    async fn new(costing: [&str; 2], has_locations: bool) -> Self {
         let bench = Bench::new().await;
-        let products = [bench.product("A").await, bench.product("B").await];
+        let products = [bench.valued("A", costing[0]).await, bench.valued("B", costing[1]).await];
         let warehouses = [bench.warehouse("W").await, bench.warehouse("X").await];
+        if has_locations {
+            bench.place(warehouses[0], "IN", "input").await;
+            bench.place(warehouses[0], "A-1", "stock").await;
+        }
         let items = products.iter().flat_map(|p| warehouses.map(|w| (*p, w))).collect();
         World { bench, items, orders: Vec::new(), booked: 0, heard: 0 }
     }
@@ -460,7 +465,9 @@ proptest! {
 
     #[test]
     fn no_sequence_of_commands_breaks_a_law(
-        commands in prop::collection::vec(command(), 1..50)
+        commands in prop::collection::vec(command(), 1..50),
+        costing in prop::sample::select(vec![["average", "average"], ["fifo", "standard"]]),
+        has_locations in any::<bool>()
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -468,7 +475,7 @@ proptest! {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            let mut world = World::new().await;
+            let mut world = World::new(costing, has_locations).await;
             for command in commands {
                 world.run(command).await;
                 world.hear().await;
