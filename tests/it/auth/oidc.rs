@@ -32,9 +32,12 @@ struct State {
     key: SigningKey,
     /// Claims by subject.
     people: Mutex<HashMap<String, Value>>,
-    /// Codes given out: whose, and the nonce and challenge they were asked with.
-    codes: Mutex<HashMap<String, (String, HashMap<String, String>)>>,
+    /// Codes given out.
+    codes: Mutex<HashMap<String, Given>>,
 }
+
+/// Whose code it is, and what it was asked for with.
+type Given = (String, HashMap<String, String>);
 
 impl Provider {
     pub async fn start() -> Provider {
