@@ -7,8 +7,7 @@ use std::sync::Mutex;
 use crate::postgres;
 
 /// Whether `chromium`, `curl`, `daprd`, `envoy`, `jq`, `oidc`, `postgres` or `redis` is installed.
-/// If not, a line says so, once;
-/// where `ERP_TEST_REQUIRE` (a list with commas) names it, that is a failure.
+/// If not, a line says so, once; where `ERP_TEST_REQUIRE` (a list with commas) names it, that is a failure.
 pub fn available(need: &str) -> bool {
     let (is_installed, package) = match need {
         "chromium" => (is_in_path("chromedriver"), "Debian's chromium-driver"),
