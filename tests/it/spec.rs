@@ -53,7 +53,10 @@ fn lint(method: &str, path: &str, operation: &Value) -> Vec<String> {
         && let Some(content) = response["content"]["application/json"].as_object()
     {
         need(content.contains_key("schema"), "the response has no schema");
-        need(content.contains_key("example"), "the response has no recorded example");
+        let example = content.get("example");
+        need(example.is_some(), "the response has no recorded example");
+        // To which nothing could be added.
+        need(!example.is_some_and(Value::is_array), "the response is a list");
     }
     for (media_type, content) in operation["requestBody"]["content"].as_object().unwrap_or(&empty) {
         need(content.get("schema").is_some(), "the request has no schema");

@@ -248,7 +248,7 @@ async fn lots(api: &Api) {
     api.post("/api/v1/inventory/relocations", put_away).await.ok();
     api.get("/api/v1/inventory/scans?code=(10)x").await.problem(404, "not_found");
     api.get("/api/v1/inventory/scans?code=L-26-05").await.ok();
-    let path = format!("/api/v1/inventory/lots/{}", text(&lots[1]["lot_id"]));
+    let path = format!("/api/v1/inventory/lots/{}", text(&lots["lots"][1]["lot_id"]));
     let lot = api.get(&path).await.ok();
     let lot = api.patch(&path, &lot, json!({"expires_on": day(28)})).await.ok();
     let why = json!({"reason": "supplier's notice"});

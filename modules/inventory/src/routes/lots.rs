@@ -71,6 +71,12 @@ pub(crate) struct NewLotQuantity {
     pub expires_on: Option<NaiveDate>,
 }
 
+/// What a move brought or took.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MoveLots {
+    pub lots: Vec<LotQuantity>,
+}
+
 /// What a move brought or took of a lot.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LotQuantity {
@@ -319,7 +325,7 @@ async fn trace_lot(
 #[utoipa::path(
     tag = "Lots",
     params(("id" = StockMoveId, Path)),
-    responses((status = 200, body = Vec<LotQuantity>)),
+    responses((status = 200, body = MoveLots)),
     extensions(("x-permission" = json!("inventory.lot:read")))
 )]
 #[get("/moves/{id}/lots")]
@@ -339,7 +345,7 @@ async fn list_move_lots(service: Data<Service>, id: Path<StockMoveId>) -> Result
     tag = "Lots",
     params(("id" = StockMoveId, Path)),
     request_body = IdentifyLots,
-    responses((status = 200, body = Vec<LotQuantity>)),
+    responses((status = 200, body = MoveLots)),
     extensions(
         ("x-permission" = json!("inventory.stock:receive")),
         ("x-needs" = json!(["idempotency-key"])),

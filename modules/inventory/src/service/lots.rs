@@ -21,7 +21,7 @@ use crate::entities::stock_move::{self, LocationKind};
 use crate::entities::{bin, location};
 use crate::error::{Error, internal};
 use crate::routes::lots::{
-    BlockLot, IdentifyLots, ListLots, Lot, LotPatch, LotQuantity, NewLotQuantity,
+    BlockLot, IdentifyLots, ListLots, Lot, LotPatch, LotQuantity, MoveLots, NewLotQuantity,
 };
 use crate::service::backorders::fill_backorders;
 use crate::service::bin_choice::take;
@@ -187,9 +187,9 @@ impl Service {
         Ok(after)
     }
 
-    pub(crate) async fn move_lots(&self, id: StockMoveId) -> Result<Vec<LotQuantity>> {
+    pub(crate) async fn move_lots(&self, id: StockMoveId) -> Result<MoveLots> {
         self.stock_move(id).await?;
-        lots_of_move(self.db.read(), id).await
+        Ok(MoveLots { lots: lots_of_move(self.db.read(), id).await? })
     }
 
     /// Says of which lots goods are that came without.
@@ -244,7 +244,7 @@ impl Service {
         levels.store(&mut tx).await?;
         let after = lots_of_move(&*tx, move_id).await?;
         tx.audit("stock_move_lots", move_id.uuid(), Some(&known), Some(&after))?;
-        tx.reply(Reply::plain(&after)).await
+        tx.reply(Reply::plain(&MoveLots { lots: after })).await
     }
 }
 
