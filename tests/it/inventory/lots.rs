@@ -198,7 +198,7 @@ async fn lots_come_with_receipts_and_bad_ones_are_pointed_at() {
     let thrown = api.post(ADJUSTMENTS, thrown).await.ok();
     let reverse = format!("/api/v1/inventory/moves/{}", text(&thrown["id"]));
     let lots = api.get(&format!("{reverse}/lots")).await.ok();
-    assert_eq!(lots[0]["quantity"], "-5");
+    assert_eq!(lots["lots"][0]["quantity"], "-5");
     api.post(&format!("{reverse}/reverse"), json!({ "reason": "it was water" })).await.ok();
     let bins = api.get(&format!("{BINS}?lot_id={}", text(&a["id"]))).await.ok();
     assert_eq!(bins["data"][0]["quantity"], "5", "it is that lot again");
