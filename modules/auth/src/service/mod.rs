@@ -22,7 +22,7 @@ pub(crate) mod passwords;
 pub(crate) mod refresh;
 mod roles;
 mod rotation;
-mod second_factor;
+pub(crate) mod second_factor;
 pub(crate) mod segregation;
 mod session_list;
 pub(crate) mod sessions;
@@ -31,7 +31,7 @@ mod signing_keys;
 mod users;
 pub(crate) mod vault;
 mod webhook_delivery;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::sync::{Arc, RwLock};
 

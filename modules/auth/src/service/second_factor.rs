@@ -197,7 +197,7 @@ impl Service {
 }
 
 /// Whose secret of a second factor it is.
-pub(super) fn of_totp(user_id: UserId) -> String {
+pub(crate) fn of_totp(user_id: UserId) -> String {
     format!("totp:{user_id}")
 }
 

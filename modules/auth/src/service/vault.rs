@@ -8,7 +8,10 @@ use kernel::db::{Db, lock_table};
 use kernel::{Ctx, Error, Result};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sea_orm::ActiveValue::{Set, Unchanged};
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde_json::json;
 
 use crate::entities::{Hidden, signing_key, totp_secret, webhook_secret};
@@ -87,23 +90,26 @@ pub(crate) async fn lock_up(db: &Db, vault: &Vault) -> Result<()> {
         return Ok(());
     }
     let mut tx = db.begin(&Ctx::system("lock_up")).await?;
-    for row in totp_secret::Entity::find().lock_exclusive().all(&*tx).await? {
-        if vault.is_open(&row.secret) {
-            let sealed = vault.seal(&of_totp(row.user_id), &row.secret.0)?;
-            let change = totp_secret::ActiveModel {
-                user_id: Unchanged(row.user_id),
-                secret: Set(sealed),
-                ..Default::default()
-            };
-            change.update(&*tx).await?;
-        }
+    let sealed = format!("{PREFIX}%");
+    let plain = totp_secret::Entity::find()
+        .filter(totp_secret::Column::Secret.not_like(&sealed))
+        .lock_exclusive();
+    for row in plain.all(&*tx).await? {
+        let change = totp_secret::ActiveModel {
+            user_id: Unchanged(row.user_id),
+            secret: Set(vault.seal(&of_totp(row.user_id), &row.secret.0)?),
+            ..Default::default()
+        };
+        change.update(&*tx).await?;
     }
-    for row in webhook_secret::Entity::find().lock_exclusive().all(&*tx).await? {
-        if vault.is_open(&row.secret) {
-            let mut change = row.clone().into_active_model();
-            change.secret = Set(vault.seal(&of_webhook(row.webhook_id), &row.secret.0)?);
-            change.update(&*tx).await?;
-        }
+    let plain = webhook_secret::Entity::find()
+        .filter(webhook_secret::Column::Secret.not_like(&sealed))
+        .lock_exclusive();
+    for row in plain.all(&*tx).await? {
+        let secret = vault.seal(&of_webhook(row.webhook_id), &row.secret.0)?;
+        let mut change = row.into_active_model();
+        change.secret = Set(secret);
+        change.update(&*tx).await?;
     }
     lock_table(&*tx, "signing_keys").await?;
     let newest = signing_key::Entity::find()

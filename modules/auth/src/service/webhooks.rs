@@ -306,7 +306,7 @@ pub(super) fn signatures(
 }
 
 /// Whose secret it is.
-pub(super) fn of_webhook(webhook_id: WebhookId) -> String {
+pub(crate) fn of_webhook(webhook_id: WebhookId) -> String {
     format!("webhook:{webhook_id}")
 }
 

@@ -4,6 +4,7 @@ mod first_start;
 mod laws;
 mod sequences;
 mod sessions;
+mod vault;
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};

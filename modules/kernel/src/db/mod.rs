@@ -133,10 +133,6 @@ impl Db {
         self.0.recent.note(Written { id, version, rows, parts });
     }
 
-    fn note(&self, written: Written) {
-        self.0.recent.note(written);
-    }
-
     /// Whether transactions run beside each other.
     pub(crate) fn has_many_writers(&self) -> bool {
         matches!(self.0.read, Reader::Postgres(_))
@@ -145,10 +141,6 @@ impl Db {
     /// For reading outside a transaction.
     pub fn read(&self) -> &Reader {
         &self.0.read
-    }
-
-    fn clerk(&self) -> &Clerk {
-        &self.0.clerk
     }
 
     pub(crate) fn cache(&self) -> &ModuleCache {

@@ -29,7 +29,7 @@ pub(super) struct Clerk(std::sync::Mutex<HashMap<String, Arc<Counter>>>);
 struct Counter {
     /// How many ask.
     asking: AtomicI64,
-    /// Drawn for some who ask, or who gave up asking.
+    /// Drawn for some who ask.
     drawn: Mutex<VecDeque<i64>>,
 }
 
@@ -67,7 +67,12 @@ impl Clerk {
             drawn.extend(last - count + 1..=last);
         }
         drop(asking);
-        drawn.pop_front().ok_or_else(|| Error::internal("a number series returned no number"))
+        let number = drawn.pop_front();
+        if counter.asking.load(Ordering::Relaxed) == 0 {
+            // Of those who gave up asking. A crash of the server could draw them once more.
+            drawn.clear();
+        }
+        number.ok_or_else(|| Error::internal("a number series returned no number"))
     }
 }
 
@@ -98,7 +103,7 @@ impl Tx {
             // SQLite has one writer, which is this transaction.
             Reader::Sqlite(_) => Ok(next_gapless_number(&**self, series, year).await?.0),
             Reader::Postgres(pool) => {
-                let clerk = self.db().clerk();
+                let clerk = &self.db().0.clerk;
                 let number = clerk.next(pool.aside(), &format!("{series}-{year}")).await?;
                 Ok(written(series, year, number))
             }

@@ -196,7 +196,7 @@ impl Tx {
         };
         stale.end().await;
         committed?;
-        self.written.into_iter().for_each(|written| self.db.note(written));
+        self.written.into_iter().for_each(|written| self.db.0.recent.note(written));
         woken.into_iter().for_each(|subscriber| self.db.wake(subscriber));
         Ok(())
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::ctx::Ctx;
 use crate::db::{Db, query_all, query_one};
 use crate::error::Result;
-use crate::events::Event;
+use crate::events::{Event, Stored};
 use crate::remote::{Remote, Repeat};
 
 /// The method of the internal listener that every module has.
@@ -64,17 +64,8 @@ pub type EventLogs = Arc<OnceLock<BTreeMap<&'static str, Arc<dyn EventLog>>>>;
 #[derive(FromQueryResult)]
 struct Row {
     seq: i64,
-    id: Uuid,
-    r#type: String,
-    version: i64,
-    occurred_at: DateTime<Utc>,
-    aggregate_id: Uuid,
-    aggregate_version: i64,
-    correlation_id: String,
-    traceparent: Option<String>,
-    causation_id: Option<Uuid>,
-    actor: String,
-    data: String,
+    #[sea_orm(nested)]
+    event: Stored,
 }
 
 #[derive(FromQueryResult)]
@@ -111,7 +102,8 @@ impl EventLog for Db {
         let rows: Vec<Row> = query_all(self.read(), sql, values).await?;
         let is_full = rows.len() as i64 == limit;
         let position = rows.last().filter(|_| is_full).map_or(window, |row| row.seq);
-        let events = rows.into_iter().map(Row::event).collect::<Result<_>>()?;
+        let events = rows.into_iter().map(|row| Ok((row.seq, row.event.event(None)?)));
+        let events = events.collect::<Result<_>>()?;
         Ok(Portion { events, position, has_more: position < end })
     }
 }
@@ -169,26 +161,6 @@ impl Top {
     fn writers(&self) -> BTreeSet<String> {
         let writers = self.writers.as_deref().unwrap_or_default();
         writers.split_whitespace().map(str::to_owned).collect()
-    }
-}
-
-impl Row {
-    fn event(self) -> Result<(i64, Event)> {
-        let event = Event {
-            id: self.id,
-            kind: self.r#type,
-            version: self.version as u16,
-            occurred_at: self.occurred_at,
-            aggregate_id: self.aggregate_id,
-            aggregate_version: self.aggregate_version,
-            correlation_id: self.correlation_id,
-            traceparent: self.traceparent,
-            causation_id: self.causation_id,
-            actor: serde_json::from_str(&self.actor)?,
-            previous: None,
-            data: serde_json::from_str(&self.data)?,
-        };
-        Ok((self.seq, event))
     }
 }
 

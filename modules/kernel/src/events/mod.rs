@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -77,6 +78,41 @@ impl Event {
         ctx.trace = Trace::kept(self.traceparent.as_deref());
         ctx.causation_id = Some(self.id);
         ctx
+    }
+}
+
+/// An event as the table `events` has it.
+#[derive(FromQueryResult)]
+struct Stored {
+    id: Uuid,
+    r#type: String,
+    version: i64,
+    occurred_at: DateTime<Utc>,
+    aggregate_id: Uuid,
+    aggregate_version: i64,
+    correlation_id: String,
+    traceparent: Option<String>,
+    causation_id: Option<Uuid>,
+    actor: String,
+    data: String,
+}
+
+impl Stored {
+    fn event(self, previous: Option<Uuid>) -> Result<Event> {
+        Ok(Event {
+            id: self.id,
+            kind: self.r#type,
+            version: self.version as u16,
+            occurred_at: self.occurred_at,
+            aggregate_id: self.aggregate_id,
+            aggregate_version: self.aggregate_version,
+            correlation_id: self.correlation_id,
+            traceparent: self.traceparent,
+            causation_id: self.causation_id,
+            actor: serde_json::from_str(&self.actor)?,
+            previous,
+            data: serde_json::from_str(&self.data)?,
+        })
     }
 }
 

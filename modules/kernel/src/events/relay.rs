@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -15,7 +15,7 @@ use crate::config::EventsConfig;
 use crate::ctx::Ctx;
 use crate::db::{Db, query_all, query_one};
 use crate::error::{Error, Result};
-use crate::events::{Event, SubscriberMap};
+use crate::events::{Stored, SubscriberMap};
 
 /// A commit wakes the relay; this is how long it sleeps when nothing does.
 const IDLE: Duration = Duration::from_secs(1);
@@ -45,17 +45,8 @@ struct Due {
     seq: i64,
     subscriber: String,
     attempts: i64,
-    id: Uuid,
-    r#type: String,
-    version: i64,
-    occurred_at: DateTime<Utc>,
-    aggregate_id: Uuid,
-    aggregate_version: i64,
-    correlation_id: String,
-    traceparent: Option<String>,
-    causation_id: Option<Uuid>,
-    actor: String,
-    data: String,
+    #[sea_orm(nested)]
+    event: Stored,
 }
 
 #[derive(FromQueryResult)]
@@ -178,7 +169,7 @@ impl Relay {
         let is_full = due.len() as u64 == batch;
         let mut queues: BTreeMap<Uuid, Vec<Due>> = BTreeMap::new();
         for row in due {
-            queues.entry(row.aggregate_id).or_default().push(row);
+            queues.entry(row.event.aggregate_id).or_default().push(row);
         }
         let outcomes: Vec<_> = stream::iter(queues.into_values())
             .map(|queue| self.deliver_queue(queue))
@@ -226,7 +217,7 @@ impl Relay {
     async fn previous(&self, row: &Due) -> Result<Option<Uuid>> {
         let heard = self.db.subscriptions().iter();
         let heard = heard.filter(|(_, names)| names.contains(&row.subscriber.as_str()));
-        let mut values: Vec<Value> = vec![row.aggregate_id.into(), row.id.into()];
+        let mut values: Vec<Value> = vec![row.event.aggregate_id.into(), row.event.id.into()];
         values.extend(heard.map(|(kind, _)| Value::from(*kind)));
         let marks: Vec<_> = (3..=values.len()).map(|i| format!("${i}")).collect();
         let sql = format!(
@@ -246,20 +237,7 @@ impl Relay {
             true => None,
             false => self.previous(&row).await?,
         };
-        let event = Event {
-            id: row.id,
-            kind: row.r#type,
-            version: row.version as u16,
-            occurred_at: row.occurred_at,
-            aggregate_id: row.aggregate_id,
-            aggregate_version: row.aggregate_version,
-            correlation_id: row.correlation_id,
-            traceparent: row.traceparent,
-            causation_id: row.causation_id,
-            actor: serde_json::from_str(&row.actor)?,
-            previous,
-            data: serde_json::from_str(&row.data)?,
-        };
+        let event = row.event.event(previous)?;
         subscriber.handle(&event).await.inspect_err(|error| {
             tracing::warn!(
                 event.id = %event.id,
