@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use contracts::ids::{LotId, ProductId, StockMoveId, WarehouseId};
+use kernel::date::check_date;
 use kernel::db::{Column, Tx, Values, execute, insert_all, query_all};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
@@ -25,7 +26,8 @@ use crate::routes::lots::{
 };
 use crate::service::backorders::fill_backorders;
 use crate::service::bin_choice::take;
-use crate::service::bins::{Cause, Ledger, Part, Place, short, stored};
+use crate::service::bin_rows::stored;
+use crate::service::bins::{Cause, Ledger, Part, Place, short};
 use crate::service::levels::{Key, Levels};
 use crate::service::picking::give_up_bins;
 use crate::service::promises::break_newest;
@@ -56,6 +58,9 @@ impl Service {
     }
 
     pub(crate) async fn update_lot(&self, ctx: &Ctx, id: LotId, patch: LotPatch) -> Result<Reply> {
+        if let Some(Some(date)) = patch.expires_on {
+            check_date(date, "/expires_on")?;
+        }
         let mut tx = self.db.begin_once(ctx).await?;
         let today = tx.now().date_naive();
         let after = self
@@ -149,6 +154,10 @@ impl Service {
         }
         let mut after = before.clone();
         change(&mut after)?;
+        // What changes nothing makes no new version.
+        if after == before {
+            return Ok(Lot::from(before));
+        }
         after.version = before.version + 1;
         after.updated_at = tx.now();
         let (was, is) = (before.status == LotStatus::Active, after.status == LotStatus::Active);
@@ -296,6 +305,9 @@ pub(crate) async fn open_lots(tx: &mut Tx, lines: &[Wanted<'_>]) -> Result<Vec<V
                 return Err(Error::LotsNotTracked { pointer: format!("{pointer}/lots") }.into());
             }
             check_fineness(product, new.quantity.get(), &at("quantity"))?;
+            if let Some(date) = new.expires_on {
+                check_date(date, &at("expires_on"))?;
+            }
             let is_serial = product.tracking == Tracking::Serial;
             if is_serial && new.quantity.get() != Quantity::ONE {
                 return Err(Error::SerialOfMany { pointer: at("quantity") }.into());

@@ -5,6 +5,7 @@ mod adjustments;
 mod backorders;
 mod barcodes;
 mod bin_choice;
+mod bin_rows;
 mod bins;
 mod categories;
 mod contract;
@@ -53,10 +54,9 @@ mod warehouses;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use chrono::NaiveDate;
 use kernel::Result;
 use kernel::config::CompanyConfig;
-use kernel::db::{Db, Tx};
+use kernel::db::Db;
 use kernel::quantity::Quantity;
 
 use crate::Config;
@@ -81,16 +81,6 @@ fn check_line_count(count: usize, most: usize) -> Result<(), Error> {
         0 => Err(Error::NoLines),
         _ if count <= most => Ok(()),
         _ => Err(Error::TooManyLines { most, count }),
-    }
-}
-
-/// The day a document is of: today unless given, and never in the future.
-fn business_date(tx: &Tx, given: Option<NaiveDate>, pointer: &str) -> Result<NaiveDate, Error> {
-    let today = tx.now().date_naive();
-    match given {
-        Some(date) if date > today => Err(Error::DateInFuture { pointer: pointer.into(), date }),
-        Some(date) => Ok(date),
-        None => Ok(today),
     }
 }
 
