@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use contracts::events::SUBSCRIPTIONS;
+use contracts::events::{SUBSCRIPTIONS, TYPES};
 use erp::gateway::MODULES;
 use erp::registry::CALLS;
 use serde_json::Value;
@@ -189,4 +189,18 @@ pub fn assert_file(path: &str, text: &str) {
     }
     let recorded = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(recorded == text, "{path} differs; ERP_UPDATE=1 writes it anew\n{text}");
+}
+
+#[test]
+fn whoever_is_told_of_events_can_ask_for_each() {
+    let mut types = Vec::new();
+    for name in MODULES.into_iter().chain(["contracts"]) {
+        for file in rust_files(&root().join("modules").join(name).join("src")) {
+            let text = std::fs::read_to_string(&file).expect("readable");
+            let named = text.split("const TYPE: &'static str = \"").skip(1);
+            types.extend(named.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
+    types.sort();
+    assert_eq!(types, TYPES);
 }

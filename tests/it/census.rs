@@ -290,3 +290,30 @@ async fn every_list_pages_and_refuses_a_bad_cursor_or_limit() {
     assert!(lists > 10, "{lists} lists were checked");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_query_asks_of_a_day_that_no_calendar_has() {
+    let server = Server::start().await;
+    let mut asked = 0;
+    for (method, path, operation) in operations(&spec(&server.api).await) {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        for parameter in parameters.iter().filter(|one| one["in"] == "query") {
+            let ends = match parameter["schema"]["format"].as_str() {
+                Some("date") => ["-262143-01-01", "0001-01-01", "+262142-12-31"].map(String::from),
+                Some("date-time") => ["-262143-01-01", "0001-01-01", "+262142-12-31"]
+                    .map(|day| format!("{day}T00:00:00Z")),
+                _ => continue,
+            };
+            let name = text(&parameter["name"]);
+            for end in ends {
+                let query = format!("{path}?{name}={}", end.replace('+', "%2B"));
+                let request = request(&server.api, &method, &query);
+                let answer = server.api.send(request).await;
+                answer.points_at(400, "invalid_query", &format!("?{name}"));
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 20, "{asked}");
+    server.stop().await;
+}

@@ -30,10 +30,6 @@ pub(crate) enum Error {
     #[error("the line occurs twice")]
     DuplicateLine { pointer: String },
 
-    #[error("the date is in the future")]
-    DateInFuture { pointer: &'static str },
-    #[error("dates run from 1900-01-01 to 9999-12-31")]
-    DateOutOfRange { pointer: &'static str },
     #[error("{asked} is before {last}, when the last document of the series was issued")]
     DateBeforeLastIssued { asked: NaiveDate, last: NaiveDate },
 
@@ -109,8 +105,6 @@ impl From<Error> for KernelError {
             Error::NoLines => invalid("no_lines", "/lines".into()),
             Error::TooManyLines { .. } => invalid("too_many_lines", "/lines".into()),
             Error::DuplicateLine { pointer } => invalid("duplicate_line", pointer),
-            Error::DateInFuture { pointer } => invalid("date_in_future", pointer.into()),
-            Error::DateOutOfRange { pointer } => invalid("date_out_of_range", pointer.into()),
             Error::DateBeforeLastIssued { last, .. } => {
                 conflict("date_before_last_issued", "/issued_on".into())
                     .with_params(json!({ "last_issued_on": last }))

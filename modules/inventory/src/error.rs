@@ -1,6 +1,5 @@
 //! What can be wrong in inventory, and what the caller is told.
 
-use chrono::NaiveDate;
 use contracts::ids::{OrderLineId, ProductId, StockMoveId, WarehouseId};
 use kernel::Error as KernelError;
 use kernel::money::{AmountError, Currency, Money};
@@ -66,8 +65,6 @@ pub(crate) enum Error {
     QuantityZero,
     #[error("more than can be kept")]
     TooLarge { pointer: String, source: AmountError },
-    #[error("{date} is in the future")]
-    DateInFuture { pointer: String, date: NaiveDate },
     #[error("nothing is on hand to take the cost from: say what a unit costs")]
     UnitCostRequired,
     #[error("the cost is the average of what is on hand; it is said only where nothing is")]
@@ -273,7 +270,6 @@ impl From<Error> for KernelError {
             Error::TooLarge { pointer, source } => {
                 invalid("amount_overflow", &pointer).with_source(source)
             }
-            Error::DateInFuture { pointer, .. } => invalid("date_in_future", &pointer),
             Error::UnitCostRequired => invalid("unit_cost_required", "/unit_cost"),
             Error::UnitCostNotAllowed => invalid("unit_cost_not_allowed", "/unit_cost"),
             Error::ExpiryUnclear => invalid("expiry_unclear", "/expires_at"),

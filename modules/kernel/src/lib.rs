@@ -7,6 +7,7 @@ pub mod breaker;
 pub mod cache;
 pub mod config;
 pub mod ctx;
+pub mod date;
 pub mod db;
 pub mod error;
 pub mod events;

@@ -26,10 +26,6 @@ pub(crate) enum Error {
     InactiveWarehouse { code: String },
     #[error("the customer {number} is not active")]
     InactiveCustomer { number: String },
-    #[error("the date lies in the future")]
-    DateInFuture { pointer: &'static str },
-    #[error("dates run from 1900-01-01 to today")]
-    DateOutOfRange { pointer: &'static str },
     #[error("a quantity of this line has at most {decimals} decimals")]
     QuantityTooFine { decimals: i64 },
     #[error("the lines and prices of an order from a quotation are what the customer accepted")]
@@ -91,8 +87,6 @@ impl From<Error> for KernelError {
                 invalid("warehouse_inactive", "/warehouse_id", detail)
             }
             Error::InactiveCustomer { .. } => KernelError::conflict("customer_inactive", detail),
-            Error::DateInFuture { pointer } => invalid("date_in_future", pointer, detail),
-            Error::DateOutOfRange { pointer } => invalid("date_out_of_range", pointer, detail),
             Error::QuantityTooFine { .. } => invalid("quantity_too_fine", "/quantity", detail),
             Error::QuotedLinesFixed => KernelError::conflict("quoted_lines_fixed", detail),
             Error::AlreadyShipped => KernelError::conflict("already_shipped", detail),

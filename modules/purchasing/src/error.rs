@@ -1,6 +1,5 @@
 //! What can be wrong in purchasing, and what the caller is told.
 
-use chrono::NaiveDate;
 use contracts::ids::{PurchaseOrderId, PurchaseOrderLineId, SupplierId, WarehouseId};
 use kernel::Error as KernelError;
 use kernel::money::Currency;
@@ -36,10 +35,6 @@ pub(crate) enum Error {
     TooManyLines { given: usize, most: usize },
     #[error("{} lines cannot be taken", .0.len())]
     Lines(Vec<LineFault>),
-    #[error("{date} lies in the future")]
-    DateInFuture { pointer: &'static str, date: NaiveDate },
-    #[error("{date} lies outside the years 1900 to 9999")]
-    DateOutOfRange { pointer: &'static str, date: NaiveDate },
     #[error("goods cannot be expected before they are ordered")]
     ExpectedBeforeOrdered,
 
@@ -100,8 +95,6 @@ impl From<Error> for KernelError {
             Error::NoLines => invalid("no_lines", "/lines"),
             Error::TooManyLines { .. } => invalid("too_many_lines", "/lines"),
             Error::Lines(faults) => line_faults(faults),
-            Error::DateInFuture { pointer, .. } => invalid("date_in_future", pointer),
-            Error::DateOutOfRange { pointer, .. } => invalid("date_out_of_range", pointer),
             Error::ExpectedBeforeOrdered => invalid("expected_before_ordered", "/expected_on"),
             Error::AlreadyReceived => conflict("already_received"),
             Error::NothingReceived { status } => conflict("illegal_transition").with_params(

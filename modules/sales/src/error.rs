@@ -40,11 +40,6 @@ pub(crate) enum Error {
     #[error("at most {max} prices at a time, not {asked}")]
     TooManyPrices { max: usize, asked: usize },
 
-    #[error("the date is in the future")]
-    DateInFuture { pointer: &'static str },
-    #[error("dates run from 1900-01-01 to 9999-12-31")]
-    DateOutOfRange { pointer: &'static str },
-
     #[error("a quotation needs at least one line")]
     NoLines,
     #[error("at most {max} lines, not {asked}")]
@@ -107,8 +102,6 @@ impl From<Error> for KernelError {
             Error::ValidityReversed => invalid("validity_reversed", "/valid_until"),
             Error::NoPrices => invalid("no_prices", "/prices"),
             Error::TooManyPrices { .. } => invalid("too_many_prices", "/prices"),
-            Error::DateInFuture { pointer } => invalid("date_in_future", pointer),
-            Error::DateOutOfRange { pointer } => invalid("date_out_of_range", pointer),
             Error::NoLines => invalid("no_lines", "/lines"),
             Error::TooManyLines { .. } => invalid("too_many_lines", "/lines"),
             Error::Lines(faults) => {

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use contracts::events::TYPES;
 use futures_util::future::join_all;
+use kernel::date::check_date;
 use kernel::events::Event;
 use kernel::events::log::{EventLog, Portion, Wanted};
 use kernel::page::invalid_cursor;
@@ -23,6 +24,9 @@ const CHECKSUM_BYTES: usize = 4;
 
 impl Service {
     pub(crate) async fn list_events(&self, ctx: &Ctx, query: ListEvents) -> Result<EventPage> {
+        if let Some(since) = query.since {
+            check_date(since, "?since")?;
+        }
         let types: Vec<String> = match query.r#type {
             None => Vec::new(),
             Some(filter) if !is_event_filter(&filter) => {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate, Utc};
 use contracts::ids::{CustomerId, SupplierId};
 use kernel::Result;
+use kernel::date::check_date;
 use kernel::db::{Column, Values, query_all};
 use kernel::money::{Currency, Money};
 use kernel::page::{Page, PageInfo, PageRequest};
@@ -24,7 +25,6 @@ use crate::routes::ageing::{
 };
 use crate::service::Service;
 use crate::service::dates::first_id_of;
-use crate::service::ledger::check_day;
 
 /// The bucket of what is not applied.
 const CREDIT: i64 = -1;
@@ -146,7 +146,7 @@ impl Service {
 
     async fn age(&self, side: &Side, query: AgeingQuery) -> Result<Aged> {
         if let Some(as_of) = query.as_of {
-            check_day(as_of, "?as_of")?;
+            check_date(as_of, "?as_of")?;
         }
         let today = Utc::now().date_naive();
         let as_of = query.as_of.unwrap_or(today);

@@ -3,6 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 use contracts::events::{BillApproved, BilledLine};
 use contracts::ids::{BillId, BillLineId};
+use kernel::date::{business_date, check_date};
 use kernel::db::Tx;
 use kernel::db::audit::check_four_eyes;
 use kernel::error::OrConflict;
@@ -22,7 +23,7 @@ use crate::entities::journal_entry::SourceType;
 use crate::entities::{bill, bill_line, purchase_order};
 use crate::error::Error;
 use crate::routes::bills::{Bill, ListBills, NewBill};
-use crate::service::dates::{business_date, check_range, days_after};
+use crate::service::dates::days_after;
 use crate::service::goods::relieve;
 use crate::service::journal::{Entry, account, post};
 use crate::service::matching::{MatchException, match_lines};
@@ -84,7 +85,7 @@ impl Service {
     pub(crate) async fn create_bill(&self, ctx: &Ctx, new: NewBill) -> Result<Reply> {
         check_line_count(new.lines.len())?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let billed_on = business_date(new.billed_on, tx.now(), "/billed_on")?;
+        let billed_on = business_date(new.billed_on, tx.now().date_naive(), "/billed_on")?;
         let order = self.order_of(&tx, &new).await?;
         let due_on = due_on(new.due_on, billed_on, order.payment_terms_days)?;
         let ordered = OrderLines::lock(&tx, order.id).await?;
@@ -290,11 +291,11 @@ pub(crate) async fn lines_of(
         .await?)
 }
 
-fn due_on(given: Option<NaiveDate>, billed_on: NaiveDate, terms: i64) -> Result<NaiveDate, Error> {
+fn due_on(given: Option<NaiveDate>, billed_on: NaiveDate, terms: i64) -> Result<NaiveDate> {
     let due_on = given.unwrap_or_else(|| days_after(billed_on, terms));
-    check_range(due_on, "/due_on")?;
+    check_date(due_on, "/due_on")?;
     if due_on < billed_on {
-        return Err(Error::DueBeforeBilled);
+        return Err(Error::DueBeforeBilled.into());
     }
     Ok(due_on)
 }

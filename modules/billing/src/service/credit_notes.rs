@@ -6,6 +6,7 @@ use chrono::{Datelike, NaiveDate};
 use contracts::billing::RoundingMode;
 use contracts::events::{CreditNoteIssued, CreditedLine, OrderLineQuantity};
 use contracts::ids::{CreditNoteId, InvoiceId};
+use kernel::date::business_date;
 use kernel::db::{Column, Tx, Values, execute, next_gapless_number};
 use kernel::http::Reply;
 use kernel::money::Money;
@@ -24,7 +25,6 @@ use crate::entities::{credit_note, credit_note_line, invoice, invoice_line};
 use crate::error::Error;
 use crate::routes::credit_notes::{CreditNote, ListCreditNotes, NewCreditNote, NewCreditNoteLine};
 use crate::service::crediting::{Credit, InvoicedLine, credit};
-use crate::service::dates::business_date;
 use crate::service::invoices::{MACHINE, check_chronology, lines_of, lock_invoice};
 use crate::service::journal::{Entry, account, post};
 use crate::service::presenting::{present_credit_note as present, present_invoice};
@@ -80,7 +80,7 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let invoice = lock_invoice(&tx, invoice_id).await?;
         MACHINE.apply(invoice.status, "credit")?;
-        let issued_on = business_date(new.issued_on, tx.now(), "/issued_on")?;
+        let issued_on = business_date(new.issued_on, tx.now().date_naive(), "/issued_on")?;
         let invoiced = lines_of(&*tx, invoice_id).await?;
         let credits = match new.lines {
             Some(asked) => credits_asked(&invoiced, &asked)?,

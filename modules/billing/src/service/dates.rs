@@ -1,33 +1,7 @@
 //! Business dates.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
+use chrono::{NaiveDate, NaiveTime};
 use uuid::Uuid;
-
-use crate::error::Error;
-
-/// The date given, or today (UTC). Nothing happens in the future, and before 1900 or after
-/// 9999 there are only typing errors.
-pub(crate) fn business_date(
-    given: Option<NaiveDate>,
-    now: DateTime<Utc>,
-    pointer: &'static str,
-) -> Result<NaiveDate, Error> {
-    let today = now.date_naive();
-    let date = given.unwrap_or(today);
-    check_range(date, pointer)?;
-    if date > today {
-        return Err(Error::DateInFuture { pointer });
-    }
-    Ok(date)
-}
-
-/// Refuses a date no document has.
-pub(crate) fn check_range(date: NaiveDate, pointer: &'static str) -> Result<(), Error> {
-    match date.year() {
-        1900..=9999 => Ok(()),
-        _ => Err(Error::DateOutOfRange { pointer }),
-    }
-}
 
 /// The day `days` after `date`; the date itself where the calendar ends before.
 pub(crate) fn days_after(date: NaiveDate, days: i64) -> NaiveDate {
@@ -43,24 +17,12 @@ pub(crate) fn first_id_of(date: NaiveDate) -> Uuid {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Utc;
+
     use super::*;
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a date")
-    }
-
-    #[test]
-    fn a_business_date_is_today_unless_given_and_never_later() {
-        let now: DateTime<Utc> = "2026-03-01T23:59:59Z".parse().expect("a moment");
-        let check = |given: Option<&str>| {
-            business_date(given.map(day), now, "/issued_on").map_err(kernel::Error::from)
-        };
-        assert_eq!(check(None).expect("today"), day("2026-03-01"));
-        assert_eq!(check(Some("2025-12-31")).expect("past"), day("2025-12-31"));
-        let code = |given| check(Some(given)).expect_err("refused").code().to_owned();
-        assert_eq!(code("2026-03-02"), "date_in_future");
-        assert_eq!(code("1899-12-31"), "date_out_of_range");
-        assert_eq!(code("+10000-01-01"), "date_out_of_range");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use chrono::{Datelike, NaiveDate};
 use contracts::events::{InvoiceIssued, OrderLineQuantity};
 use contracts::ids::{InvoiceId, OrderLineId};
+use kernel::date::business_date;
 use kernel::db::{Tx, next_gapless_number};
 use kernel::http::Reply;
 use kernel::machine::{Machine, Transition};
@@ -22,7 +23,7 @@ use crate::entities::{invoice, invoice_line};
 use crate::error::Error;
 use crate::routes::invoices::{Invoice, IssueInvoice, ListInvoices};
 use crate::service::Service;
-use crate::service::dates::{business_date, days_after};
+use crate::service::dates::days_after;
 use crate::service::journal::{Entry, account, post};
 use crate::service::presenting::present_invoice as present;
 use crate::service::seal::{Last, seal_invoice};
@@ -87,7 +88,7 @@ impl Service {
         let before = lock_invoice(&tx, id).await?;
         ctx.check_version(before.version)?;
         let status = MACHINE.apply(before.status, "issue")?;
-        let issued_on = business_date(request.issued_on, tx.now(), "/issued_on")?;
+        let issued_on = business_date(request.issued_on, tx.now().date_naive(), "/issued_on")?;
         let series = format!("INV-{}", issued_on.year());
         let lines = lines_of(&*tx, id).await?;
         // First the number: its counter makes all others wait who issue in this series, so

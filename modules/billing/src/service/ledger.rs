@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{NaiveDate, Utc};
 use contracts::ids::JournalEntryId;
 use kernel::Result;
+use kernel::date::check_date;
 use kernel::db::query_all;
 use kernel::money::{Currency, Money};
 use kernel::page::{Page, PageRequest, Sort, fetch, invalid_cursor};
@@ -20,7 +21,7 @@ use crate::entities::{account, account_balance, journal_entry, journal_line};
 use crate::routes::accounts::{Account, AccountBalance, Chart, TrialBalance};
 use crate::routes::journal_entries::{JournalEntry, JournalLine, ListJournalEntries};
 use crate::service::Service;
-use crate::service::dates::{check_range, first_id_of};
+use crate::service::dates::first_id_of;
 
 /// The name of the list of entries in its cursors.
 const LIST: &str = "journal-entries";
@@ -60,7 +61,7 @@ impl Service {
     /// From the balances that are kept up; as of a day, less what is dated later.
     pub(crate) async fn trial_balance(&self, as_of: Option<NaiveDate>) -> Result<TrialBalance> {
         if let Some(as_of) = as_of {
-            check_day(as_of, "?as_of")?;
+            check_date(as_of, "?as_of")?;
         }
         let sides = match as_of {
             Some(as_of) => self.sides_as_of(as_of).await?,
@@ -109,11 +110,11 @@ impl Service {
             }
         }
         if let Some(from) = query.from {
-            check_day(from, "?from")?;
+            check_date(from, "?from")?;
             select = select.filter(journal_entry::Column::EntryOn.gte(from));
         }
         if let Some(to) = query.to {
-            check_day(to, "?to")?;
+            check_date(to, "?to")?;
             select = select.filter(journal_entry::Column::EntryOn.lte(to));
         }
         if let Some(account) = &query.account {
@@ -223,19 +224,6 @@ async fn page_by_day(
     }
     let rows = select.limit(request.limit.rows() as u64 + 1).all(conn).await?;
     Ok(Page::cut(rows, id_of, LIST, request))
-}
-
-/// A day the books can have, as a query asks for it. Others do not even compare: in SQLite
-/// a date is text, of four digits for the year.
-pub(crate) fn check_day(day: NaiveDate, pointer: &'static str) -> Result<()> {
-    check_range(day, pointer).map_err(|error| {
-        let detail = error.to_string();
-        kernel::Error::bad_request("invalid_query", &detail).with_field(
-            pointer,
-            "invalid_value",
-            detail,
-        )
-    })
 }
 
 async fn lines_of(

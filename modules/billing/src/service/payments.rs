@@ -3,6 +3,7 @@
 use chrono::Datelike;
 use contracts::events::PaymentCaptured;
 use contracts::ids::PaymentId;
+use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
@@ -23,7 +24,6 @@ use crate::routes::payments::{
     AllocatePayment, ListPayments, NewPayment, Payment, PaymentAllocation,
 };
 use crate::service::allocations::{apply, plan};
-use crate::service::dates::business_date;
 use crate::service::journal::{Entry, account, post};
 use crate::service::{MAX_LINES, Service, check_line_count, insert_all};
 
@@ -64,7 +64,7 @@ impl Service {
         }
         let asked = self.read_allocations(new.direction, &new.allocations)?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let received_on = business_date(new.received_on, tx.now(), "/received_on")?;
+        let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
         let number = tx.next_number("PAY", received_on.year()).await?;
         let mut row = payment::Model {
             id: PaymentId::new(),

@@ -16,7 +16,7 @@ pub use sales::*;
 
 use kernel::events::{EventData, Subscriptions};
 
-/// Every type there is, sorted.
+/// Every type there is, sorted: others than modules can be told of each.
 pub const TYPES: &[&str] = &[
     RefreshTokenReused::TYPE,
     UserInvited::TYPE,
@@ -36,10 +36,14 @@ pub const TYPES: &[&str] = &[
     StockRestocked::TYPE,
     StockReturned::TYPE,
     OrderCancelled::TYPE,
+    OrderCompleted::TYPE,
     OrderConfirmed::TYPE,
     OrderCreated::TYPE,
     OrderLinesCancelled::TYPE,
     ReturnReceived::TYPE,
+    ShipmentCancelled::TYPE,
+    ShipmentDelivered::TYPE,
+    ShipmentPacked::TYPE,
     ShipmentShipped::TYPE,
     PurchaseOrderApproved::TYPE,
     ReceiptPosted::TYPE,

@@ -140,3 +140,47 @@ pub struct ReturnedLine {
 impl EventData for ReturnReceived {
     const TYPE: &'static str = "orders.return.received";
 }
+
+/// Every line of the order is shipped or cancelled. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OrderCompleted {
+    pub order_id: OrderId,
+    pub number: String,
+}
+
+impl EventData for OrderCompleted {
+    const TYPE: &'static str = "orders.order.completed";
+}
+
+/// Goods are packed for the customer. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShipmentPacked {
+    pub shipment_id: ShipmentId,
+    pub number: String,
+}
+
+impl EventData for ShipmentPacked {
+    const TYPE: &'static str = "orders.shipment.packed";
+}
+
+/// Packed goods were unpacked again. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShipmentCancelled {
+    pub shipment_id: ShipmentId,
+    pub number: String,
+}
+
+impl EventData for ShipmentCancelled {
+    const TYPE: &'static str = "orders.shipment.cancelled";
+}
+
+/// Goods have arrived at the customer's. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShipmentDelivered {
+    pub shipment_id: ShipmentId,
+    pub number: String,
+}
+
+impl EventData for ShipmentDelivered {
+    const TYPE: &'static str = "orders.shipment.delivered";
+}

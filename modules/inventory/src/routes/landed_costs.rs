@@ -113,7 +113,7 @@ async fn list_landed_costs(service: Data<Service>, query: Query<ListLandedCosts>
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "unknown_receipt", "currency_not_supported", "amount_not_positive",
-            "weight_unknown", "date_in_future", "amount_overflow"
+            "weight_unknown", "date_in_future", "date_out_of_range", "amount_overflow"
         ]))
     )
 )]

@@ -85,7 +85,7 @@ pub(crate) struct StockReceipt {
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "unknown_warehouse", "warehouse_inactive", "unknown_product", "product_inactive",
-            "quantity_too_fine", "date_in_future", "amount_overflow", "no_lines",
+            "quantity_too_fine", "date_in_future", "date_out_of_range", "amount_overflow", "no_lines",
             "too_many_lines", "lots_not_tracked", "lots_do_not_add_up", "lot_differs",
             "serial_of_many", "duplicate_serial", "serial_on_hand", "unknown_location",
             "changed_meanwhile"

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use contracts::events::StockAdjusted;
 use contracts::ids::{ProductId, StockMoveId};
+use kernel::date::business_date;
 use kernel::db::{Tx, insert_all};
 use kernel::http::Reply;
 use kernel::money::{Money, Rounding, allocate, round_div};
@@ -24,7 +25,7 @@ use crate::entities::{cost_layer, product};
 use crate::error::Error;
 use crate::routes::landed_costs::{CostShare, LandedCost, ListLandedCosts, NewLandedCost};
 use crate::service::levels::{Key, Levels};
-use crate::service::{MAX_RECEIPT_LINES, Service, business_date};
+use crate::service::{MAX_RECEIPT_LINES, Service};
 
 impl Service {
     pub(crate) async fn list_landed_costs(
@@ -63,7 +64,7 @@ impl Service {
             return Err(Error::CostNotPositive.into());
         }
         let mut tx = self.db.begin_once(ctx).await?;
-        let booked_on = business_date(&tx, new.booked_on, "/booked_on")?;
+        let booked_on = business_date(new.booked_on, tx.now().date_naive(), "/booked_on")?;
         let moves = receipt_moves(&tx, new.source_id).await?;
         let keys = moves.iter().map(|(_, key)| *key).collect();
         let mut levels = Levels::lock_to_issue(&tx, &keys).await?;

@@ -25,7 +25,8 @@ use crate::routes::picking::{
     ListPickingLists, NewPickingList, PickLines, PickingLine, PickingList,
 };
 use crate::service::bin_choice::{Stored, Taken};
-use crate::service::bins::{Cause, Ledger, Place, stored};
+use crate::service::bin_rows::stored;
+use crate::service::bins::{Cause, Ledger, Place};
 use crate::service::levels::{Key, Levels};
 use crate::service::references::find_warehouse;
 use crate::service::{MAX_LINES, Service, check_line_count};

@@ -1,6 +1,7 @@
 //! Reorder rules, what they suggest to buy, and what is on its way.
 
 use contracts::ids::{ProductId, PurchaseOrderLineId, ReorderRuleId, WarehouseId};
+use kernel::date::check_date;
 use kernel::db::{Column, Tx, Values, execute, query_all};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
@@ -179,6 +180,7 @@ impl Service {
         id: PurchaseOrderLineId,
         set: SetExpectedReceipt,
     ) -> Result<Reply> {
+        check_date(set.expected_on, "/expected_on")?;
         let mut tx = self.db.begin_once(ctx).await?;
         let warehouse_id = find_warehouse(&tx, set.warehouse_id, "/warehouse_id").await?.id;
         let product = find_product(&tx, set.product_id).await?;

@@ -3,6 +3,7 @@
 use chrono::{Days, NaiveDate, Utc};
 use contracts::ids::{LotId, ProductId, WarehouseId};
 use kernel::Result;
+use kernel::date::check_date;
 use kernel::db::query_all;
 use kernel::money::{Money, Rounding, round_div};
 use kernel::page::{Cursor, Limit, Page, PageRequest};
@@ -213,6 +214,7 @@ impl Service {
             quantity: Quantity,
         }
         let by = query.expires_by.unwrap_or_else(|| Utc::now().date_naive() + Days::new(30));
+        check_date(by, "?expires_by")?;
         let at = (query.limit, query.cursor);
         let columns = ("l.id", "b.warehouse_id");
         let list = "lot_expiry";
@@ -251,7 +253,9 @@ impl Service {
             closing_minor: i64,
         }
         let to = query.to.unwrap_or_else(|| Utc::now().date_naive());
+        check_date(to, "?to")?;
         let from = query.from.unwrap_or_else(|| to - Days::new(90));
+        check_date(from, "?from")?;
         if from > to {
             return Err(Error::PeriodBackwards.into());
         }

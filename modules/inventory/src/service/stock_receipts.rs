@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use contracts::events::StockAdjusted;
 use contracts::ids::ProductId;
+use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::money::Money;
@@ -21,13 +22,13 @@ use crate::service::locations::find_locations;
 use crate::service::lots::{Wanted, open_lots};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::{check_fineness, find_products, find_warehouse};
-use crate::service::{MAX_RECEIPT_LINES, Service, business_date, check_line_count};
+use crate::service::{MAX_RECEIPT_LINES, Service, check_line_count};
 
 impl Service {
     pub(crate) async fn receive_stock(&self, ctx: &Ctx, new: NewStockReceipt) -> Result<Reply> {
         check_line_count(new.lines.len(), MAX_RECEIPT_LINES)?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let received_on = business_date(&tx, new.received_on, "/received_on")?;
+        let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
         let warehouse = find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?;
         let (warehouse_id, pointer) = (warehouse.id, "/warehouse_id".to_owned());
         if !warehouse.is_active {

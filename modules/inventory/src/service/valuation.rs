@@ -2,6 +2,7 @@
 
 use contracts::ids::ProductId;
 use kernel::Result;
+use kernel::date::check_date;
 use kernel::db::{query_all, query_one};
 use kernel::money::Money;
 use kernel::page::{Page, PageRequest};
@@ -40,6 +41,7 @@ const LEDGER: &str = "(SELECT product_id, warehouse_id, on_hand AS quantity, val
 impl Service {
     pub(crate) async fn valuation(&self, query: GetValuation) -> Result<ValuationReport> {
         let as_of = query.as_of.unwrap_or_else(|| chrono::Utc::now().date_naive());
+        check_date(as_of, "?as_of")?;
         let request =
             PageRequest { limit: query.limit, cursor: query.cursor, sort: Default::default() };
         let mut values: Vec<Value> = vec![as_of.into()];

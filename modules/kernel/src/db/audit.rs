@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx};
+use crate::date::check_date;
 use crate::db::tx::{link, said};
 use crate::db::{Db, Tx, query_all, query_one};
 use crate::error::{Error, Result};
@@ -176,6 +177,9 @@ pub async fn list(db: &Db, query: ListAudit) -> Result<Page<AuditRow>> {
         Sort::NewestFirst => ("DESC", "id <"),
         Sort::OldestFirst => ("ASC", "id >"),
     };
+    for (moment, field) in [(query.from, "?from"), (query.to, "?to")] {
+        moment.map_or(Ok(()), |moment| check_date(moment, field))?;
+    }
     // A cursor holds a UUID: the number is one as well.
     let after = request.after("audit")?.map(|id| id.as_u128() as i64);
     let filters: [(&str, Option<SqlValue>); 8] = [

@@ -1,7 +1,7 @@
 //! Taking back an order: the whole of it, part of a line, or whatever is left.
 
 use contracts::billing::{CalculateTotals, LineToTotal};
-use contracts::events::{CancelledLine, OrderCancelled, OrderLinesCancelled};
+use contracts::events::{CancelledLine, OrderCancelled, OrderCompleted, OrderLinesCancelled};
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
 use kernel::http::Reply;
@@ -12,7 +12,6 @@ use kernel::{Ctx, Result};
 use crate::entities::order::OrderStatus;
 use crate::entities::order_line;
 use crate::error::Error;
-use crate::events::OrderCompleted;
 use crate::routes::orders::CancelLine;
 use crate::service::document::Document;
 use crate::service::status::{ORDER, after_change};

@@ -5,6 +5,7 @@ use contracts::billing::{RoundingMode, Totals};
 use contracts::events::{OrderCreated, QuotationAccepted};
 use contracts::ids::{OrderId, QuotationId, WarehouseId};
 use contracts::sales::{CustomerInfo, FindCustomer, FindQuotation, QuotationSnapshot};
+use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::events::Event;
 use kernel::http::Reply;
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::routes::orders::{NewOrder, Reference};
 use crate::service::document::Document;
 use crate::service::draft::{DraftLine, Pricing, insert_lines};
-use crate::service::{Service, business_date, check_line_count};
+use crate::service::{Service, check_line_count};
 
 /// Everything a draft is made of.
 struct Draft {

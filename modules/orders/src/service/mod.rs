@@ -24,7 +24,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use contracts::billing::Billing;
 use contracts::ids::OrderId;
 use contracts::inventory::Inventory;
@@ -78,23 +77,6 @@ fn check_line_count(given: usize) -> Result<()> {
     }
 }
 
-/// The first day a business date may be: whatever the year 4 is, it is a typing error.
-const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1900, 1, 1).expect("a day");
-
-/// The business date of something that has happened: today where not said, never later.
-fn business_date(
-    given: Option<NaiveDate>,
-    today: NaiveDate,
-    pointer: &'static str,
-) -> Result<NaiveDate> {
-    match given {
-        Some(date) if date > today => Err(Error::DateInFuture { pointer }.into()),
-        Some(date) if date < FIRST_DAY => Err(Error::DateOutOfRange { pointer }.into()),
-        Some(date) => Ok(date),
-        None => Ok(today),
-    }
-}
-
 /// Whether a quantity has no more decimals than its unit.
 fn is_fine_enough(micros: i64, unit_decimals: i64) -> bool {
     // A unit has 0 to 6 decimals; the clamp only keeps the power in range.
@@ -123,16 +105,5 @@ mod unit_tests {
         assert_eq!(check_line_count(0).expect_err("none").code(), "no_lines");
         assert_eq!(check_line_count(1001).expect_err("many").code(), "too_many_lines");
         assert!(check_line_count(1).is_ok() && check_line_count(1000).is_ok());
-    }
-
-    #[test]
-    fn a_date_is_today_or_earlier() {
-        let day = |d| NaiveDate::from_ymd_opt(2026, 3, d).expect("a date");
-        let of = |given| business_date(given, day(10), "/ordered_on");
-        assert_eq!(of(None).expect("today"), day(10));
-        assert_eq!(of(Some(day(9))).expect("past"), day(9));
-        let long_ago = NaiveDate::from_ymd_opt(4, 3, 1);
-        assert_eq!(of(long_ago).expect_err("long ago").code(), "date_out_of_range");
-        assert_eq!(of(Some(day(11))).expect_err("future").code(), "date_in_future");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::Datelike;
 use contracts::events::{ReturnReceived, ReturnedLine};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ReturnId};
+use kernel::date::business_date;
 use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
@@ -22,7 +23,7 @@ use crate::service::document::Document;
 use crate::service::draft::too_fine;
 use crate::service::shipments::unknown_line;
 use crate::service::status::ORDER;
-use crate::service::{Service, business_date, check_line_count, is_fine_enough};
+use crate::service::{Service, check_line_count, is_fine_enough};
 
 impl Service {
     pub(crate) async fn list_returns(&self, query: ListReturns) -> Result<Page<Return>> {

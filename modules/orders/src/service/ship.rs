@@ -1,6 +1,6 @@
 //! What happens to a packed shipment.
 
-use contracts::events::{ShipmentShipped, ShippedLine};
+use contracts::events::{ShipmentCancelled, ShipmentDelivered, ShipmentShipped, ShippedLine};
 use contracts::ids::{OrderId, ShipmentId};
 use kernel::db::Tx;
 use kernel::http::Reply;
@@ -10,7 +10,6 @@ use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, QuerySelect};
 use crate::entities::order::{self, OrderStatus};
 use crate::entities::shipment::{self, ShipmentStatus};
 use crate::error::Error;
-use crate::events::{ShipmentCancelled, ShipmentDelivered};
 use crate::routes::shipments::{Shipment, ShipmentLine, ShipmentPatch};
 use crate::service::Service;
 use crate::service::cancel::publish_completed;

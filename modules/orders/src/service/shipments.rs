@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::Datelike;
+use contracts::events::ShipmentPacked;
 use contracts::ids::{OrderId, OrderLineId, ProductId, ShipmentId};
+use kernel::date::business_date;
 use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
@@ -18,14 +20,13 @@ use crate::entities::order::{self, OrderStatus};
 use crate::entities::shipment::{self, ShipmentStatus};
 use crate::entities::shipment_line;
 use crate::error::{Error, Excess, LineFault};
-use crate::events::ShipmentPacked;
 use crate::routes::shipments::{
     ListShipments, NewShipment, NewShipmentLine, Shipment, ShipmentLine,
 };
 use crate::service::document::Document;
 use crate::service::draft::too_fine;
 use crate::service::status::{ORDER, SHIPMENT};
-use crate::service::{Service, business_date, check_line_count, is_fine_enough};
+use crate::service::{Service, check_line_count, is_fine_enough};
 
 impl Service {
     pub(crate) async fn list_shipments(&self, query: ListShipments) -> Result<Page<Shipment>> {

@@ -3,6 +3,7 @@
 use chrono::Utc;
 use contracts::billing::Totals;
 use contracts::ids::OrderId;
+use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::{Ctx, Result};
@@ -16,7 +17,7 @@ use crate::routes::orders::OrderPatch;
 use crate::service::create::find_warnings;
 use crate::service::document::{Document, update_order};
 use crate::service::draft::{DraftLine, Pricing, drafts_of, insert_lines};
-use crate::service::{Service, business_date, status};
+use crate::service::{Service, status};
 
 /// New lines and what they come to.
 type Relined = Option<(Vec<DraftLine>, Totals)>;

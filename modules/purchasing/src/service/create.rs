@@ -2,6 +2,7 @@
 
 use chrono::{Datelike, Utc};
 use contracts::ids::PurchaseOrderId;
+use kernel::date::business_date;
 use kernel::http::Reply;
 use kernel::{Ctx, Result};
 use sea_orm::{EntityTrait, IntoActiveModel};
@@ -21,7 +22,7 @@ impl Service {
         new: NewPurchaseOrder,
     ) -> Result<Reply> {
         check_line_count(new.lines.len())?;
-        let ordered_on = dates::past(new.ordered_on, Utc::now().date_naive(), "/ordered_on")?;
+        let ordered_on = business_date(new.ordered_on, Utc::now().date_naive(), "/ordered_on")?;
         let expected_on = dates::expected(new.expected_on, ordered_on)?;
         self.db.answer_repeat(ctx).await?;
         self.check_warehouse(ctx, new.warehouse_id).await?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::Datelike;
 use contracts::events::{ReceiptPosted, ReceivedLine};
 use contracts::ids::{ProductId, PurchaseOrderId, PurchaseOrderLineId, ReceiptId};
+use kernel::date::business_date;
 use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::money::UnitPrice;
@@ -22,7 +23,7 @@ use crate::routes::receipts::{ListReceipts, NewReceipt, NewReceiptLine, Receipt,
 use crate::service::document::{Document, Growth, grow_lines};
 use crate::service::draft::too_fine;
 use crate::service::status::PURCHASE_ORDER;
-use crate::service::{Service, check_line_count, dates, is_fine_enough};
+use crate::service::{Service, check_line_count, is_fine_enough};
 
 impl Service {
     pub(crate) async fn list_receipts(&self, query: ListReceipts) -> Result<Page<Receipt>> {
@@ -61,7 +62,7 @@ impl Service {
         }
         let id = new.purchase_order_id;
         let mut tx = self.db.begin_once(ctx).await?;
-        let received_on = dates::past(new.received_on, tx.now().date_naive(), "/received_on")?;
+        let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
         let before = Document::lock(&tx, id).await.map_err(|error| match error.status() {
             404 => Error::UnknownPurchaseOrder(id).into(),
             _ => error,

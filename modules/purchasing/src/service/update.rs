@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use contracts::ids::PurchaseOrderId;
+use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::{Ctx, Result};
@@ -30,7 +31,7 @@ impl Service {
             return Err(PURCHASE_ORDER.illegal(order.status, "update"));
         }
         let ordered_on = patch.ordered_on.unwrap_or(order.ordered_on);
-        dates::past(Some(ordered_on), Utc::now().date_naive(), "/ordered_on")?;
+        business_date(Some(ordered_on), Utc::now().date_naive(), "/ordered_on")?;
         dates::expected(patch.expected_on.unwrap_or(order.expected_on), ordered_on)?;
         if let Some(warehouse_id) = patch.warehouse_id {
             self.check_warehouse(ctx, warehouse_id).await?;

@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 use contracts::ids::PriceListId;
+use kernel::date::check_date;
 use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
@@ -17,7 +18,6 @@ use crate::entities::price_list;
 use crate::error::Error;
 use crate::routes::price_lists::{ListPriceLists, NewPriceList, PriceList, PriceListPatch};
 use crate::service::Service;
-use crate::service::dates::check_range;
 
 impl Service {
     pub(crate) async fn list_price_lists(
@@ -113,15 +113,15 @@ pub(crate) async fn lock(tx: &Tx, id: PriceListId) -> Result<price_list::Model> 
     found.ok_or_else(|| kernel::Error::not_found("price list", id))
 }
 
-fn check_validity(from: Option<NaiveDate>, until: Option<NaiveDate>) -> Result<(), Error> {
+fn check_validity(from: Option<NaiveDate>, until: Option<NaiveDate>) -> Result<()> {
     if let Some(from) = from {
-        check_range(from, "/valid_from")?;
+        check_date(from, "/valid_from")?;
     }
     if let Some(until) = until {
-        check_range(until, "/valid_until")?;
+        check_date(until, "/valid_until")?;
     }
     match (from, until) {
-        (Some(from), Some(until)) if from > until => Err(Error::ValidityReversed),
+        (Some(from), Some(until)) if from > until => Err(Error::ValidityReversed.into()),
         _ => Ok(()),
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 use contracts::ids::{PriceListId, ProductId};
 use contracts::sales::LineToPrice;
+use kernel::date::check_date;
 use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
@@ -24,7 +25,6 @@ use crate::routes::prices::{
 };
 use crate::service::Service;
 use crate::service::customers::known_customer;
-use crate::service::dates::check_range;
 use crate::service::price_lists;
 use crate::service::products::{AskedLine, LinesAt};
 use crate::service::quoting::check_line_count;
@@ -88,7 +88,7 @@ impl Service {
     pub(crate) async fn explain_prices(&self, request: ExplainPrices) -> Result<ExplainedPrices> {
         check_line_count(request.lines.len())?;
         let on = request.on.unwrap_or_else(|| Utc::now().date_naive());
-        check_range(on, "/on")?;
+        check_date(on, "/on")?;
         let customer = known_customer(self.db.read(), request.customer_id).await?;
         let lines: Vec<_> = request
             .lines

@@ -3,6 +3,7 @@
 use chrono::{Datelike, Utc};
 use contracts::billing::Totals;
 use contracts::ids::QuotationId;
+use kernel::date::business_date;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::{Ctx, Error, Result};
@@ -13,7 +14,7 @@ use crate::entities::quotation::{self, Status};
 use crate::routes::quotations::{ListQuotations, NewQuotation, Quotation, QuotationPatch};
 use crate::service::Service;
 use crate::service::customers::{active_customer, customer_info};
-use crate::service::dates::{quoted_on, valid_until};
+use crate::service::dates::valid_until;
 use crate::service::quotation_machine::MACHINE;
 use crate::service::quotation_rows::{
     Rows, delete_lines, insert_lines, load_head, load_rest, lock_head, rounding_mode, rounding_text,
@@ -45,7 +46,7 @@ impl Service {
 
     pub(crate) async fn create_quotation(&self, ctx: &Ctx, new: NewQuotation) -> Result<Reply> {
         check_line_count(new.lines.len())?;
-        let quoted_on = quoted_on(new.quoted_on, Utc::now().date_naive())?;
+        let quoted_on = business_date(new.quoted_on, Utc::now().date_naive(), "/quoted_on")?;
         let default_days = self.config.quotation_validity_days;
         let valid_until = valid_until(new.valid_until, quoted_on, default_days)?;
         let customer = active_customer(self.db.read(), new.customer_id).await?;
