@@ -1,0 +1,185 @@
+//! What settings must be to be usable, beyond their types.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use figment::value::Value;
+use kernel::config::Secret;
+use kernel::db::check_connection_string;
+use kernel::service::{Callers, Identity};
+
+use crate::config::layers::CONNECTION_STRINGS;
+use crate::config::{Config, ConfigError, SECTIONS, explain};
+use crate::gateway::MODULES;
+
+type Result = std::result::Result<(), ConfigError>;
+
+impl Config {
+    pub(super) fn check(&self) -> Result {
+        self.check_names()?;
+        self.check_tokens()?;
+        self.check_listeners()?;
+        self.check_dapr()?;
+        self.check_databases()?;
+        self.check_redis()?;
+        self.check_limits()?;
+        if let Err((key, why)) = crate::gateway::check(self) {
+            return refuse(&key, &format!("{why}{}", self.source(&key)));
+        }
+        if self.telemetry.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            return refuse("telemetry.level", "must be a filter, such as info");
+        }
+        Ok(())
+    }
+
+    fn check_names(&self) -> Result {
+        let keys = self.layers.extract::<BTreeMap<String, Value>>().map_err(explain)?;
+        let sections = keys.keys().filter(|key| !SECTIONS.contains(&key.as_str()));
+        let mut names = sections.chain(&self.modules).map(String::as_str);
+        match names.find(|name| *name != "*" && !MODULES.contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let modules = MODULES.join(", ");
+                refuse(name, &format!("no such setting or module; modules are {modules}"))
+            }
+        }
+    }
+
+    fn check_tokens(&self) -> Result {
+        if self.jwt.shared_key().is_some_and(|key| key.expose().len() < 32) {
+            // RFC 7518, section 3.2.
+            return refuse("jwt.secret_key", "must have at least 32 characters");
+        }
+        if self.jwt.issuer.is_empty() || self.jwt.audience.is_empty() {
+            return refuse("jwt.issuer, jwt.audience", "must not be empty");
+        }
+        Ok(())
+    }
+
+    fn check_listeners(&self) -> Result {
+        let is_address = |bind: &str| bind.parse::<SocketAddr>().is_ok();
+        if !is_address(&self.server.bind) {
+            return refuse("server.bind", "must be an address and a port, as 127.0.0.1:8080");
+        }
+        if !self.internal.bind.is_empty() && !is_address(&self.internal.bind) {
+            return refuse("internal.bind", "must be an address and a port, or empty");
+        }
+        let key = &self.internal.key;
+        if !key.expose().is_empty()
+            && let Err(why) = Identity::new(key)
+        {
+            return refuse("internal.key", &why);
+        }
+        match Callers::new(&self.internal.callers) {
+            Ok(_) => Ok(()),
+            Err((name, why)) => refuse(&format!("internal.callers.{name}"), why),
+        }
+    }
+
+    fn check_dapr(&self) -> Result {
+        let dapr = &self.dapr;
+        match dapr.bind.parse::<SocketAddr>() {
+            _ if dapr.bind.is_empty() => {}
+            // Whoever reaches it needs no more than a name to be believed to be the sidecar.
+            Ok(bind) if bind.ip().is_loopback() || !dapr.app_token.expose().is_empty() => {}
+            Ok(_) => {
+                let why = "must be a loopback address, unless dapr.app_token is set";
+                return refuse("dapr.bind", why);
+            }
+            Err(_) => return refuse("dapr.bind", "must be an address and a port, or empty"),
+        }
+        if !dapr.url.is_empty() && reqwest::Url::parse(&dapr.url).is_err() {
+            return refuse(
+                "dapr.url",
+                "must be an address such as http://127.0.0.1:3500, or empty",
+            );
+        }
+        match dapr.app_ids.keys().find(|module| !MODULES.contains(&module.as_str())) {
+            Some(module) => refuse(&format!("dapr.app_ids.{module}"), "is no module"),
+            None => Ok(()),
+        }
+    }
+
+    fn check_databases(&self) -> Result {
+        if self.data.read_connections == 0 {
+            return refuse("data.read_connections", "must be 1 or more");
+        }
+        if self.sql.max_connections == 0 {
+            return refuse("sql.max_connections", "must be 1 or more");
+        }
+        for (module, connections) in &self.sql.pools {
+            let key = format!("sql.pools.{module}");
+            if !MODULES.contains(&module.as_str()) {
+                return refuse(&key, &format!("must be a module ({})", MODULES.join(", ")));
+            }
+            if *connections == 0 {
+                return refuse(&key, "must be 1 or more");
+            }
+        }
+        for (name, url) in &self.sql.connection_strings {
+            let key = format!("{CONNECTION_STRINGS}{name}");
+            if !name.strip_suffix("_db").is_some_and(|module| MODULES.contains(&module)) {
+                let why = format!("must be a module ({}) and _db", MODULES.join(", "));
+                return refuse(&key, &format!("{why}{}", self.source(&key)));
+            }
+            self.check_url(&key, url)?;
+        }
+        if !self.sql.admin.expose().is_empty() {
+            self.check_url("sql.admin", &self.sql.admin)?;
+        }
+        let root = &self.sql.tls_root_cert;
+        if !root.as_os_str().is_empty() && !root.is_file() {
+            return refuse("sql.tls_root_cert", &format!("there is no file {}", root.display()));
+        }
+        Ok(())
+    }
+
+    fn check_url(&self, key: &str, url: &Secret) -> Result {
+        match check_connection_string(url) {
+            Ok(()) => Ok(()),
+            Err(why) => refuse(key, &format!("{why}{}", self.source(key))),
+        }
+    }
+
+    fn check_redis(&self) -> Result {
+        if !self.redis.url.expose().is_empty()
+            && let Err(why) = kernel::redis::connection_info(&self.redis)
+        {
+            return refuse("redis.url", &why);
+        }
+        if !(1..=64).contains(&self.redis.connections) {
+            return refuse("redis.connections", "must be 1 to 64");
+        }
+        if !(1..=5000).contains(&self.redis.timeout_ms) {
+            return refuse("redis.timeout_ms", "must be 1 to 5000");
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result {
+        if self.cache.max_entries == 0 {
+            return refuse("cache.max_entries", "must be 1 or more; cache.in_process turns it off");
+        }
+        let proxies = [
+            ("rate_limit.trusted_proxies", &self.rate_limit.trusted_proxies),
+            ("rate_limit.gateways", &self.rate_limit.gateways),
+        ];
+        for (key, networks) in proxies {
+            if let Some(Err(why)) = networks
+                .iter()
+                .map(|network| kernel::rate::check_proxy(network))
+                .find(|it| it.is_err())
+            {
+                return refuse(key, &why);
+            }
+        }
+        if self.events.batch == 0 || self.events.batch > 1000 {
+            return refuse("events.batch", "must be 1 to 1000");
+        }
+        Ok(())
+    }
+}
+
+fn refuse(key: &str, why: &str) -> Result {
+    Err(ConfigError(format!("{key}: {why}")))
+}
