@@ -1,7 +1,7 @@
 //! The listeners that no client sees: for calls and events of other processes, and for a Dapr
 //! sidecar that brings them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use contracts::events::SUBSCRIPTIONS;
-use kernel::config::Secret;
-use kernel::events::Event;
+use kernel::config::{EventsConfig, Secret};
 use kernel::events::dapr::{CloudEvent, dead_letter_topic, topic};
 use kernel::events::log::{EventLog, READ_EVENTS};
+use kernel::events::{Event, publisher_of, take_back};
 use kernel::http::{read_json, request_scope};
 use kernel::remote::ctx_from_headers;
 use kernel::service::Callers;
@@ -31,6 +31,9 @@ use crate::telemetry::RequestSpan;
 /// The largest call or event: a document of thousands of lines.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
+/// What its publisher notes of an event that came back.
+const GIVEN_UP: &str = "the sidecar gave it up; its subscriber's log says why";
+
 /// How long an event waits for the one before it, which is on its way as a rule.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -42,6 +45,7 @@ pub struct Internal {
     callers: Arc<Callers>,
     pubsub: String,
     app_token: Secret,
+    events: EventsConfig,
 }
 
 impl Internal {
@@ -52,6 +56,7 @@ impl Internal {
             callers: Arc::new(callers),
             pubsub: config.dapr.pubsub.clone(),
             app_token: config.dapr.app_token.clone(),
+            events: config.events.clone(),
         }
     }
 
@@ -168,31 +173,33 @@ fn not_allowed(caller: &str, what: &str) -> Error {
     Error::new(403, "call_not_allowed", format!("{what} is not for {caller}"))
 }
 
-/// What the sidecar is to bring: the topic of each module here.
+/// What the sidecar is to bring: the topic of each module here, and what was given up of the
+/// events that modules here publish.
 async fn subscriptions(request: HttpRequest, state: Data<Internal>) -> Result<HttpResponse, Error> {
     state.check_app_token(&request)?;
-    let heard = state
-        .modules
-        .keys()
-        .filter(|name| SUBSCRIPTIONS.iter().any(|(_, subscribers)| subscribers.contains(name)));
-    let list = heard.flat_map(|name| {
-        [
-            json!({
-                "pubsubname": state.pubsub, "topic": topic(name),
-                "route": format!("/dapr/events/{name}"),
-                "deadLetterTopic": dead_letter_topic(name),
-            }),
-            json!({
-                "pubsubname": state.pubsub, "topic": dead_letter_topic(name),
-                "route": format!("/dapr/dead/{name}"),
-            }),
-        ]
+    let is_here = |name: &str| state.modules.contains_key(name);
+    let heard = SUBSCRIPTIONS.iter().flat_map(|(_, names)| *names).filter(|name| is_here(name));
+    let heard = heard.collect::<BTreeSet<_>>().into_iter().map(|name| {
+        json!({
+            "pubsubname": state.pubsub, "topic": topic(name),
+            "route": format!("/dapr/events/{name}"),
+            "deadLetterTopic": dead_letter_topic(name),
+        })
     });
-    Ok(HttpResponse::Ok().json(list.collect::<Vec<_>>()))
+    let told = SUBSCRIPTIONS.iter().filter(|(kind, _)| is_here(publisher_of(kind)));
+    let told = told.flat_map(|(_, names)| *names).collect::<BTreeSet<_>>().into_iter();
+    let given_up = told.map(|name| {
+        json!({
+            "pubsubname": state.pubsub, "topic": dead_letter_topic(name),
+            "route": format!("/dapr/dead/{name}"),
+        })
+    });
+    Ok(HttpResponse::Ok().json(heard.chain(given_up).collect::<Vec<_>>()))
 }
 
-/// An event the sidecar brings: `SUCCESS` if it is applied, `RETRY` if it is to come again,
-/// `DROP` if it is none of ours, for the dead-letter topic.
+/// An event the sidecar brings: `SUCCESS` if it is applied, `RETRY` if it is to come again, and
+/// `DROP` if it is none of ours. What is not applied goes to the dead-letter topic, at once where
+/// no policy has the sidecar try again.
 async fn event(
     request: HttpRequest,
     path: Path<String>,
@@ -232,18 +239,39 @@ async fn apply(module: &Module, callers: &Callers, body: &[u8]) -> Result<()> {
     module.subscriber.handle(&event).await
 }
 
-/// An event that was given up: the publisher has it still, in its log of events.
+/// An event that was given up on the way to `subscriber`, or by it. All who publish for it are
+/// told; who published this takes it back.
 async fn dead_letter(
     request: HttpRequest,
-    path: Path<String>,
+    subscriber: Path<String>,
     state: Data<Internal>,
     body: Bytes,
 ) -> Result<HttpResponse, Error> {
     state.check_app_token(&request)?;
-    let name = path.into_inner();
-    let id = serde_json::from_slice::<CloudEvent>(&body).ok().map(|event| event.id);
-    tracing::error!(subscriber = name, event.id = ?id, "an event was given up");
-    Ok(HttpResponse::Ok().json(json!({ "status": "SUCCESS" })))
+    let event = serde_json::from_slice::<CloudEvent>(&body).ok();
+    let event = event.and_then(|event| event.open(&subscriber, &state.callers).ok());
+    let publisher = event.as_ref().and_then(|event| state.modules.get(event.publisher()));
+    let status = match event.as_ref().zip(publisher) {
+        // Another's, or nobody's.
+        None => "SUCCESS",
+        Some((event, publisher)) => {
+            tracing::warn!(
+                subscriber = *subscriber,
+                event.id = %event.id,
+                event.r#type = %event.kind,
+                attempts = event.attempts + 1,
+                "an event came back"
+            );
+            match take_back(&publisher.db, &state.events, event, &subscriber, GIVEN_UP).await {
+                Ok(()) => "SUCCESS",
+                Err(error) => {
+                    tracing::error!(event.id = %event.id, error = ?error, "not taken back");
+                    "RETRY"
+                }
+            }
+        }
+    };
+    Ok(HttpResponse::Ok().json(json!({ "status": status })))
 }
 
 /// Compares in a time that tells nothing of where the two differ.

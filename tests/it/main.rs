@@ -11,6 +11,7 @@ mod census;
 mod cli;
 mod crash;
 mod daprd;
+mod dead_letters;
 mod docs_page;
 mod faults;
 mod flows;

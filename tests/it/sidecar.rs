@@ -17,8 +17,7 @@ use tokio::sync::mpsc;
 
 /// Deliveries of a topic under way at once.
 const AT_ONCE: usize = 4;
-/// Deliveries of a message before it goes to the dead-letter topic.
-const ATTEMPTS: u32 = 10;
+/// Wait before a message is delivered again for which there is no dead-letter topic.
 const REDELIVER_AFTER: Duration = Duration::from_millis(50);
 
 /// All sidecars of a system; they stop with the test's runtime.
@@ -36,15 +35,16 @@ struct Hub {
     undelivered: AtomicUsize,
 }
 
+/// Every app that subscribes gets all of it.
+#[derive(Default)]
 struct Topic {
-    messages: mpsc::UnboundedSender<Message>,
-    waiting: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Message>>>,
+    queues: Vec<Queue>,
+    /// What was published before anybody subscribed.
+    early: Vec<Bytes>,
 }
 
-struct Message {
-    body: Bytes,
-    attempts: u32,
-}
+type Queue = mpsc::UnboundedSender<Bytes>;
+type Waiting = Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Bytes>>>;
 
 impl Sidecars {
     pub fn start() -> Sidecars {
@@ -70,7 +70,7 @@ impl Sidecars {
         tokio::spawn(self.hub.clone().subscribe(app));
     }
 
-    /// Messages published that no app has taken yet.
+    /// Messages published that an app has not taken yet.
     pub fn undelivered(&self) -> usize {
         self.hub.undelivered.load(Ordering::SeqCst)
     }
@@ -87,68 +87,69 @@ impl Hub {
         };
         for subscription in subscriptions {
             let subscription = Arc::new(subscription);
+            let (queue, waiting) = mpsc::unbounded_channel();
+            self.join(subscription["topic"].as_str().expect("a topic"), &queue);
+            let waiting = Waiting::new(waiting.into());
             for _ in 0..AT_ONCE {
-                tokio::spawn(self.clone().deliver(app, subscription.clone()));
+                let delivery =
+                    self.clone().deliver(app, subscription.clone(), queue.clone(), waiting.clone());
+                tokio::spawn(delivery);
             }
         }
     }
 
-    async fn deliver(self: Arc<Self>, app: SocketAddr, subscription: Arc<Value>) {
-        let topic = subscription["topic"].as_str().expect("a topic");
+    fn join(&self, topic: &str, queue: &Queue) {
+        let mut topics = self.topics.lock().expect("whole");
+        let topic = topics.entry(topic.to_owned()).or_default();
+        topic.early.drain(..).for_each(|body| queue.send(body).expect("open"));
+        topic.queues.push(queue.clone());
+    }
+
+    async fn deliver(
+        self: Arc<Self>,
+        app: SocketAddr,
+        subscription: Arc<Value>,
+        queue: Queue,
+        waiting: Waiting,
+    ) {
         let route = subscription["route"].as_str().expect("a route");
-        let waiting = self.topic(topic, |topic| topic.waiting.clone());
         loop {
-            let Some(message) = waiting.lock().await.recv().await else { return };
+            let Some(body) = waiting.lock().await.recv().await else { return };
             let request = self
                 .client
                 .post(format!("http://{app}{route}"))
                 .header("content-type", "application/cloudevents+json")
-                .body(message.body.clone());
+                .body(body.clone());
             let (status, said) = match request.send().await {
                 Ok(answer) => (answer.status().as_u16(), answer.json::<Value>().await.ok()),
                 Err(_) => (503, None),
             };
             let said = said.as_ref().and_then(|said| said["status"].as_str());
-            let attempts = message.attempts + 1;
-            match (status, said) {
-                (200..300, None | Some("SUCCESS")) => {
-                    self.undelivered.fetch_sub(1, Ordering::SeqCst);
-                }
-                (404, _) | (200..300, Some("DROP")) => self.give_up(&subscription, message.body),
-                _ if attempts >= ATTEMPTS && status != 503 => {
-                    self.give_up(&subscription, message.body);
-                }
-                _ => {
-                    let again = self.topic(topic, |topic| topic.messages.clone());
+            let is_taken = (200..300).contains(&status) && said.is_none_or(|it| it == "SUCCESS");
+            match subscription["deadLetterTopic"].as_str().filter(|_| !is_taken) {
+                Some(dead) => self.send(dead, body),
+                None if !is_taken => {
+                    let queue = queue.clone();
                     tokio::spawn(async move {
                         tokio::time::sleep(REDELIVER_AFTER).await;
-                        let _ = again.send(Message { attempts, ..message });
+                        let _ = queue.send(body);
                     });
+                    continue;
                 }
+                None => {}
             }
-        }
-    }
-
-    fn give_up(&self, subscription: &Value, body: Bytes) {
-        match subscription["deadLetterTopic"].as_str() {
-            Some(dead) => self.send(dead, body),
-            None => {
-                self.undelivered.fetch_sub(1, Ordering::SeqCst);
-            }
+            self.undelivered.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
     fn send(&self, topic: &str, body: Bytes) {
-        let message = Message { body, attempts: 0 };
-        self.topic(topic, |topic| topic.messages.send(message).is_ok());
-    }
-
-    fn topic<T>(&self, name: &str, with: impl FnOnce(&Topic) -> T) -> T {
         let mut topics = self.topics.lock().expect("whole");
-        with(topics.entry(name.to_owned()).or_insert_with(|| {
-            let (messages, waiting) = mpsc::unbounded_channel();
-            Topic { messages, waiting: Arc::new(tokio::sync::Mutex::new(waiting)) }
-        }))
+        let Topic { queues, early } = topics.entry(topic.to_owned()).or_default();
+        self.undelivered.fetch_add(queues.len().max(1), Ordering::SeqCst);
+        match queues.is_empty() {
+            true => early.push(body),
+            false => queues.iter().for_each(|queue| drop(queue.send(body.clone()))),
+        }
     }
 }
 
@@ -164,7 +165,6 @@ async fn publish(
     if pubsub != "pubsub" {
         return HttpResponse::NotFound().json(json!({"errorCode": "ERR_PUBSUB_NOT_FOUND"}));
     }
-    hub.undelivered.fetch_add(1, Ordering::SeqCst);
     hub.send(&topic, body);
     HttpResponse::NoContent().finish()
 }

@@ -74,7 +74,11 @@ impl Topology {
     /// Starts all of it. The gateway, or the only process, is the last.
     pub async fn start(self, layers: &Figment) -> System {
         if self == Topology::OneProcess {
-            return System { running: vec![run(layers).await], beside: Beside::Nothing };
+            return System {
+                running: vec![run(layers).await],
+                settings: vec![layers.clone()],
+                beside: Beside::Nothing,
+            };
         }
         let processes = self.processes();
         let ports = free_ports(3 * processes.len());
@@ -110,7 +114,7 @@ impl Topology {
             .merge(Serialized::default("server.shutdown_timeout_s", 1))
             .merge(Serialized::default("remote", &remote))
             .merge(Serialized::default("internal.callers", &callers));
-        let mut running = Vec::new();
+        let (mut running, mut settings) = (Vec::new(), Vec::new());
         for ((modules, ports), key) in processes.iter().zip(ports.chunks(3)).zip(&keys) {
             let mut own = layers
                 .clone()
@@ -135,17 +139,20 @@ impl Topology {
                     .merge(Serialized::default("dapr.url", url)),
             };
             running.push(run(&own).await);
+            settings.push(own);
         }
         if let Beside::Daprd(daprd) = &beside {
             daprd.ready().await;
         }
-        System { running, beside }
+        System { running, settings, beside }
     }
 }
 
 /// What runs, in a test's own process.
 pub struct System {
     pub running: Vec<Running>,
+    /// Of each of them, in the same order.
+    settings: Vec<Figment>,
     beside: Beside,
 }
 
@@ -160,6 +167,19 @@ impl System {
     /// The data of every module.
     pub fn databases(&self) -> impl Iterator<Item = &Db> {
         self.running.iter().flat_map(Running::databases)
+    }
+
+    /// Stops the process of a module; returns what [`System::start`] starts again.
+    pub async fn stop(&mut self, module: &str) -> Figment {
+        let is_its = |running: &Running| running.databases().iter().any(|db| db.module() == module);
+        let at = self.running.iter().position(is_its).expect("it runs");
+        self.running.remove(at).stop().await;
+        self.settings.remove(at)
+    }
+
+    pub async fn start(&mut self, settings: Figment) {
+        self.running.insert(0, run(&settings).await);
+        self.settings.insert(0, settings);
     }
 
     /// Parks the newest event of a type for a subscriber, which has it already.

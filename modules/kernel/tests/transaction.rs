@@ -303,6 +303,7 @@ async fn an_event_delivered_twice_is_applied_once() {
         causation_id: None,
         actor: kernel::Actor::system("test"),
         previous: None,
+        attempts: 0,
         traceparent: None,
         data: serde_json::from_str(&stored[0].data).expect("JSON"),
     };

@@ -223,6 +223,7 @@ mod tests {
             causation_id: None,
             actor: Actor::anonymous(),
             previous: None,
+            attempts: 0,
             data: json!({}),
         };
         let portion = |seqs: &[(i64, i64)], position, has_more| Portion {

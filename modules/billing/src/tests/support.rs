@@ -255,6 +255,7 @@ pub(super) fn event<T: EventData>(data: &T) -> Event {
         correlation_id: "a test".into(),
         causation_id: None,
         previous: None,
+        attempts: 0,
         traceparent: None,
         actor: Actor::system("a test"),
         data: json!(data),

@@ -150,6 +150,7 @@ impl Tx {
             causation_id: self.ctx.causation_id,
             actor: self.ctx.actor.clone(),
             previous: None,
+            attempts: 0,
             data: serde_json::to_value(data)?,
         });
         Ok(())

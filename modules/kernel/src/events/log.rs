@@ -102,7 +102,7 @@ impl EventLog for Db {
         let rows: Vec<Row> = query_all(self.read(), sql, values).await?;
         let is_full = rows.len() as i64 == limit;
         let position = rows.last().filter(|_| is_full).map_or(window, |row| row.seq);
-        let events = rows.into_iter().map(|row| Ok((row.seq, row.event.event(None)?)));
+        let events = rows.into_iter().map(|row| Ok((row.seq, row.event.event()?)));
         let events = events.collect::<Result<_>>()?;
         Ok(Portion { events, position, has_more: position < end })
     }

@@ -19,7 +19,7 @@ use crate::ctx::{Actor, Ctx};
 use crate::error::{Error, Result};
 use crate::trace::Trace;
 
-pub use relay::Relay;
+pub use relay::{Relay, take_back};
 
 /// Who hears what: type of event, names of the modules that want it.
 pub type Subscriptions = &'static [(&'static str, &'static [&'static str])];
@@ -55,6 +55,9 @@ pub struct Event {
     /// on the way keeps them in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Uuid>,
+    /// How often its delivery has failed; told where a failure comes back by another way.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub attempts: i64,
     pub data: serde_json::Value,
 }
 
@@ -67,7 +70,7 @@ impl Event {
 
     /// The module that published it.
     pub fn publisher(&self) -> &str {
-        self.kind.split('.').next().unwrap_or_default()
+        publisher_of(&self.kind)
     }
 
     /// The context its effects happen in: the actor and request of the event.
@@ -98,7 +101,7 @@ struct Stored {
 }
 
 impl Stored {
-    fn event(self, previous: Option<Uuid>) -> Result<Event> {
+    fn event(self) -> Result<Event> {
         Ok(Event {
             id: self.id,
             kind: self.r#type,
@@ -110,10 +113,20 @@ impl Stored {
             traceparent: self.traceparent,
             causation_id: self.causation_id,
             actor: serde_json::from_str(&self.actor)?,
-            previous,
+            previous: None,
+            attempts: 0,
             data: serde_json::from_str(&self.data)?,
         })
     }
+}
+
+/// The module that publishes events of that type.
+pub fn publisher_of(kind: &str) -> &str {
+    kind.split('.').next().unwrap_or_default()
+}
+
+fn is_first(attempts: &i64) -> bool {
+    *attempts == 0
 }
 
 /// Someone who hears events: a module in this process, or the way to one elsewhere.

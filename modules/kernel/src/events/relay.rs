@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::config::EventsConfig;
 use crate::ctx::Ctx;
-use crate::db::{Db, query_all, query_one};
+use crate::db::{Db, execute, query_all, query_one};
 use crate::error::{Error, Result};
-use crate::events::{Stored, SubscriberMap};
+use crate::events::{Event, Stored, SubscriberMap};
 
 /// A commit wakes the relay; this is how long it sleeps when nothing does.
 const IDLE: Duration = Duration::from_secs(1);
@@ -233,11 +233,11 @@ impl Relay {
         let subscriber = self.subscribers.get(row.subscriber.as_str()).ok_or_else(|| {
             Error::internal(format!("no route to the subscriber {}", row.subscriber))
         })?;
-        let previous = match subscriber.keeps_order() {
-            true => None,
-            false => self.previous(&row).await?,
+        let (previous, attempts) = match subscriber.keeps_order() {
+            true => (None, 0),
+            false => (self.previous(&row).await?, row.attempts),
         };
-        let event = row.event.event(previous)?;
+        let event = Event { previous, attempts, ..row.event.event()? };
         subscriber.handle(&event).await.inspect_err(|error| {
             tracing::warn!(
                 event.id = %event.id,
@@ -260,18 +260,12 @@ impl Relay {
     }
 
     async fn record_failure(&self, seq: i64, attempts: i64, error: &Error) -> Result<()> {
-        let now = Utc::now();
-        let wait_ms = self
-            .config
-            .first_retry_ms
-            .saturating_mul(1 << (attempts - 1).clamp(0, 30))
-            .min(self.config.max_retry_ms);
-        let parked_at = (attempts >= self.config.max_attempts).then_some(now);
+        let (next_attempt_at, parked_at) = again(&self.config, attempts);
         let sql = "UPDATE outbox SET attempts = $1, next_attempt_at = $2, parked_at = $3, \
                    last_error = $4 WHERE seq = $5";
         let values = vec![
             attempts.into(),
-            (now + chrono::Duration::milliseconds(wait_ms as i64)).into(),
+            next_attempt_at.into(),
             parked_at.into(),
             format!("{error:?}").into(),
             seq.into(),
@@ -282,4 +276,44 @@ impl Relay {
     async fn execute(&self, sql: impl Into<String>, values: Vec<Value>) -> Result<()> {
         self.db.execute(&self.ctx, sql.into(), values).await
     }
+}
+
+/// Takes back into the outbox what the way to `subscriber` took over and then gave up, to be
+/// delivered again like anything that failed.
+pub async fn take_back(
+    db: &Db,
+    config: &EventsConfig,
+    event: &Event,
+    subscriber: &str,
+    why: &str,
+) -> Result<()> {
+    let attempts = event.attempts + 1;
+    let (next_attempt_at, parked_at) = again(config, attempts);
+    // The same may come back twice; the row it went out with may not have been deleted yet.
+    let sql = "INSERT INTO outbox (event_id, subscriber, aggregate_id, attempts, \
+               next_attempt_at, parked_at, last_error) \
+               SELECT id, $2, aggregate_id, $3, $4, $5, $6 FROM events WHERE id = $1 AND NOT EXISTS \
+               (SELECT 1 FROM outbox WHERE event_id = $1 AND subscriber = $2 AND attempts >= $3)";
+    let values = vec![
+        event.id.into(),
+        subscriber.into(),
+        attempts.into(),
+        next_attempt_at.into(),
+        parked_at.into(),
+        why.into(),
+    ];
+    let tx = db.begin(&Ctx::system("relay")).await?;
+    execute(&*tx, sql, values).await?;
+    tx.commit().await
+}
+
+/// When to try again after so many failures, and when it was parked, if that is enough of them.
+fn again(config: &EventsConfig, attempts: i64) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
+    let now = Utc::now();
+    let wait_ms = config
+        .first_retry_ms
+        .saturating_mul(1 << (attempts - 1).clamp(0, 30))
+        .min(config.max_retry_ms);
+    let parked_at = (attempts >= config.max_attempts).then_some(now);
+    (now + chrono::Duration::milliseconds(wait_ms as i64), parked_at)
 }

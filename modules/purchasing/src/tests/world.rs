@@ -281,6 +281,7 @@ pub(crate) fn event<T: EventData>(data: &T) -> Event {
         correlation_id: "test".into(),
         causation_id: None,
         previous: None,
+        attempts: 0,
         traceparent: None,
         actor: Actor::system("test"),
         data: serde_json::to_value(data).expect("plain data"),

@@ -69,6 +69,7 @@ pub fn event<T: EventData>(aggregate_id: Uuid, data: &T) -> Event {
         correlation_id: "test".to_owned(),
         causation_id: None,
         previous: None,
+        attempts: 0,
         traceparent: None,
         actor: Actor::system("test"),
         data: serde_json::to_value(data).expect("serialises"),
