@@ -5,6 +5,7 @@ mod audit;
 mod cookies;
 mod keys;
 pub mod oidc;
+pub mod passkeys;
 mod people;
 mod permissions;
 pub mod second_factor;

@@ -79,15 +79,17 @@ async fn every_operation_is_refused_without_its_permission() {
 }
 
 /// What anybody may call, signed in or not.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 11] = [
     "create_token",
     "finish_oidc_sign_in",
+    "finish_passkey_sign_in",
     "get_jwks",
     "issue_oauth_token",
     "refresh_token",
     "request_password_reset",
     "revoke_oauth_token",
     "start_oidc_sign_in",
+    "start_passkey_sign_in",
     "use_link",
 ];
 

@@ -12,9 +12,9 @@ use serde_json::json;
 use crate::harness::{ADMIN_PASSWORD, Server};
 
 /// chromedriver on a free port, ended when dropped.
-struct Driver {
+pub struct Driver {
     process: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Drop for Driver {
@@ -25,7 +25,7 @@ impl Drop for Driver {
 }
 
 /// Starts chromedriver; none if it is not installed, unless it is required.
-fn driver() -> Option<Driver> {
+pub fn driver() -> Option<Driver> {
     if !test_support::available("chromium") {
         return None;
     }
@@ -42,14 +42,14 @@ fn driver() -> Option<Driver> {
     Some(Driver { process, url: format!("http://127.0.0.1:{port}") })
 }
 
-async fn browser(driver: &Driver) -> Client {
+pub async fn browser(driver: &Driver) -> Client {
     let capabilities = json!({
         "goog:chromeOptions": { "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
             "--no-first-run", "--disable-background-networking", "--disable-component-update",
             "--disable-sync", "--window-size=1400,1100",
             // No name resolves: whatever the page wants from elsewhere, it does not get.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
         ] }
     });
     let capabilities = capabilities.as_object().expect("an object").clone();

@@ -62,6 +62,16 @@ pub(crate) enum Error {
     NoAccount,
     #[error("somebody is linked to this identity already")]
     IdentityTaken,
+    #[error("passkeys are off: the settings say no origin of pages")]
+    PasskeysOff,
+    #[error("the answer is not one of a key that is known")]
+    InvalidPasskey,
+    #[error("the key is not one that was asked for, or came too late; begin again")]
+    InvalidNewPasskey,
+    #[error("this key is known already")]
+    PasskeyTaken,
+    #[error("at most {max} at once")]
+    TooManyPasskeys { max: usize },
     #[error("{why}")]
     InvalidUrl { why: String },
     #[error("there is no event {event_type}")]
@@ -150,6 +160,13 @@ impl From<Error> for KernelError {
             Error::OidcRefused => KernelError::unauthenticated("oidc_refused", detail),
             Error::NoAccount => KernelError::new(403, "no_account", detail),
             Error::IdentityTaken => KernelError::conflict("identity_taken", detail),
+            Error::PasskeysOff => KernelError::conflict("passkeys_off", detail),
+            Error::InvalidPasskey => KernelError::unauthenticated("invalid_passkey", detail),
+            Error::InvalidNewPasskey => {
+                KernelError::invalid("invalid_passkey", "/credential", detail)
+            }
+            Error::PasskeyTaken => KernelError::conflict("passkey_taken", detail),
+            Error::TooManyPasskeys { .. } => KernelError::conflict("too_many_passkeys", detail),
             Error::InvalidUrl { .. } => KernelError::invalid("invalid_url", "/url", detail),
             Error::UnknownEventType { index, .. } => {
                 KernelError::invalid("unknown_event_type", format!("/event_types/{index}"), detail)

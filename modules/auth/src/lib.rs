@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::entities::signing_key;
 use crate::service::oidc_provider::Provider;
 use crate::service::outside::Outside;
+use crate::service::passkeys::relying_party;
 use crate::service::passwords::Passwords;
 use crate::service::segregation::unknown_duty;
 use crate::service::signing::Signer;
@@ -70,6 +71,8 @@ pub struct Config {
     pub webhooks: WebhooksConfig,
     /// Where people may sign in as well.
     pub oidc: OidcConfig,
+    /// Which pages may use passkeys.
+    pub passkeys: PasskeysConfig,
     /// What secrets that have to be known are encrypted with: 32 random bytes in base64url;
     /// empty to keep them as they are.
     pub encryption_key: Secret,
@@ -97,6 +100,16 @@ pub struct OidcConfig {
     pub roles_claim: String,
     /// What it says, and the role that is here.
     pub roles: BTreeMap<String, String>,
+}
+
+/// Pages that may use passkeys.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeysConfig {
+    /// The host that keys belong to (the relying party's id); empty for no passkeys.
+    pub rp_id: String,
+    /// Where the pages are, such as `https://erp.example`: at that host or below it.
+    pub origins: Vec<String>,
 }
 
 /// How webhooks are sent.
@@ -193,6 +206,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "auth_identities",
         sql: include_str!("../../../migrations/auth/0107_identities.sql"),
     },
+    Script {
+        number: 108,
+        name: "auth_passkeys",
+        sql: include_str!("../../../migrations/auth/0108_passkeys.sql"),
+    },
 ];
 
 /// The longest life of an access token: what the platform's specification allows.
@@ -214,6 +232,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
     }
     let oidc = Provider::new(&config.oidc);
     let oidc = oidc.map_err(|why| Error::internal(format!("auth.oidc.{why}")))?;
+    let webauthn = relying_party(&config.passkeys);
+    let webauthn = webauthn.map_err(|why| Error::internal(format!("auth.passkeys.{why}")))?;
     let vault = Vault::new(&config.encryption_key);
     let vault = vault.map_err(|why| Error::internal(format!("auth.encryption_key: {why}")))?;
     let passwords = Passwords::new(config.argon2_memory_kib, config.argon2_iterations)?;
@@ -243,6 +263,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
         logs: deps.logs,
         outside,
         oidc,
+        webauthn,
         vault,
     });
     let data = web::Data::from(service.clone());

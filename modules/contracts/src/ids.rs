@@ -16,6 +16,7 @@ pub enum Location {}
 pub enum Lot {}
 pub enum Order {}
 pub enum OrderLine {}
+pub enum Passkey {}
 pub enum Payment {}
 pub enum PickingList {}
 pub enum PriceList {}
@@ -56,6 +57,7 @@ pub type LocationId = Id<Location>;
 pub type LotId = Id<Lot>;
 pub type OrderId = Id<Order>;
 pub type OrderLineId = Id<OrderLine>;
+pub type PasskeyId = Id<Passkey>;
 pub type PaymentId = Id<Payment>;
 pub type PickingListId = Id<PickingList>;
 pub type PriceListId = Id<PriceList>;

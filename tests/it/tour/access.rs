@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::auth::oidc::{self, Provider};
+use crate::auth::passkeys;
 use crate::auth::second_factor::Device;
 use crate::auth::webhooks::{Receiver, until_delivered};
 use crate::harness::{Api, etag, text};
@@ -130,6 +131,25 @@ pub async fn provider(api: &Api, provider: &Provider) {
     oidc::finish(api, oidc::sent_back(api, "8f2c").await).await.ok();
     let path = format!("/api/v1/auth/me/identities/{}", text(&linked["id"]));
     assert_eq!(api.send(api.request(Method::DELETE, &path)).await.status, 204);
+}
+
+/// And with a key on a device.
+pub async fn passkey(api: &Api) {
+    let otto = sign_in(api, None).await;
+    let mut device = passkeys::Device::new();
+    let made = passkeys::register(&otto, &mut device).await;
+    let asked = passkeys::challenge(api).await;
+    let answer = device.get(&asked["options"]);
+    passkeys::finish(api, &asked, answer).await.ok();
+    let asked = passkeys::challenge(api).await;
+    let proof = json!({
+        "ceremony": asked["ceremony"], "credential": device.get(&asked["options"])
+    });
+    otto.post("/api/v1/auth/me/step-up/passkey", proof).await.ok();
+    let path = format!("/api/v1/auth/me/passkeys/{}", text(&made["id"]));
+    otto.patch(&path, &made, json!({"name": "office phone"})).await.ok();
+    otto.get("/api/v1/auth/me/passkeys").await.ok();
+    assert_eq!(otto.send(otto.request(Method::DELETE, &path)).await.status, 204);
 }
 
 async fn webhooks(api: &Api) {

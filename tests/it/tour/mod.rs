@@ -11,6 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::auth::oidc::{self, Provider};
+use crate::auth::passkeys;
 use crate::boundaries::assert_file;
 use crate::flows::{address, eventually};
 use crate::harness::{ADMIN_PASSWORD, Api, Server, text, with};
@@ -20,11 +21,14 @@ use crate::spec::operations;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_works_as_its_example_says() {
     let provider = Provider::start().await;
-    let server = Server::start_with(&oidc::settings(&provider.issuer)).await;
+    let mut settings = oidc::settings(&provider.issuer);
+    settings.extend(passkeys::settings());
+    let server = Server::start_with(&settings).await;
     let recorded = Arc::new(Mutex::new(Vec::new()));
     let api = server.api.recording(recorded.clone());
     first_day(&server, &api).await;
     access::provider(&api, &provider).await;
+    access::passkey(&api).await;
     server.assert_invariants().await;
 
     let spec = server.api.get("/openapi.json").await.ok();

@@ -109,6 +109,18 @@ impl Normaliser {
                 json!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwkX3vQz1bT0o=")
             }
             "secret" => json!("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+            "ceremony" if text.len() == 43 => {
+                json!("mHcI2pBv5lXH1rYb0m4Jq0nDk3sYw8uE6tZcVfGaR7o")
+            }
+            // As long as a page, and different each time.
+            "options" if value["challenge"].is_string() => json!({
+                "challenge": "Xk9vQz1bT0mHcI2pBv5lXH1rYb0m4Jq0nDk3sYw8uE6",
+                "userVerification": "required"
+            }),
+            "credential" if value["rawId"].is_string() => json!({
+                "id": "AZNrLl1cehCPXjwfnzuKEQ", "rawId": "AZNrLl1cehCPXjwfnzuKEQ",
+                "type": "public-key", "response": {}
+            }),
             "authorization_url" => json!(
                 "https://login.example/authorize?response_type=code&client_id=erp&scope=openid&.."
             ),

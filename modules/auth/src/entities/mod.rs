@@ -5,6 +5,8 @@ pub(crate) mod api_key_secret;
 mod hidden;
 pub(crate) mod identity;
 pub(crate) mod link;
+pub(crate) mod passkey;
+pub(crate) mod passkey_ceremony;
 pub(crate) mod recovery_code;
 pub(crate) mod refresh_token;
 pub(crate) mod role;

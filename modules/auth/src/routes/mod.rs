@@ -8,6 +8,7 @@ pub(crate) mod links;
 pub(crate) mod me;
 pub(crate) mod oauth;
 pub(crate) mod oidc;
+pub(crate) mod passkeys;
 pub(crate) mod passwords;
 pub(crate) mod permissions;
 pub(crate) mod roles;
@@ -25,6 +26,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     tokens::configure(routes);
     oauth::configure(routes);
     oidc::configure(routes);
+    passkeys::configure(routes);
     signing_keys::configure(routes);
     me::configure(routes);
     second_factor::configure(routes);

@@ -54,6 +54,8 @@ impl Service {
         execute(&*tx, tokens, vec![now.into()]).await?;
         let sessions = "DELETE FROM sessions WHERE expires_at <= $1 AND NOT EXISTS \
             (SELECT 1 FROM refresh_tokens t WHERE t.session_id = sessions.id)";
+        let ceremonies = "DELETE FROM passkey_ceremonies WHERE expires_at <= $1";
+        execute(&*tx, ceremonies, vec![now.into()]).await?;
         let long_ago = now - KEPT_AFTER_EXPIRY;
         execute(&*tx, sessions, vec![long_ago.into()]).await?;
         for sql in [

@@ -17,6 +17,7 @@ mod oauth;
 mod oidc;
 pub(crate) mod oidc_provider;
 pub(crate) mod outside;
+pub(crate) mod passkeys;
 mod password_rules;
 pub(crate) mod passwords;
 pub(crate) mod refresh;
@@ -39,6 +40,7 @@ use kernel::config::JwtConfig;
 use kernel::db::Db;
 use kernel::events::log::EventLogs;
 use kernel::token::Revocations;
+use webauthn_rs::Webauthn;
 
 use crate::Config;
 use crate::service::oidc_provider::Provider;
@@ -69,6 +71,8 @@ pub(crate) struct Service {
     pub outside: Outside,
     /// Where people may sign in as well.
     pub oidc: Option<Provider>,
+    /// What checks passkeys, where pages may use them.
+    pub webauthn: Option<Webauthn>,
     /// What secrets are kept in.
     pub vault: Vault,
 }

@@ -121,7 +121,9 @@ impl Service {
         let found = tx.lock::<user::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("user", id))?;
         self.check_may_act_for(&tx, ctx, id).await?;
-        if before.second_factor_at.is_none() {
+        let sql = "DELETE FROM passkeys WHERE user_id = $1";
+        let passkeys = execute(&*tx, sql, vec![id.into()]).await?;
+        if before.second_factor_at.is_none() && passkeys == 0 {
             return Err(Error::NoSecondFactor.into());
         }
         forget(&tx, id).await?;

@@ -93,6 +93,7 @@ fn config() -> Config {
         segregation: Vec::new(),
         webhooks: Default::default(),
         oidc: Default::default(),
+        passkeys: Default::default(),
         encryption_key: Secret::default(),
     }
 }
@@ -120,6 +121,7 @@ async fn fixture() -> Fixture {
         logs: Default::default(),
         outside: Outside::new(false),
         oidc: None,
+        webauthn: None,
         vault: Vault::default(),
         signer: RwLock::new(Arc::new(signer)),
     };
