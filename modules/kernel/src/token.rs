@@ -209,6 +209,11 @@ impl TokenVerifier {
         Ok(keys)
     }
 
+    /// Whether [`TokenVerifier::verify`] would have to ask auth about this key.
+    pub(crate) fn is_unknown_key(&self, token: &str) -> bool {
+        looks_like_key(token) && self.api_keys.find(&key_hash(token)).is_none()
+    }
+
     async fn verify_key(&self, key: &str) -> Result<Arc<Claims>> {
         if !looks_like_key(key) {
             return Err(invalid());

@@ -108,6 +108,33 @@ async fn a_key_opens_what_its_scopes_say_in_every_module() {
 }
 
 #[actix_web::test]
+async fn made_up_keys_cost_auth_no_more_than_their_address_may() {
+    let limits =
+        [("rate_limit.anonymous_per_s", json!(1)), ("rate_limit.anonymous_burst", json!(20))];
+    let server = Server::start_as(Topology::OneProcess, &limits).await;
+    let api = &server.api;
+    let shop = with_key(api, &key(api, json!(["orders.*"])).await);
+    let orders = "/api/v1/orders/orders?limit=1";
+    shop.get(orders).await.ok();
+    let (mut asked, mut limited) = (0, 0);
+    for n in 0..200 {
+        let made_up = api.with_token(Some(&format!("erp_{n:043}"))).get(orders).await;
+        let statements = made_up.statements();
+        match made_up.status {
+            401 => asked += 1,
+            status => {
+                assert_eq!((status, statements), (429, 0), "it was looked up all the same");
+                limited += 1;
+            }
+        }
+    }
+    assert!(asked < 100 && limited > 100, "{asked} were asked about, {limited} were not");
+    // Who has a key that is known has a limit of their own, wherever they are.
+    shop.get(orders).await.ok();
+    server.stop().await;
+}
+
+#[actix_web::test]
 async fn a_key_is_shown_once_and_kept_as_a_hash() {
     let server = Server::start().await;
     let api = &server.api;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 
 use crate::error::{Error, Result};
-use crate::http::guard::{Caller, signed_in};
+use crate::http::guard::{Caller, Counting, signed_in};
 use crate::http::operations::{Access, Operations};
 use crate::rate::{self, RateLimits, Verdict};
 use crate::token::TokenVerifier;
@@ -29,12 +29,15 @@ type Asked = (Option<rate::Caller>, Result<()>);
 impl Gate {
     /// Whether to let the request through: 401, 403 or 429 if not, and how the caller stands.
     pub async fn check(&self, request: &HttpRequest) -> (Option<Verdict>, Result<()>) {
-        let (known, allowed) = self.identify(request).await;
-        if !self.counts || self.limits.is_counted(request) {
-            return (None, allowed);
+        if !self.counts {
+            return (None, self.identify(request).await.1);
         }
-        let caller = known.unwrap_or_else(|| self.limits.address(request));
-        let verdict = self.limits.count(caller).await;
+        let counting = Counting::begin(&self.limits, &self.verifier, request).await;
+        if let Err(error) = counting.check() {
+            return (counting.verdict, Err(error));
+        }
+        let (known, allowed) = self.identify(request).await;
+        let verdict = counting.end(known).await;
         let admitted = verdict.as_ref().map_or(Ok(()), Verdict::check).and(allowed);
         (verdict, admitted)
     }
@@ -65,5 +68,73 @@ fn may(caller: &Caller, access: Option<&Access>) -> Result<()> {
             Err(Error::forbidden(permission))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use actix_web::test::TestRequest;
+    use async_trait::async_trait;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::config::{JwtConfig, RateLimitConfig};
+    use crate::token::{KeySource, PublicKey};
+
+    /// An auth that knows no key and counts how often it is asked.
+    #[derive(Default)]
+    struct Asked(AtomicU32);
+
+    #[async_trait]
+    impl KeySource for Asked {
+        async fn verification_keys(&self) -> Result<Vec<PublicKey>> {
+            Ok(Vec::new())
+        }
+
+        async fn ended_sessions(&self) -> Result<Vec<Uuid>> {
+            Ok(Vec::new())
+        }
+
+        async fn key_token(&self, _: &str) -> Result<String> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(Error::unauthenticated("invalid_token", "there is no such key"))
+        }
+    }
+
+    #[actix_web::test]
+    async fn keys_that_are_made_up_are_asked_about_as_often_as_their_address_may() {
+        let config = RateLimitConfig {
+            anonymous_per_s: 1,
+            anonymous_burst: 5,
+            user_per_s: 0,
+            user_burst: 0,
+            trusted_proxies: Vec::new(),
+            gateways: Vec::new(),
+        };
+        let asked = Arc::new(Asked::default());
+        let verifier = TokenVerifier::new(asked.clone(), Arc::default(), &JwtConfig::default());
+        let limits = RateLimits::new(&config, None, &Default::default()).expect("valid");
+        let gate = Gate {
+            operations: None,
+            needs_token: true,
+            counts: true,
+            verifier: Arc::new(verifier),
+            limits: Arc::new(limits),
+        };
+        let mut refused = 0;
+        for n in 0..100 {
+            let key = format!("Bearer erp_{n:043}");
+            let request = TestRequest::default().insert_header(("authorization", key));
+            let (verdict, answer) = gate.check(&request.to_http_request()).await;
+            assert!(verdict.is_some(), "each is counted");
+            let error = answer.expect_err("none is a key");
+            refused += u32::from(error.status() == 429);
+        }
+        // A second or two may have passed meanwhile.
+        let asked = asked.0.load(Ordering::Relaxed);
+        assert!((5..10).contains(&asked), "{asked}");
+        assert_eq!(asked + refused, 100);
     }
 }

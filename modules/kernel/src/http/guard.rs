@@ -8,7 +8,7 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse, Url};
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, USER_AGENT};
 use actix_web::middleware::Next;
-use actix_web::{Error as ActixError, HttpMessage, ResponseError, web};
+use actix_web::{Error as ActixError, HttpMessage, HttpRequest, ResponseError, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -50,10 +50,14 @@ pub async fn guard<B: MessageBody>(
     let Some(guard) = request.app_data::<web::Data<Guard>>().cloned() else {
         return Err(Error::internal("a module is mounted without its guard").into());
     };
-    let found = identify(&guard, &request).await;
-    let verdict = match guard.limits.is_counted(request.request()) {
-        true => None,
-        false => guard.limits.count(counted_as(&guard, &request, &found)).await,
+    let counting = Counting::begin(&guard.limits, &guard.verifier, request.request()).await;
+    let (found, verdict) = match counting.check() {
+        Ok(()) => {
+            let found = identify(&guard, &request).await;
+            let known = found.as_ref().ok().and_then(|(_, caller)| caller.counted);
+            (found, counting.end(known).await)
+        }
+        Err(error) => (Err(error), counting.verdict),
     };
     let limit = verdict.as_ref().map_or(Ok(()), Verdict::check);
     let admitted =
@@ -87,14 +91,46 @@ async fn identify<'a>(
     Ok((operation, caller))
 }
 
-/// A user is one caller wherever they are; all others are their address.
-fn counted_as(
-    guard: &Guard,
-    request: &ServiceRequest,
-    found: &Result<(&Operation, Caller)>,
-) -> rate::Caller {
-    let known = found.as_ref().ok().and_then(|(_, caller)| caller.counted);
-    known.unwrap_or_else(|| guard.limits.address(request.request()))
+/// A request being counted: once, for its caller, or for its address where nobody knows them.
+pub(super) struct Counting<'a> {
+    limits: &'a RateLimits,
+    request: &'a HttpRequest,
+    counts: bool,
+    /// Its address, where that has been counted.
+    pub(super) verdict: Option<Verdict>,
+}
+
+impl<'a> Counting<'a> {
+    /// Whoever has a key that auth has to be asked about pays with their address before it is:
+    /// otherwise every key that somebody makes up would be a call.
+    pub(super) async fn begin(
+        limits: &'a RateLimits,
+        verifier: &TokenVerifier,
+        request: &'a HttpRequest,
+    ) -> Self {
+        let counts = !limits.is_counted(request);
+        let token = presented(request.headers()).ok().flatten();
+        let verdict = match token.is_some_and(|token| verifier.is_unknown_key(token)) && counts {
+            true => limits.count(limits.address(request)).await,
+            false => None,
+        };
+        Counting { limits, request, counts, verdict }
+    }
+
+    /// Whether it is worth while to find out whose it is.
+    pub(super) fn check(&self) -> Result<()> {
+        self.verdict.as_ref().map_or(Ok(()), Verdict::check)
+    }
+
+    /// Counts it for whom it turned out to be.
+    pub(super) async fn end(self, known: Option<rate::Caller>) -> Option<Verdict> {
+        match known {
+            _ if !self.counts => None,
+            Some(caller) => self.limits.count(caller).await,
+            None if self.verdict.is_some() => self.verdict,
+            None => self.limits.count(self.limits.address(self.request)).await,
+        }
+    }
 }
 
 /// Lets the handler answer. This is the one place where a request is done anew whose
@@ -230,28 +266,12 @@ pub(super) async fn signed_in(
     headers: &HeaderMap,
     verifier: &TokenVerifier,
 ) -> Result<Caller> {
-    let claims = match (headers.get(AUTHORIZATION), cookies::read(headers, ACCESS_COOKIE)) {
-        (Some(header), _) => {
-            let token = match header.to_str().unwrap_or_default().split_once(' ') {
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-                _ => {
-                    return Err(Error::unauthenticated(
-                        "invalid_token",
-                        "the Authorization header must be: Bearer <access token>",
-                    ));
-                }
-            };
-            verifier.verify(token).await?
-        }
-        (None, Some(token)) => {
-            let claims = verifier.verify(token).await?;
-            cookies::check_csrf(method, headers, &claims)?;
-            claims
-        }
-        (None, None) => {
-            return Err(Error::unauthenticated("token_required", "this needs an access token"));
-        }
-    };
+    let token = presented(headers)?
+        .ok_or_else(|| Error::unauthenticated("token_required", "this needs an access token"))?;
+    let claims = verifier.verify(token).await?;
+    if !headers.contains_key(AUTHORIZATION) {
+        cookies::check_csrf(method, headers, &claims)?;
+    }
     Ok(Caller {
         actor: Actor { kind: "user".into(), id: Some(claims.sub), name: claims.name.clone() },
         permissions: Permissions::new(claims.permissions.clone()),
@@ -263,6 +283,20 @@ pub(super) async fn signed_in(
             None => rate::Caller::User(claims.sub),
         }),
     })
+}
+
+/// The token of the header or, where there is none, of the cookie.
+fn presented(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(header) = headers.get(AUTHORIZATION) else {
+        return Ok(cookies::read(headers, ACCESS_COOKIE));
+    };
+    match header.to_str().unwrap_or_default().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Error::unauthenticated(
+            "invalid_token",
+            "the Authorization header must be: Bearer <access token>",
+        )),
+    }
 }
 
 /// RFC 9470: what is dangerous is for whoever proved a moment ago who they are, not for
