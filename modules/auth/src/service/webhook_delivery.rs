@@ -11,14 +11,14 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use kernel::db::{execute, insert_all, query_all};
+use kernel::db::{Column, Tx, Values, execute, insert_all, query_all};
 use kernel::events::log::{EventLog, Portion, Wanted};
 use kernel::{Ctx, Result};
 use rand::RngExt;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveEnum, ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::WebhooksConfig;
@@ -211,10 +211,10 @@ impl Service {
         let Some(before) = tx.lock::<webhook::Entity>(id).await? else { return tx.commit().await };
         let arrived = attempts.iter().any(Attempt::has_arrived);
         let is_gone = attempts.iter().any(|attempt| attempt.status() == Some(410));
-        for attempt in attempts {
-            let after = outcome(attempt, &self.config.webhooks, tx.now(), rand::rng().random());
-            after.update(&*tx).await?;
-        }
+        let after = attempts
+            .into_iter()
+            .map(|attempt| outcome(attempt, &self.config.webhooks, tx.now(), rand::rng().random()));
+        store(&tx, after).await?;
         let since = before.failing_since.unwrap_or(tx.now());
         let longest = TimeDelta::seconds(self.config.webhooks.disable_after_s as i64);
         let why = match (arrived, is_gone) {
@@ -285,7 +285,7 @@ fn outcome(
     config: &WebhooksConfig,
     now: DateTime<Utc>,
     jitter: u32,
-) -> webhook_delivery::ActiveModel {
+) -> webhook_delivery::Model {
     let has_arrived = attempt.has_arrived();
     let status = attempt.status();
     let attempts = attempt.delivery.attempts + 1;
@@ -300,15 +300,50 @@ fn outcome(
         }
     };
     let error = attempt.outcome.err().map(|failure| failure.to_string());
-    let mut change = attempt.delivery.into_active_model();
-    change.state = Set(state);
-    change.attempts = Set(attempts);
-    change.next_attempt_at = Set(next);
-    change.last_attempt_at = Set(Some(attempt.at));
-    change.duration_ms = Set(Some(attempt.duration_ms));
-    change.response_status = Set(status.map(i64::from));
-    change.error = Set(error.map(|text| text.chars().take(MAX_ERROR_CHARS).collect()));
-    change
+    webhook_delivery::Model {
+        state,
+        attempts,
+        next_attempt_at: next,
+        last_attempt_at: Some(attempt.at),
+        duration_ms: Some(attempt.duration_ms),
+        response_status: status.map(i64::from),
+        error: error.map(|text| text.chars().take(MAX_ERROR_CHARS).collect()),
+        ..attempt.delivery
+    }
+}
+
+/// Deliveries as they are after an attempt of each; there is at least one.
+async fn store(tx: &Tx, rows: impl Iterator<Item = webhook_delivery::Model>) -> Result<()> {
+    let rows = rows.map(|row| {
+        vec![
+            row.id.into(),
+            row.state.to_value().into(),
+            row.attempts.into(),
+            row.next_attempt_at.into(),
+            row.last_attempt_at.into(),
+            row.duration_ms.into(),
+            row.response_status.into(),
+            row.error.into(),
+        ]
+    });
+    let columns = [
+        ("id", Column::Uuid),
+        ("state", Column::Text),
+        ("attempts", Column::BigInt),
+        ("next_attempt_at", Column::Timestamp),
+        ("last_attempt_at", Column::Timestamp),
+        ("duration_ms", Column::BigInt),
+        ("response_status", Column::BigInt),
+        ("error", Column::Text),
+    ];
+    let (sql, values) = Values::new(tx.get_database_backend(), "v", &columns, rows).statement(
+        "UPDATE webhook_deliveries SET state = v.state, attempts = v.attempts, \
+         next_attempt_at = v.next_attempt_at, last_attempt_at = v.last_attempt_at, \
+         duration_ms = v.duration_ms, response_status = v.response_status, error = v.error \
+         FROM v WHERE webhook_deliveries.id = v.id",
+    );
+    execute(&**tx, sql, values).await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -340,8 +375,8 @@ mod tests {
             let attempt = Attempt { delivery, at: now, duration_ms: 1, outcome: Ok(answer) };
             let after = outcome(attempt, &config, now, jitter);
             let next = wait_ms.map(|ms| now + TimeDelta::milliseconds(ms));
-            assert_eq!(after.state.as_ref(), &state, "{attempts} {status}");
-            assert_eq!(after.next_attempt_at.as_ref(), &next, "{attempts} {status}");
+            assert_eq!(after.state, state, "{attempts} {status}");
+            assert_eq!(after.next_attempt_at, next, "{attempts} {status}");
         };
         check(0, 204, 0, State::Delivered, None);
         // A redirect leads nowhere.

@@ -8,6 +8,7 @@ pub enum Column {
     Uuid,
     BigInt,
     Text,
+    Timestamp,
 }
 
 /// Builds `WITH v(a, b) AS (VALUES (..), (..))` and collects its parameters.
@@ -39,6 +40,9 @@ impl Values {
                             format!("${}::bigint", values.len())
                         }
                         (DbBackend::Postgres, Column::Text) => format!("${}::text", values.len()),
+                        (DbBackend::Postgres, Column::Timestamp) => {
+                            format!("${}::timestamptz", values.len())
+                        }
                         _ => format!("${}", values.len()),
                     }
                 })
