@@ -57,6 +57,11 @@ const COMMON: Migrations = &[
         name: "audit_indexes",
         sql: include_str!("../../../../migrations/common/0007_audit_indexes.sql"),
     },
+    Script {
+        number: 9,
+        name: "audit_filters",
+        sql: include_str!("../../../../migrations/common/0009_audit_filters.sql"),
+    },
 ];
 
 /// And these where it is in PostgreSQL, in whose own words they are.
