@@ -145,6 +145,12 @@ impl Attempts {
         }
     }
 
+    /// Counts in memory.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        self.here.lock().len()
+    }
+
     async fn shared_wait(&self, key: &str, limit: Limit) -> Option<Duration> {
         let redis = self.redis.as_ref()?;
         let read = READ.key(redis_key(redis, key));

@@ -1,6 +1,7 @@
 //! Tests of the module by itself, each on its own database.
 
 mod first_start;
+mod guessing;
 mod laws;
 mod sequences;
 mod sessions;
