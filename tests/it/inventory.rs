@@ -6,6 +6,7 @@ mod lots;
 mod planning;
 mod products;
 mod reports;
+mod scope;
 mod transfers;
 pub mod work;
 

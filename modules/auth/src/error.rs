@@ -62,7 +62,11 @@ pub(crate) enum Error {
     NoAccount,
     #[error("somebody is linked to this identity already")]
     IdentityTaken,
-    #[error("passkeys are off: the settings say no origin of pages")]
+    #[error("a role for some warehouses grants permissions of inventory, and {permission} is none")]
+    NotOfWarehouses { permission: String },
+    #[error("a role for some warehouses names at least one; null is for all of them")]
+    NoWarehouses,
+    #[error("passkeys are off: auth.passkeys.rp_id and origins are not set")]
     PasskeysOff,
     #[error("the answer is not one of a key that is known")]
     InvalidPasskey,
@@ -160,6 +164,10 @@ impl From<Error> for KernelError {
             Error::OidcRefused => KernelError::unauthenticated("oidc_refused", detail),
             Error::NoAccount => KernelError::new(403, "no_account", detail),
             Error::IdentityTaken => KernelError::conflict("identity_taken", detail),
+            Error::NotOfWarehouses { .. } => {
+                KernelError::invalid("not_of_warehouses", "/warehouse_ids", detail)
+            }
+            Error::NoWarehouses => KernelError::invalid("no_warehouses", "/warehouse_ids", detail),
             Error::PasskeysOff => KernelError::conflict("passkeys_off", detail),
             Error::InvalidPasskey => KernelError::unauthenticated("invalid_passkey", detail),
             Error::InvalidNewPasskey => {

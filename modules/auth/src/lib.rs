@@ -211,6 +211,16 @@ pub const MIGRATIONS: Migrations = &[
         name: "auth_passkeys",
         sql: include_str!("../../../migrations/auth/0108_passkeys.sql"),
     },
+    Script {
+        number: 109,
+        name: "auth_role_warehouses",
+        sql: include_str!("../../../migrations/auth/0109_role_warehouses.sql"),
+    },
+    Script {
+        number: 110,
+        name: "auth_withdrawn_keys",
+        sql: include_str!("../../../migrations/auth/0110_withdrawn_keys.sql"),
+    },
 ];
 
 /// The longest life of an access token: what the platform's specification allows.

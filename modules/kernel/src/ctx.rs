@@ -18,7 +18,8 @@ use uuid::Uuid;
 
 use crate::db::Fence;
 use crate::error::{Error, Result};
-use crate::token::Permissions;
+use crate::http::check_step_up;
+use crate::token::{Permissions, Scope};
 use crate::trace::Trace;
 
 /// The longest a request may take, calls to other modules included.
@@ -54,6 +55,8 @@ pub struct Ctx {
     pub actor: Actor,
     /// What they may do.
     pub permissions: Arc<Permissions>,
+    /// The records for which they may do what they ask for.
+    pub scope: Scope,
     /// The session of the access token, or the API key it was given for.
     pub session_id: Option<Uuid>,
     /// When its holder last proved who they are; never, for an API key.
@@ -102,6 +105,7 @@ impl Ctx {
         Ctx {
             actor: Actor::system(operation),
             permissions: Arc::new(Permissions::none()),
+            scope: Scope::All,
             session_id: None,
             authenticated_at: None,
             address: None,
@@ -126,6 +130,12 @@ impl Ctx {
             Some(IfMatch::Version(version)) if version == current_version => Ok(()),
             Some(IfMatch::Version(_)) => Err(Error::stale(current_version)),
         }
+    }
+
+    /// Refuses with 401 whoever did not prove a moment ago who they are: for an operation of which
+    /// only a part is dangerous. Where all of it is, it needs `step-up`.
+    pub fn check_step_up(&self) -> Result<()> {
+        check_step_up(self.authenticated_at)
     }
 
     /// Time left before the deadline.

@@ -9,7 +9,9 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 use utoipa::ToSchema;
@@ -66,9 +68,37 @@ impl Claims {
     }
 }
 
-/// A set of grants: `module.resource:action`, `module.*` or `*`.
+/// A set of grants: `module.resource:action`, `module.*` or `*`. One that counts for part of the
+/// records alone is followed by `@` and whose they must be, as `inventory.*@<warehouse>`.
 #[derive(Clone, Debug, Default)]
 pub struct Permissions(Vec<String>);
+
+/// The records a permission counts for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    #[default]
+    All,
+    /// Those of these, of which there is at least one.
+    Only(Arc<[Uuid]>),
+}
+
+impl Scope {
+    /// Whether a record of this is one of them.
+    pub fn contains(&self, id: Uuid) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Only(ids) => ids.contains(&id),
+        }
+    }
+
+    /// Of the rows of `select` those whose `column` says so.
+    pub fn filter<Q: QueryFilter>(&self, select: Q, column: impl ColumnTrait) -> Q {
+        match self {
+            Scope::All => select,
+            Scope::Only(ids) => select.filter(column.is_in(ids.iter().copied())),
+        }
+    }
+}
 
 impl Permissions {
     pub fn new(grants: Vec<String>) -> Self {
@@ -80,17 +110,33 @@ impl Permissions {
         Permissions::default()
     }
 
-    /// Whether some grant covers `permission`.
+    /// Whether some grant covers `permission`, for all records.
     pub fn allow(&self, permission: &str) -> bool {
-        self.0.iter().any(|grant| match grant.strip_suffix('*') {
-            Some(prefix) => permission.starts_with(prefix),
-            None => grant == permission,
-        })
+        self.0.iter().any(|grant| covers(grant, permission))
+    }
+
+    /// The records for which some grant covers `permission`; none if there is no such grant.
+    pub fn scope(&self, permission: &str) -> Option<Scope> {
+        if self.allow(permission) {
+            return Some(Scope::All);
+        }
+        let limited = self.0.iter().filter_map(|grant| grant.split_once('@'));
+        let ids = limited.filter(|(grant, _)| covers(grant, permission));
+        let ids: Arc<[Uuid]> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
+        (!ids.is_empty()).then_some(Scope::Only(ids))
     }
 
     /// The grants as given.
     pub fn grants(&self) -> &[String] {
         &self.0
+    }
+}
+
+/// Whether a grant for all records includes `permission`.
+pub fn covers(grant: &str, permission: &str) -> bool {
+    match grant.strip_suffix('*') {
+        Some(prefix) => permission.starts_with(prefix),
+        None => grant == permission,
     }
 }
 
@@ -116,7 +162,8 @@ pub struct PublicKey {
 #[async_trait]
 pub trait KeySource: Send + Sync {
     async fn verification_keys(&self) -> Result<Vec<PublicKey>>;
-    /// The sessions and API keys that ended within the life of an access token.
+    /// The sessions and API keys that ended within the life of an access token, and the signing
+    /// keys that were withdrawn ([`key_id`]).
     async fn ended_sessions(&self) -> Result<Vec<Uuid>>;
     /// A token of a minute for the API key with this [`key_hash`]; 401 if there is none.
     async fn key_token(&self, key_hash: &str) -> Result<String>;
@@ -145,7 +192,22 @@ pub struct TokenVerifier {
 #[derive(Default)]
 struct Keys {
     by_id: HashMap<String, Arc<DecodingKey>>,
-    verified: HashMap<String, Arc<Claims>>,
+    verified: HashMap<String, Verified>,
+}
+
+/// What a token says, and by which key: see [`key_id`].
+#[derive(Clone)]
+struct Verified {
+    claims: Arc<Claims>,
+    key: Option<Uuid>,
+}
+
+/// What a key is called in the list of what has ended, if it is withdrawn.
+pub fn key_id(kid: &str) -> Uuid {
+    let hash: [u8; 32] = Sha256::digest(kid).into();
+    let (id, _) = hash.split_at(16);
+    // Sixteen of thirty-two bytes.
+    Uuid::from_slice(id).unwrap_or_default()
 }
 
 /// What an access token is held to. The algorithm is fixed here, not taken from the token: no
@@ -234,7 +296,8 @@ impl TokenVerifier {
     }
 
     async fn verify_signed(&self, token: &str) -> Result<Arc<Claims>> {
-        if let Some(claims) = self.keys().verified.get(token).cloned() {
+        if let Some(Verified { claims, key }) = self.keys().verified.get(token).cloned() {
+            self.check_key(key)?;
             // Of all that was checked, only the time goes on.
             return match claims.exp + LEEWAY_S as i64 >= Utc::now().timestamp() {
                 true => Ok(claims),
@@ -260,7 +323,9 @@ impl TokenVerifier {
         match jsonwebtoken::decode::<Claims>(token, &key, &self.validation) {
             Ok(data) => {
                 let claims = Arc::new(data.claims);
-                self.remember(kid.as_deref(), token, &claims);
+                let key = kid.as_deref().map(key_id);
+                self.check_key(key)?;
+                self.remember(kid.as_deref(), token, Verified { claims: claims.clone(), key });
                 Ok(claims)
             }
             Err(error) if is_expired(&error) => Err(expired()),
@@ -274,14 +339,22 @@ impl TokenVerifier {
         self.keys.read().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn remember(&self, kid: Option<&str>, token: &str, claims: &Arc<Claims>) {
+    /// Refuses what was signed by a key that somebody else may have.
+    fn check_key(&self, key: Option<Uuid>) -> Result<()> {
+        match key.is_some_and(|key| self.revocations.contains(key)) {
+            true => Err(invalid()),
+            false => Ok(()),
+        }
+    }
+
+    fn remember(&self, kid: Option<&str>, token: &str, verified: Verified) {
         let mut keys = self.keys.write().unwrap_or_else(|e| e.into_inner());
         if keys.verified.len() >= MAX_REMEMBERED {
             keys.verified.clear();
         }
         // Unless its key went in the meantime.
         if kid.is_none_or(|kid| keys.by_id.contains_key(kid)) {
-            keys.verified.insert(token.to_owned(), claims.clone());
+            keys.verified.insert(token.to_owned(), verified);
         }
     }
 
@@ -336,5 +409,26 @@ mod tests {
         check(&["orders.order:read"], "orders.order:confirm", false);
         check(&["orders.order:confirm"], "orders.order:confirm", true);
         check(&[], "orders.order:read", false);
+        check(&["orders.*@01936b2e-5d5c-7a10-8f5e-000000000001"], "orders.order:read", false);
+    }
+
+    #[test]
+    fn a_grant_that_is_limited_counts_there_alone() {
+        let [one, other] = [Uuid::now_v7(), Uuid::now_v7()];
+        let check = |grants: &[&str], expected: Option<Scope>| {
+            let grants = Permissions::new(grants.iter().map(ToString::to_string).collect());
+            assert_eq!(grants.scope("stock.level:read"), expected, "{grants:?}");
+        };
+        let only = |ids: &[Uuid]| Some(Scope::Only(ids.into()));
+        let at = |grant: &str, id: Uuid| format!("{grant}@{id}");
+        check(&[], None);
+        check(&["stock.*"], Some(Scope::All));
+        check(&[&at("stock.*", one)], only(&[one]));
+        check(&[&at("stock.level:read", one), &at("stock.*", other)], only(&[one, other]));
+        check(&[&at("stock.*", one), "stock.level:read"], Some(Scope::All));
+        check(&[&at("stock.*", one), "stock.level:write"], only(&[one]));
+        check(&[&at("stocks.*", one), "stock.*@nothing", "@", "stock.*@"], None);
+        assert!(Scope::All.contains(one));
+        assert!(!Scope::Only([one].into()).contains(other));
     }
 }

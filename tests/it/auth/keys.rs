@@ -379,6 +379,45 @@ async fn a_new_signing_key_takes_over_and_the_old_one_is_still_known() {
 }
 
 #[actix_web::test]
+async fn a_key_that_was_stolen_is_withdrawn_everywhere_and_nobody_signs_in_anew() {
+    for topology in [Topology::OneProcess, Topology::Separate] {
+        let server = Server::start_as(topology, &[]).await;
+        let api = &server.api;
+        let before = sign_in(api, "admin", crate::harness::ADMIN_PASSWORD).await.ok();
+        let old = caller(api, &before);
+        // Known in every module.
+        for path in ["/api/v1/orders/orders", "/api/v1/inventory/products"] {
+            old.get(path).await.ok();
+        }
+        let keys = api.get("/api/v1/auth/signing-keys").await.ok();
+        let kid = text(&keys["data"][0]["kid"]);
+        let path = |kid: &str| format!("/api/v1/auth/signing-keys/{kid}/withdraw");
+        api.post(&path("no-such-key"), Value::Null).await.problem(404, "not_found");
+        assert_eq!(api.post(&path(&kid), Value::Null).await.status, 204);
+        for path in ["/api/v1/orders/orders", "/api/v1/inventory/products", "/api/v1/auth/me"] {
+            until_refused(&old, path).await;
+        }
+        let jwks = api.with_token(None).get("/api/v1/auth/jwks").await.ok();
+        assert!(!jwks.to_string().contains(&kid), "{jwks}");
+        let after = super::refresh(api, &before).await.ok();
+        let new = caller(api, &after);
+        new.get("/api/v1/orders/orders").await.ok();
+        new.post(&path(&kid), Value::Null).await.problem(404, "not_found");
+        // One in the midst of others takes none of them along.
+        let midst = new.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+        new.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+        assert_eq!(new.post(&path(&text(&midst["kid"])), Value::Null).await.status, 204);
+        let left = api.with_token(None).get("/api/v1/auth/jwks").await.ok();
+        assert_eq!(left["keys"].as_array().map(Vec::len), Some(2), "{left}");
+        let newest = caller(api, &super::refresh(api, &after).await.ok());
+        for caller in [&new, &newest] {
+            caller.get("/api/v1/orders/orders").await.ok();
+        }
+        server.stop().await;
+    }
+}
+
+#[actix_web::test]
 async fn a_shared_secret_signs_where_the_settings_want_it_and_nothing_else_does() {
     use base64::Engine;
     let head = |token: &Value| {

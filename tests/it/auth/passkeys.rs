@@ -7,8 +7,8 @@ use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{PASSWORD, assert_laws, caller, sign_in, user, user_named};
 use super::alter;
+use super::{PASSWORD, assert_laws, caller, sign_in, user, user_named};
 use crate::docs_page::{browser, driver};
 use crate::harness::{Answer, Api, Server, text, with};
 
@@ -211,12 +211,16 @@ async fn a_passkey_signs_in_and_steps_up_and_nothing_else_does() {
     let changed = here.patch(&path, &made, renamed.clone()).await.ok();
     assert_eq!((&changed["name"], &changed["version"]), (&json!("old phone"), &json!(2)));
     here.patch(&path, &made, renamed).await.problem(412, "stale_version");
-    here.patch(&path, &changed, json!({ "name": "" })).await.points_at(422, "invalid_body", "/name");
+    here.patch(&path, &changed, json!({ "name": "" })).await.points_at(
+        422,
+        "invalid_body",
+        "/name",
+    );
     let list = here.get("/api/v1/auth/me/passkeys").await.ok();
     assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
     assert_eq!(list["data"][0]["name"], "old phone");
     assert!(list["data"][0]["last_used_at"].is_string(), "{list}");
-    let delete = |api: &Api| api.send(api.request(reqwest::Method::DELETE, &path));
+    let delete = async |api: &Api| api.send(api.request(reqwest::Method::DELETE, &path)).await;
     delete(api).await.problem(404, "not_found");
     assert_eq!(delete(&here).await.status, 204);
     let started = challenge(api).await;

@@ -259,11 +259,24 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
     answer.problem(401, "step_up_required");
     // All else goes on.
     later.get("/api/v1/auth/roles").await.ok();
+    // Of money what comes in, and not what goes out.
+    let payment = |direction: &str, party: &str| {
+        json!({
+            "direction": direction, party: uuid::Uuid::now_v7(), "method": "bank_transfer",
+            "amount": { "amount": "1.00", "currency": "EUR" }
+        })
+    };
+    let payments = "/api/v1/billing/payments";
+    later.post(payments, payment("incoming", "customer_id")).await.ok();
+    let out = payment("outgoing", "supplier_id");
+    later.post(payments, out.clone()).await.problem(401, "step_up_required");
     let step_up = async |password: &str| {
         let body = json!({ "password": password });
         later.post("/api/v1/auth/me/step-up", body).await
     };
     step_up("wrong").await.points_at(422, "wrong_password", "/password");
     let fresh = step_up(ADMIN_PASSWORD).await.ok();
-    caller(api, &fresh).post("/api/v1/auth/roles", new_role).await.ok();
+    let fresh = caller(api, &fresh);
+    fresh.post("/api/v1/auth/roles", new_role).await.ok();
+    fresh.post(payments, out).await.ok();
 }

@@ -118,7 +118,12 @@ async fn machines(api: &Api) {
     api.act(&format!("{path}/revoke"), &made["api_key"]).await.ok();
     assert_eq!(form(&anybody, "revoke", format!("token={key}")).await.status, 200);
     api.get("/api/v1/auth/jwks").await.ok();
-    api.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+    let made = api.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+    // With one after it: nothing was signed by this one yet.
+    let unrecorded = Api::new(&api.base).with_token(api.token.as_deref());
+    unrecorded.post("/api/v1/auth/signing-keys/rotate", Value::Null).await.ok();
+    let withdraw = format!("/api/v1/auth/signing-keys/{}/withdraw", text(&made["kid"]));
+    assert_eq!(api.post(&withdraw, Value::Null).await.status, 204);
     api.get("/api/v1/auth/signing-keys").await.ok();
 }
 

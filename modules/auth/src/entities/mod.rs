@@ -11,6 +11,7 @@ pub(crate) mod recovery_code;
 pub(crate) mod refresh_token;
 pub(crate) mod role;
 pub(crate) mod role_permission;
+pub(crate) mod role_warehouse;
 pub(crate) mod session;
 pub(crate) mod signing_key;
 pub(crate) mod totp_secret;

@@ -2,7 +2,7 @@
 
 use actix_web::web::Data;
 use actix_web::{get, post};
-use contracts::ids::{RoleId, UserId};
+use contracts::ids::{RoleId, UserId, WarehouseId};
 use kernel::http::{Json, Path, Reply, Routes};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub(crate) struct PermissionCheck {
     pub permission: Grant,
     /// Who; the caller if absent. Others need `auth.user:read`.
     pub user_id: Option<UserId>,
+    /// Where; anywhere if absent.
+    pub warehouse_id: Option<WarehouseId>,
 }
 
 /// Whether they may, and why.
@@ -59,6 +61,8 @@ pub(crate) enum Reason {
     Granted,
     /// None does.
     NotGranted,
+    /// A role grants it, in other warehouses.
+    OtherWarehouse,
     /// A role grants it to whoever gave a second factor, and they have none.
     SecondFactorMissing,
     /// They cannot sign in.
@@ -75,6 +79,10 @@ pub(crate) struct GrantedBy {
     pub grant: String,
     /// Whether only to whoever gave a second factor.
     pub requires_second_factor: bool,
+    /// The warehouses it counts in; absent if it counts everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub warehouse_ids: Option<Vec<WarehouseId>>,
 }
 
 /// Everything somebody may do, and why.

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{get, patch, post};
 use chrono::{DateTime, Utc};
-use contracts::ids::RoleId;
+use contracts::ids::{RoleId, WarehouseId};
 use kernel::http::{Json, Path, Query, Reply, Routes, Versioned, nullable};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::text::{Note, Text};
@@ -34,6 +34,10 @@ pub(crate) struct Role {
     pub permissions: Vec<String>,
     /// Whether it grants this only to whoever signed in with a second factor.
     pub requires_second_factor: bool,
+    /// The warehouses it counts in; absent if it counts everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub warehouse_ids: Option<Vec<WarehouseId>>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -58,6 +62,10 @@ pub(crate) struct NewRole {
     /// Whether it is to grant this only to whoever signed in with a second factor.
     #[serde(default)]
     pub requires_second_factor: bool,
+    /// The warehouses it is to count in; everywhere without. It grants permissions of inventory
+    /// alone then. Whether they exist is not looked after.
+    #[schema(min_items = 1, max_items = 50)]
+    pub warehouse_ids: Option<Vec<WarehouseId>>,
 }
 
 /// Changes to a role: what is absent stays, null empties.
@@ -73,6 +81,10 @@ pub(crate) struct RolePatch {
     pub permissions: Option<Vec<Grant>>,
     #[schema(nullable = false)]
     pub requires_second_factor: Option<bool>,
+    /// The warehouses it is to count in; null for everywhere.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(min_items = 1, max_items = 50)]
+    pub warehouse_ids: Option<Option<Vec<WarehouseId>>>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -117,7 +129,7 @@ async fn get_role(service: Data<Service>, id: Path<RoleId>) -> Result<Reply> {
 /// Create role
 ///
 /// - Errors: 403 `cannot_grant` if it grants what the caller may not do; 409
-///   `role_name_taken`; 422 `unknown_permission`.
+///   `role_name_taken`; 422 `unknown_permission`, `not_of_warehouses`.
 #[utoipa::path(
     tag = "Roles",
     request_body = NewRole,
@@ -126,7 +138,8 @@ async fn get_role(service: Data<Service>, id: Path<RoleId>) -> Result<Reply> {
         ("x-permission" = json!("auth.role:create")),
         ("x-needs" = json!(["step-up"])),
         ("x-errors" = json!([
-            "cannot_grant", "role_name_taken", "unknown_permission", "too_many_permissions"
+            "cannot_grant", "role_name_taken", "unknown_permission", "too_many_permissions",
+            "not_of_warehouses", "no_warehouses", "too_many_warehouses"
         ]))
     )
 )]
@@ -151,7 +164,7 @@ async fn create_role(ctx: Ctx, service: Data<Service>, body: Json<NewRole>) -> R
         ("x-needs" = json!(["if-match", "step-up"])),
         ("x-errors" = json!([
             "cannot_grant", "duties_conflict", "role_name_taken", "last_administrator", "unknown_permission",
-            "too_many_permissions"
+            "too_many_permissions", "not_of_warehouses", "no_warehouses", "too_many_warehouses"
         ]))
     )
 )]

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{get, post};
 use chrono::{DateTime, Utc};
-use kernel::http::{Reply, Routes};
+use kernel::http::{Path, Reply, Routes};
 use kernel::token::PublicKey;
 use kernel::{Ctx, Result};
 use serde::Serialize;
@@ -12,7 +12,11 @@ use utoipa::ToSchema;
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
-    routes.service(get_jwks).service(list_signing_keys).service(rotate_signing_key);
+    routes
+        .service(get_jwks)
+        .service(list_signing_keys)
+        .service(rotate_signing_key)
+        .service(withdraw_signing_key);
 }
 
 /// A JWK set (RFC 7517).
@@ -79,4 +83,28 @@ async fn list_signing_keys(service: Data<Service>) -> Result<Reply> {
 #[post("/signing-keys/rotate")]
 async fn rotate_signing_key(ctx: Ctx, service: Data<Service>) -> Result<Reply> {
     service.rotate_signing_key(&ctx).await
+}
+
+/// Withdraw signing key
+///
+/// For when somebody else may have it. Nothing it has signed is good any more: here at once, in
+/// every other process within five seconds. If it is the one that signs, a new one does so from now
+/// on. Nobody has to sign in anew: refresh tokens are not signed, and give the next access token.
+/// Where all processes share `jwt.secret_key`, that is what has to be replaced.
+#[utoipa::path(
+    tag = "Tokens",
+    params(("kid" = String, Path)),
+    responses((status = 204)),
+    extensions(
+        ("x-permission" = json!("auth.signing_key:withdraw")),
+        ("x-needs" = json!(["step-up"]))
+    )
+)]
+#[post("/signing-keys/{kid}/withdraw")]
+async fn withdraw_signing_key(
+    ctx: Ctx,
+    service: Data<Service>,
+    kid: Path<String>,
+) -> Result<Reply> {
+    service.withdraw_signing_key(&ctx, &kid).await
 }

@@ -177,7 +177,7 @@ impl Service {
         let key = found.ok_or(Error::InvalidApiKey)?;
         let owners = grants_of(self.db.read(), key.user_id, true).await?;
         let scopes: Vec<String> = serde_json::from_str(&key.scopes)?;
-        let mut permissions = intersect(scopes, owners);
+        let mut permissions = intersect(owners, scopes);
         if let Some(asked) = asked {
             permissions = intersect(permissions, asked.to_vec());
         }

@@ -1,8 +1,10 @@
 //! Who may what, and why.
 
-use contracts::ids::{RoleId, UserId};
+use std::collections::{BTreeSet, HashMap};
+
+use contracts::ids::{RoleId, UserId, WarehouseId};
 use kernel::db::query_all;
-use kernel::token::Permissions;
+use kernel::token::covers;
 use kernel::{Ctx, Error as KernelError, Result};
 use sea_orm::{EntityTrait, FromQueryResult};
 
@@ -13,6 +15,7 @@ use crate::routes::permissions::{
     Reason,
 };
 use crate::service::Service;
+use crate::service::lookup::warehouses_of;
 use crate::service::users::status;
 
 #[derive(FromQueryResult)]
@@ -21,6 +24,12 @@ struct Held {
     name: String,
     requires_second_factor: bool,
     permission: String,
+}
+
+/// What somebody holds, and where those of their roles count that do not count everywhere.
+struct HeldBy {
+    held: Vec<Held>,
+    warehouses: HashMap<RoleId, Vec<WarehouseId>>,
 }
 
 impl Service {
@@ -44,16 +53,26 @@ impl Service {
         })?;
         let granted_by = covering(&self.held_by(id).await?, permission);
         let has_second_factor = user.second_factor_at.is_some();
-        let counts = |by: &&GrantedBy| has_second_factor || !by.requires_second_factor;
-        let (reason, explanation) = match granted_by.iter().find(counts) {
+        let counts_there = |by: &&GrantedBy| match (&by.warehouse_ids, asked.warehouse_id) {
+            (Some(ids), Some(id)) => ids.contains(&id),
+            _ => true,
+        };
+        let counts =
+            |by: &&GrantedBy| counts_there(by) && (has_second_factor || !by.requires_second_factor);
+        // What counts everywhere says most.
+        let best = granted_by.iter().filter(counts).min_by_key(|by| by.warehouse_ids.is_some());
+        let (reason, explanation) = match best {
             _ if !user.is_active => (Reason::UserNotActive, "they cannot sign in".to_owned()),
-            Some(by) => (Reason::Granted, format!("the role {} grants {}", by.role, by.grant)),
-            None => match granted_by.first() {
+            Some(by) => (Reason::Granted, granted(by)),
+            None => match granted_by.iter().find(counts_there) {
                 Some(by) => (
                     Reason::SecondFactorMissing,
                     format!("the role {} grants {} with a second factor", by.role, by.grant),
                 ),
-                None => (Reason::NotGranted, format!("no role of theirs grants {permission}")),
+                None => match granted_by.first() {
+                    Some(by) => (Reason::OtherWarehouse, granted(by)),
+                    None => (Reason::NotGranted, format!("no role of theirs grants {permission}")),
+                },
             },
         };
         let allowed = reason == Reason::Granted;
@@ -78,23 +97,36 @@ impl Service {
     }
 
     /// What the roles of somebody grant, by name of the role.
-    async fn held_by(&self, id: UserId) -> Result<Vec<Held>> {
+    async fn held_by(&self, id: UserId) -> Result<HeldBy> {
         let sql = "SELECT o.id, o.name, o.requires_second_factor, p.permission \
                    FROM user_roles r JOIN roles o ON o.id = r.role_id \
                    JOIN role_permissions p ON p.role_id = r.role_id \
                    WHERE r.user_id = $1 ORDER BY o.name_key, p.permission";
-        Ok(query_all(self.db.read(), sql, vec![id.into()]).await?)
+        let held: Vec<Held> = query_all(self.db.read(), sql, vec![id.into()]).await?;
+        let roles: BTreeSet<RoleId> = held.iter().map(|held| held.id).collect();
+        Ok(HeldBy { held, warehouses: warehouses_of(self.db.read(), roles).await? })
+    }
+}
+
+/// How a role grants something, in words.
+fn granted(by: &GrantedBy) -> String {
+    let words = format!("the role {} grants {}", by.role, by.grant);
+    match by.warehouse_ids.as_ref().map(Vec::len) {
+        None => words,
+        Some(1) => format!("{words} in one warehouse"),
+        Some(many) => format!("{words} in {many} warehouses"),
     }
 }
 
 /// The grants that cover a permission.
-fn covering(held: &[Held], permission: &str) -> Vec<GrantedBy> {
-    let covers = |held: &&Held| Permissions::new(vec![held.permission.clone()]).allow(permission);
+fn covering(by: &HeldBy, permission: &str) -> Vec<GrantedBy> {
+    let covers = |held: &&Held| covers(&held.permission, permission);
     let view = |held: &Held| GrantedBy {
         role_id: held.id,
         role: held.name.clone(),
         grant: held.permission.clone(),
         requires_second_factor: held.requires_second_factor,
+        warehouse_ids: by.warehouses.get(&held.id).cloned(),
     };
-    held.iter().filter(covers).map(view).collect()
+    by.held.iter().filter(covers).map(view).collect()
 }

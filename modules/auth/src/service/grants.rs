@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kernel::token::Permissions;
+use kernel::token::{Permissions, covers};
 
 /// Whether `grant` names something: a known permission, a whole module, or everything.
 pub(crate) fn is_known(grant: &str, known: &[String]) -> bool {
@@ -16,7 +16,8 @@ pub(crate) fn is_known(grant: &str, known: &[String]) -> bool {
 /// Whether somebody with `own` may give `grant` away. A module or everything can be given
 /// only by those who were given it as such: it includes what is yet to come.
 pub(crate) fn may_grant(own: &Permissions, grant: &str) -> bool {
-    own.allow(grant)
+    let everywhere = grant.split_once('@').map_or(grant, |(grant, _)| grant);
+    own.allow(everywhere) || own.grants().iter().any(|given| given == grant)
 }
 
 /// Several roles' grants as one set, without those that another includes.
@@ -33,12 +34,19 @@ pub(crate) fn union(grants: impl IntoIterator<Item = String>) -> Vec<String> {
     grants.iter().filter(|grant| !includes_module(grant)).cloned().collect()
 }
 
-/// What both allow.
-pub(crate) fn intersect(one: Vec<String>, other: Vec<String>) -> Vec<String> {
-    let (one, other) = (Permissions::new(one), Permissions::new(other));
-    let of_one = one.grants().iter().filter(|grant| other.allow(grant));
-    let of_other = other.grants().iter().filter(|grant| one.allow(grant));
-    union(of_one.chain(of_other).cloned())
+/// What both allow: somebody's grants, and the scopes of their key, which are for all records.
+pub(crate) fn intersect(grants: Vec<String>, scopes: Vec<String>) -> Vec<String> {
+    let both = |grant: &str, scope: &str| match (covers(scope, grant), covers(grant, scope)) {
+        (true, _) => Some(grant.to_owned()),
+        (_, true) => Some(scope.to_owned()),
+        _ => None,
+    };
+    union(grants.iter().flat_map(|grant| {
+        scopes.iter().filter_map(move |scope| match grant.split_once('@') {
+            Some((grant, id)) => both(grant, scope).map(|both| format!("{both}@{id}")),
+            None => both(grant, scope),
+        })
+    }))
 }
 
 #[cfg(test)]
@@ -84,14 +92,26 @@ mod tests {
         check(&["orders.order:read"], "orders.*", false);
         check(&["orders.order:read"], "orders.order:confirm", false);
         check(&[], "orders.order:read", false);
+        check(&["orders.*"], "orders.order:read@w", true);
+        check(&["orders.order:read"], "orders.order:read@w", true);
+        check(&["orders.*@w"], "orders.*@w", true);
+        check(&["orders.*@w"], "orders.*@v", false);
+        check(&["orders.*@w"], "orders.order:read", false);
     }
 
     #[test]
     fn an_intersection_is_what_both_allow() {
         let check = |one: &[&str], other: &[&str], expected: &[&str]| {
             assert_eq!(intersect(strings(one), strings(other)), strings(expected));
-            assert_eq!(intersect(strings(other), strings(one)), strings(expected));
         };
+        check(&["orders.*@w"], &["orders.*"], &["orders.*@w"]);
+        check(&["orders.*@w"], &["orders.a:read", "sales.*"], &["orders.a:read@w"]);
+        check(
+            &["orders.a:read@w", "orders.a:read@v"],
+            &["*"],
+            &["orders.a:read@v", "orders.a:read@w"],
+        );
+        check(&["sales.a:read"], &["sales.*"], &["sales.a:read"]);
         check(&["*"], &["orders.*", "sales.a:read"], &["orders.*", "sales.a:read"]);
         check(&["orders.*"], &["orders.a:read", "sales.a:read"], &["orders.a:read"]);
         check(&["orders.*", "sales.a:read"], &["sales.*"], &["sales.a:read"]);
@@ -108,6 +128,7 @@ mod tests {
         check(&["sales.a:read", "*", "orders.*"], &["*"]);
         check(&["sales.a:read", "sales.*", "orders.b:read"], &["orders.b:read", "sales.*"]);
         check(&["sales.a:read", "sales.a:read"], &["sales.a:read"]);
+        check(&["sales.*@w", "sales.a:read@w", "sales.*"], &["sales.*"]);
         check(&[], &[]);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use contracts::ids::{RoleId, UserId};
+use contracts::ids::{RoleId, UserId, WarehouseId};
 use kernel::Result;
 use kernel::db::{Tx, query_all, query_one};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
 };
 
-use crate::entities::{role, role_permission, user_role};
+use crate::entities::{role, role_permission, role_warehouse, user_role};
 use crate::error::Error;
 use crate::routes::users::RoleRef;
 use crate::service::grants::union;
@@ -17,6 +17,7 @@ use crate::service::grants::union;
 #[derive(FromQueryResult)]
 struct Granted {
     permission: String,
+    warehouse_id: Option<WarehouseId>,
 }
 
 #[derive(FromQueryResult)]
@@ -63,21 +64,42 @@ pub(super) async fn permissions_of(
     Ok(permissions)
 }
 
+/// The warehouses each role counts in, in order; a role that is not there counts everywhere.
+pub(super) async fn warehouses_of(
+    conn: &impl ConnectionTrait,
+    roles: impl IntoIterator<Item = RoleId>,
+) -> Result<HashMap<RoleId, Vec<WarehouseId>>> {
+    let rows = role_warehouse::Entity::find()
+        .filter(role_warehouse::Column::RoleId.is_in(roles))
+        .order_by_asc(role_warehouse::Column::WarehouseId)
+        .all(conn)
+        .await?;
+    let mut warehouses: HashMap<RoleId, Vec<WarehouseId>> = HashMap::new();
+    for row in rows {
+        warehouses.entry(row.role_id).or_default().push(row.warehouse_id);
+    }
+    Ok(warehouses)
+}
+
 /// Everything a user's roles grant to whoever gave a second factor or did not.
 pub(super) async fn grants_of(
     conn: &impl ConnectionTrait,
     user: UserId,
     has_second_factor: bool,
 ) -> Result<Vec<String>> {
-    let mut sql = "SELECT p.permission FROM user_roles r \
-                   JOIN role_permissions p ON p.role_id = r.role_id WHERE r.user_id = $1"
+    let mut sql = "SELECT p.permission, w.warehouse_id FROM user_roles r \
+                   JOIN role_permissions p ON p.role_id = r.role_id \
+                   LEFT JOIN role_warehouses w ON w.role_id = r.role_id WHERE r.user_id = $1"
         .to_owned();
     if !has_second_factor {
         sql += " AND NOT EXISTS (SELECT 1 FROM roles o WHERE o.id = r.role_id \
                 AND o.requires_second_factor)";
     }
     let rows: Vec<Granted> = query_all(conn, sql, vec![user.into()]).await?;
-    Ok(union(rows.into_iter().map(|row| row.permission)))
+    Ok(union(rows.into_iter().map(|row| match row.warehouse_id {
+        Some(id) => format!("{}@{id}", row.permission),
+        None => row.permission,
+    })))
 }
 
 /// Refuses a change after which nobody active could undo it.

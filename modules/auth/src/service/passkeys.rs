@@ -18,8 +18,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 use webauthn_rs::prelude::{
-    DiscoverableAuthentication, Passkey as Key, PasskeyRegistration,
-    PublicKeyCredential, RegisterPublicKeyCredential, Webauthn, WebauthnBuilder, WebauthnError,
+    DiscoverableAuthentication, Passkey as Key, PasskeyRegistration, PublicKeyCredential,
+    RegisterPublicKeyCredential, Webauthn, WebauthnBuilder, WebauthnError,
 };
 use webauthn_rs_proto::ResidentKeyRequirement;
 
@@ -50,7 +50,8 @@ pub(crate) fn relying_party(config: &PasskeysConfig) -> Result<Option<Webauthn>,
         return Err("rp_id: must name a host, since there are origins".into());
     }
     let origins = origins.iter().map(|origin| page(rp_id, origin));
-    let origins = origins.collect::<Result<Vec<_>, _>>().map_err(|why| format!("origins: {why}"))?;
+    let origins =
+        origins.collect::<Result<Vec<_>, _>>().map_err(|why| format!("origins: {why}"))?;
     let (first, others) = origins.split_first().ok_or("origins: must name at least one")?;
     let refused = |error: WebauthnError| format!("rp_id: {error}");
     let mut builder = WebauthnBuilder::new(rp_id, first).map_err(refused)?.rp_name("erp");
@@ -213,11 +214,7 @@ impl Service {
 
     /// Whose key has answered a challenge of ours, and the key as it is afterwards. The device
     /// has looked that it is they who use it: that is asked for in every challenge.
-    async fn check_passkey(
-        &self,
-        ctx: &Ctx,
-        proof: &PasskeyProof,
-    ) -> Result<(user::Model, Used)> {
+    async fn check_passkey(&self, ctx: &Ctx, proof: &PasskeyProof) -> Result<(user::Model, Used)> {
         let webauthn = self.webauthn()?;
         let refused = || Error::InvalidPasskey;
         let state: DiscoverableAuthentication =
@@ -306,8 +303,7 @@ impl Used {
     async fn note(self, tx: &Tx) -> Result<()> {
         let sql = "UPDATE passkeys SET credential = $1, last_used_at = $2 \
                    WHERE id = $3 AND credential = $4";
-        let values =
-            vec![self.after.into(), tx.now().into(), self.id.into(), self.before.into()];
+        let values = vec![self.after.into(), tx.now().into(), self.id.into(), self.before.into()];
         match execute(&**tx, sql, values).await? {
             0 => Err(Error::InvalidPasskey.into()),
             _ => Ok(()),

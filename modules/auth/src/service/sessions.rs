@@ -6,6 +6,7 @@ use kernel::config::Secret;
 use kernel::db::{Tx, execute, query_all};
 use kernel::http::Reply;
 use kernel::http::cookies::csrf_hash;
+use kernel::token::key_id;
 use kernel::{Actor, Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -220,16 +221,23 @@ impl Service {
     }
 
     /// Sessions that have ended, and API keys that are worth nothing any more, of which tokens
-    /// may not have expired yet.
+    /// may not have expired yet; and the signing keys that were withdrawn.
     pub(crate) async fn ended_lately(&self) -> Result<Vec<SessionId>> {
         let life = TimeDelta::seconds(self.config.access_token_ttl_s as i64) + CLOCK_DIFFERENCE;
         let sql = "SELECT id FROM sessions WHERE ended_at > $1 \
                    UNION ALL SELECT id FROM api_keys WHERE revoked_at > $1 \
                    UNION ALL SELECT k.id FROM api_keys k JOIN users u ON u.id = k.user_id \
-                   WHERE NOT u.is_active AND u.updated_at > $1";
+                   WHERE NOT u.is_active AND u.updated_at > $1 \
+                   UNION ALL SELECT id FROM withdrawn_keys";
         let ended: Vec<Ended> =
             query_all(self.db.read(), sql, vec![(Utc::now() - life).into()]).await?;
-        Ok(ended.into_iter().map(|row| row.id).collect())
+        let ended: Vec<_> = ended.into_iter().map(|row| row.id).collect();
+        let own = key_id(self.signer().kid());
+        if ended.iter().any(|id| id.uuid() == own) {
+            // Another replica withdrew what this one signs with.
+            self.public_keys().await?;
+        }
+        Ok(ended)
     }
 
     /// Access token and refresh token of a session, with the permissions as they are now.

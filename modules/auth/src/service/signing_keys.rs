@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use kernel::db::{execute, lock_table};
 use kernel::http::Reply;
-use kernel::token::PublicKey;
+use kernel::token::{PublicKey, key_id};
 use kernel::{Ctx, Result};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryOrder};
 use serde_json::json;
@@ -27,7 +27,9 @@ impl Service {
     /// and from now on this one signs with it too.
     pub(crate) async fn public_keys(&self) -> Result<Vec<PublicKey>> {
         let keys = self.keys(self.db.read()).await?;
-        if keys.first().map(|key| key.kid.as_str()) != Some(self.signer().kid()) {
+        let known = self.signer();
+        let known = known.public_keys().iter().map(|key| &key.kid);
+        if !keys.iter().map(|key| &key.kid).eq(known) {
             let signer = Signer::new(&keys, self.signer().ttl(), &self.jwt, &self.vault)?;
             *self.signer.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(signer);
         }
@@ -67,6 +69,29 @@ impl Service {
         key.into_active_model().insert(&*tx).await?;
         let reply = tx.reply(Reply::plain(&created)).await?;
         self.public_keys().await?;
+        Ok(reply)
+    }
+
+    /// Nothing that a key has signed is good any more. Signs with a new one, if it was that.
+    pub(crate) async fn withdraw_signing_key(&self, ctx: &Ctx, kid: &str) -> Result<Reply> {
+        let mut tx = self.db.begin_once(ctx).await?;
+        lock_table(&*tx, "signing_keys").await?;
+        let keys = self.keys(&*tx).await?;
+        let found = keys.iter().position(|key| key.kid == kid);
+        let at = found.ok_or_else(|| kernel::Error::not_found("signing key", kid))?;
+        if at == 0 {
+            let key = new_key(tx.now(), &self.vault)?;
+            tx.audit_new("signing_key", key.id, &json!({ "kid": key.kid }))?;
+            key.into_active_model().insert(&*tx).await?;
+        }
+        let sql = "INSERT INTO withdrawn_keys (id, kid, withdrawn_at) VALUES ($1, $2, $3)";
+        execute(&*tx, sql, vec![key_id(kid).into(), kid.into(), tx.now().into()]).await?;
+        let sql = "DELETE FROM signing_keys WHERE id = $1";
+        execute(&*tx, sql, vec![keys[at].id.into()]).await?;
+        tx.audit("signing_key", keys[at].id, Some(&json!({ "kid": kid })), None::<&()>)?;
+        let reply = tx.reply(Reply::no_content()).await?;
+        self.public_keys().await?;
+        self.tell_ended().await;
         Ok(reply)
     }
 

@@ -166,8 +166,9 @@ async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Repl
 /// Record payment
 ///
 /// Posts it, and settles with it what `allocations` name. What is left over is credit, to be
-/// allocated later.
-/// - Errors: 409 `over_allocated` with `params.open`, `payment_exhausted` with
+/// allocated later. Money that goes out needs a proof of who sends it within the last five minutes,
+/// so no API key sends any.
+/// - Errors: 401 `step_up_required` where outgoing; 409 `over_allocated` with `params.open`, `payment_exhausted` with
 ///   `params.unapplied`, `document_not_open`, `external_key_taken`; 422 `wrong_party`,
 ///   `wrong_document`, `unknown_invoice`, `unknown_bill`, `other_party`,
 ///   `duplicate_allocation`, `too_many_lines`, `amount_not_positive`,
@@ -185,12 +186,15 @@ async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Repl
             "over_allocated", "payment_exhausted", "document_not_open", "external_key_taken",
             "wrong_party", "wrong_document", "unknown_invoice", "unknown_bill", "other_party",
             "duplicate_allocation", "too_many_lines", "amount_not_positive",
-            "currency_not_supported", "date_in_future", "date_out_of_range"
+            "currency_not_supported", "date_in_future", "date_out_of_range", "step_up_required"
         ]))
     )
 )]
 #[post("/payments")]
 async fn create_payment(ctx: Ctx, service: Data<Service>, body: Json<NewPayment>) -> Result<Reply> {
+    if body.0.direction == Direction::Outgoing {
+        ctx.check_step_up()?;
+    }
     service.create_payment(&ctx, body.0).await
 }
 

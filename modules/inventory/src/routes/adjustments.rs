@@ -77,6 +77,7 @@ pub(crate) struct NewAdjustment {
     responses((status = 201, body = StockMove)),
     extensions(
         ("x-permission" = json!("inventory.stock:adjust")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::entities::location::PlaceKind;
 use crate::service::Service;
+use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes
@@ -205,11 +206,18 @@ pub(crate) struct RelocationLine {
     tag = "Locations",
     params(ListLocations),
     responses((status = 200, body = Page<Location>)),
-    extensions(("x-permission" = json!("inventory.location:read")))
+    extensions(
+        ("x-permission" = json!("inventory.location:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/locations")]
-async fn list_locations(service: Data<Service>, query: Query<ListLocations>) -> Result<Reply> {
-    let page = service.list_locations(query.0).await?;
+async fn list_locations(
+    ctx: Ctx,
+    service: Data<Service>,
+    query: Query<ListLocations>,
+) -> Result<Reply> {
+    let page = service.list_locations(&ctx, query.0).await?;
     Ok(Reply::plain(&page.map(Location::from)))
 }
 
@@ -218,11 +226,16 @@ async fn list_locations(service: Data<Service>, query: Query<ListLocations>) -> 
     tag = "Locations",
     params(("id" = LocationId, Path)),
     responses((status = 200, body = Location)),
-    extensions(("x-permission" = json!("inventory.location:read")))
+    extensions(
+        ("x-permission" = json!("inventory.location:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/locations/{id}")]
-async fn get_location(service: Data<Service>, id: Path<LocationId>) -> Result<Reply> {
-    Ok(Reply::ok(&Location::from(service.location(*id).await?)))
+async fn get_location(ctx: Ctx, service: Data<Service>, id: Path<LocationId>) -> Result<Reply> {
+    let location = service.location(*id).await?;
+    check_scope(&ctx, [location.warehouse_id], "location", *id)?;
+    Ok(Reply::ok(&Location::from(location)))
 }
 
 /// Create location
@@ -238,6 +251,7 @@ async fn get_location(service: Data<Service>, id: Path<LocationId>) -> Result<Re
     responses((status = 201, body = Location)),
     extensions(
         ("x-permission" = json!("inventory.location:create")),
+        ("x-scope" = json!("warehouse")),
         ("x-errors" = json!([
             "location_code_taken", "location_barcode_taken", "unknown_warehouse",
             "unknown_location", "other_kind", "changed_meanwhile"
@@ -263,6 +277,7 @@ async fn create_location(
     responses((status = 200, body = Location)),
     extensions(
         ("x-permission" = json!("inventory.location:update")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!(["location_barcode_taken"]))
     )
@@ -285,11 +300,14 @@ async fn update_location(
     tag = "Locations",
     params(ListBins),
     responses((status = 200, body = Page<Bin>)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/bins")]
-async fn list_bins(service: Data<Service>, query: Query<ListBins>) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_bins(query.0).await?))
+async fn list_bins(ctx: Ctx, service: Data<Service>, query: Query<ListBins>) -> Result<Reply> {
+    Ok(Reply::plain(&service.list_bins(&ctx, query.0).await?))
 }
 
 /// Relocate stock
@@ -307,6 +325,7 @@ async fn list_bins(service: Data<Service>, query: Query<ListBins>) -> Result<Rep
     responses((status = 201, body = Relocation)),
     extensions(
         ("x-permission" = json!("inventory.stock:relocate")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "unknown_warehouse", "unknown_location", "unknown_product",

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::service::Service;
+use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes.service(list_stock_moves).service(get_stock_move).service(reverse_stock_move);
@@ -104,11 +105,18 @@ pub(crate) struct ListStockMoves {
     tag = "Stock moves",
     params(ListStockMoves),
     responses((status = 200, body = Page<StockMove>)),
-    extensions(("x-permission" = json!("inventory.move:read")))
+    extensions(
+        ("x-permission" = json!("inventory.move:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/moves")]
-async fn list_stock_moves(service: Data<Service>, query: Query<ListStockMoves>) -> Result<Reply> {
-    let page = service.list_stock_moves(query.0).await?;
+async fn list_stock_moves(
+    ctx: Ctx,
+    service: Data<Service>,
+    query: Query<ListStockMoves>,
+) -> Result<Reply> {
+    let page = service.list_stock_moves(&ctx, query.0).await?;
     Ok(Reply::plain(&page.map(StockMove::from)))
 }
 
@@ -117,11 +125,15 @@ async fn list_stock_moves(service: Data<Service>, query: Query<ListStockMoves>) 
     tag = "Stock moves",
     params(("id" = StockMoveId, Path)),
     responses((status = 200, body = StockMove)),
-    extensions(("x-permission" = json!("inventory.move:read")))
+    extensions(
+        ("x-permission" = json!("inventory.move:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/moves/{id}")]
-async fn get_stock_move(service: Data<Service>, id: Path<StockMoveId>) -> Result<Reply> {
+async fn get_stock_move(ctx: Ctx, service: Data<Service>, id: Path<StockMoveId>) -> Result<Reply> {
     let found = service.stock_move(*id).await?;
+    check_scope(&ctx, found.warehouse_id, "stock move", *id)?;
     Ok(Reply::plain(&StockMove::from(found)))
 }
 
@@ -139,6 +151,7 @@ async fn get_stock_move(service: Data<Service>, id: Path<StockMoveId>) -> Result
     responses((status = 201, body = StockMove)),
     extensions(
         ("x-permission" = json!("inventory.move:reverse")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "not_reversible", "already_reversed", "insufficient_stock", "value_moved",

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::entities::picking_list::PickingStatus;
 use crate::service::Service;
+use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes
@@ -114,14 +115,18 @@ pub(crate) struct ListPickingLists {
     tag = "Picking lists",
     params(ListPickingLists),
     responses((status = 200, body = Page<PickingList>)),
-    extensions(("x-permission" = json!("inventory.picking_list:read")))
+    extensions(
+        ("x-permission" = json!("inventory.picking_list:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/picking-lists")]
 async fn list_picking_lists(
+    ctx: Ctx,
     service: Data<Service>,
     query: Query<ListPickingLists>,
 ) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_picking_lists(query.0).await?))
+    Ok(Reply::plain(&service.list_picking_lists(&ctx, query.0).await?))
 }
 
 /// Get picking list
@@ -129,11 +134,20 @@ async fn list_picking_lists(
     tag = "Picking lists",
     params(("id" = PickingListId, Path)),
     responses((status = 200, body = PickingList)),
-    extensions(("x-permission" = json!("inventory.picking_list:read")))
+    extensions(
+        ("x-permission" = json!("inventory.picking_list:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/picking-lists/{id}")]
-async fn get_picking_list(service: Data<Service>, id: Path<PickingListId>) -> Result<Reply> {
-    Ok(Reply::ok(&service.picking_list(*id).await?))
+async fn get_picking_list(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<PickingListId>,
+) -> Result<Reply> {
+    let list = service.picking_list(*id).await?;
+    check_scope(&ctx, [list.warehouse_id], "picking list", *id)?;
+    Ok(Reply::ok(&list))
 }
 
 /// Create picking list
@@ -148,6 +162,7 @@ async fn get_picking_list(service: Data<Service>, id: Path<PickingListId>) -> Re
     responses((status = 201, body = PickingList)),
     extensions(
         ("x-permission" = json!("inventory.picking_list:create")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "nothing_to_pick", "unknown_warehouse", "no_lines", "too_many_lines"
@@ -177,6 +192,7 @@ async fn create_picking_list(
     responses((status = 200, body = PickingList)),
     extensions(
         ("x-permission" = json!("inventory.picking_list:update")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!([
             "picking_over", "not_on_list", "more_than_listed", "quantity_negative", "no_lines",
@@ -204,6 +220,7 @@ async fn pick_lines(
     responses((status = 200, body = PickingList)),
     extensions(
         ("x-permission" = json!("inventory.picking_list:update")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!(["picking_over"]))
     )

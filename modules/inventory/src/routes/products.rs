@@ -213,7 +213,10 @@ pub(crate) struct ListProducts {
     tag = "Products",
     params(ListProducts),
     responses((status = 200, body = Page<Product>)),
-    extensions(("x-permission" = json!("inventory.product:read")))
+    extensions(
+        ("x-permission" = json!("inventory.product:read")),
+        ("x-scope" = json!("none"))
+    )
 )]
 #[get("/products")]
 async fn list_products(service: Data<Service>, query: Query<ListProducts>) -> Result<Reply> {
@@ -226,7 +229,10 @@ async fn list_products(service: Data<Service>, query: Query<ListProducts>) -> Re
     tag = "Products",
     params(("id" = ProductId, Path)),
     responses((status = 200, body = Product)),
-    extensions(("x-permission" = json!("inventory.product:read")))
+    extensions(
+        ("x-permission" = json!("inventory.product:read")),
+        ("x-scope" = json!("none"))
+    )
 )]
 #[get("/products/{id}")]
 async fn get_product(service: Data<Service>, id: Path<ProductId>) -> Result<Reply> {

@@ -82,6 +82,7 @@ pub(crate) struct StockReceipt {
     responses((status = 201, body = StockReceipt)),
     extensions(
         ("x-permission" = json!("inventory.stock:receive")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "unknown_warehouse", "warehouse_inactive", "unknown_product", "product_inactive",

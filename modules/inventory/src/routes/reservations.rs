@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::entities::reservation::ReservationStatus;
 use crate::service::Service;
+use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes
@@ -102,14 +103,18 @@ pub(crate) struct ListReservations {
     tag = "Reservations",
     params(ListReservations),
     responses((status = 200, body = Page<Reservation>)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/reservations")]
 async fn list_reservations(
+    ctx: Ctx,
     service: Data<Service>,
     query: Query<ListReservations>,
 ) -> Result<Reply> {
-    let page = service.list_reservations(query.0).await?;
+    let page = service.list_reservations(&ctx, query.0).await?;
     Ok(Reply::plain(&page.map(Reservation::from)))
 }
 
@@ -118,11 +123,19 @@ async fn list_reservations(
     tag = "Reservations",
     params(("id" = ReservationId, Path)),
     responses((status = 200, body = Reservation)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/reservations/{id}")]
-async fn get_reservation(service: Data<Service>, id: Path<ReservationId>) -> Result<Reply> {
+async fn get_reservation(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<ReservationId>,
+) -> Result<Reply> {
     let reservation = service.reservation(*id).await?;
+    check_scope(&ctx, [reservation.warehouse_id], "reservation", *id)?;
     Ok(Reply::ok(&Reservation::from(reservation)))
 }
 
@@ -137,6 +150,7 @@ async fn get_reservation(service: Data<Service>, id: Path<ReservationId>) -> Res
     responses((status = 201, body = Reservation)),
     extensions(
         ("x-permission" = json!("inventory.stock:reserve")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "unknown_product", "unknown_warehouse", "quantity_too_fine",
@@ -164,6 +178,7 @@ async fn create_reservation(
     responses((status = 200, body = Reservation)),
     extensions(
         ("x-permission" = json!("inventory.stock:release")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!(["illegal_transition", "reservation_of_order"]))
     )

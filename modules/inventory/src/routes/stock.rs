@@ -3,11 +3,11 @@
 use actix_web::get;
 use actix_web::web::Data;
 use contracts::ids::{ProductId, WarehouseId};
-use kernel::Result;
 use kernel::http::{Path, Query, Reply, Routes};
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::Quantity;
+use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -86,11 +86,14 @@ pub(crate) struct ListStock {
     tag = "Stock",
     params(ListStock),
     responses((status = 200, body = Page<StockLevel>)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/stock")]
-async fn list_stock(service: Data<Service>, query: Query<ListStock>) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_stock(query.0).await?))
+async fn list_stock(ctx: Ctx, service: Data<Service>, query: Query<ListStock>) -> Result<Reply> {
+    Ok(Reply::plain(&service.list_stock(&ctx, query.0).await?))
 }
 
 /// Get availability of product
@@ -98,9 +101,16 @@ async fn list_stock(service: Data<Service>, query: Query<ListStock>) -> Result<R
     tag = "Stock",
     params(("id" = ProductId, Path)),
     responses((status = 200, body = Availability)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/products/{id}/availability")]
-async fn get_product_availability(service: Data<Service>, id: Path<ProductId>) -> Result<Reply> {
-    Ok(Reply::plain(&service.availability(*id).await?))
+async fn get_product_availability(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<ProductId>,
+) -> Result<Reply> {
+    Ok(Reply::plain(&service.availability(&ctx, *id).await?))
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::entities::stock_count::CountStatus;
 use crate::service::Service;
+use crate::service::references::check_scope;
 use crate::service::stock_counts::present;
 
 pub(super) fn configure(routes: &mut Routes) {
@@ -164,11 +165,18 @@ pub(crate) struct ListStockCountLines {
     tag = "Stock counts",
     params(ListStockCounts),
     responses((status = 200, body = Page<StockCount>)),
-    extensions(("x-permission" = json!("inventory.stock_count:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock_count:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/stock-counts")]
-async fn list_stock_counts(service: Data<Service>, query: Query<ListStockCounts>) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_stock_counts(query.0).await?))
+async fn list_stock_counts(
+    ctx: Ctx,
+    service: Data<Service>,
+    query: Query<ListStockCounts>,
+) -> Result<Reply> {
+    Ok(Reply::plain(&service.list_stock_counts(&ctx, query.0).await?))
 }
 
 /// Get stock count
@@ -176,11 +184,19 @@ async fn list_stock_counts(service: Data<Service>, query: Query<ListStockCounts>
     tag = "Stock counts",
     params(("id" = StockCountId, Path)),
     responses((status = 200, body = StockCount)),
-    extensions(("x-permission" = json!("inventory.stock_count:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock_count:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/stock-counts/{id}")]
-async fn get_stock_count(service: Data<Service>, id: Path<StockCountId>) -> Result<Reply> {
+async fn get_stock_count(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<StockCountId>,
+) -> Result<Reply> {
     let count = service.stock_count(*id).await?;
+    check_scope(&ctx, [count.warehouse_id], "stock count", *id)?;
     Ok(Reply::ok(&present(service.db.read(), count).await?))
 }
 
@@ -189,15 +205,19 @@ async fn get_stock_count(service: Data<Service>, id: Path<StockCountId>) -> Resu
     tag = "Stock counts",
     params(("id" = StockCountId, Path), ListStockCountLines),
     responses((status = 200, body = Page<StockCountLine>)),
-    extensions(("x-permission" = json!("inventory.stock_count:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock_count:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/stock-counts/{id}/lines")]
 async fn list_stock_count_lines(
+    ctx: Ctx,
     service: Data<Service>,
     id: Path<StockCountId>,
     query: Query<ListStockCountLines>,
 ) -> Result<Reply> {
-    Ok(Reply::plain(&service.stock_count_lines(*id, query.0).await?))
+    Ok(Reply::plain(&service.stock_count_lines(&ctx, *id, query.0).await?))
 }
 
 /// Create stock count
@@ -211,6 +231,7 @@ async fn list_stock_count_lines(
     responses((status = 201, body = StockCount)),
     extensions(
         ("x-permission" = json!("inventory.stock_count:create")),
+        ("x-scope" = json!("warehouse")),
         ("x-errors" = json!([
             "unknown_warehouse", "unknown_product", "no_lines", "too_many_lines",
             "invalid_tolerance"
@@ -240,6 +261,7 @@ async fn create_stock_count(
     responses((status = 200, body = StockCount)),
     extensions(
         ("x-permission" = json!("inventory.stock_count:record")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "illegal_transition", "unknown_product", "not_on_list", "duplicate_line",
@@ -268,6 +290,7 @@ async fn record_counts(
     responses((status = 200, body = StockCount)),
     extensions(
         ("x-permission" = json!("inventory.stock_count:record")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!(["count_incomplete", "recount_required", "illegal_transition"]))
     )
@@ -291,6 +314,7 @@ async fn submit_stock_count(
     responses((status = 200, body = StockCount)),
     extensions(
         ("x-permission" = json!("inventory.stock_count:approve")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!(["illegal_transition"]))
     )
@@ -320,6 +344,7 @@ async fn reopen_stock_count(
     responses((status = 200, body = StockCount)),
     extensions(
         ("x-permission" = json!("inventory.stock_count:approve")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
             "own_request", "count_outdated", "illegal_transition", "unit_cost_required",
@@ -345,6 +370,7 @@ async fn approve_stock_count(
     responses((status = 200, body = StockCount)),
     extensions(
         ("x-permission" = json!("inventory.stock_count:create")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!(["illegal_transition"]))
     )

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::entities::transfer::TransferStatus;
 use crate::service::Service;
+use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes
@@ -120,11 +121,18 @@ pub(crate) struct ListTransfers {
     tag = "Stock transfers",
     params(ListTransfers),
     responses((status = 200, body = Page<Transfer>)),
-    extensions(("x-permission" = json!("inventory.transfer:read")))
+    extensions(
+        ("x-permission" = json!("inventory.transfer:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/transfers")]
-async fn list_transfers(service: Data<Service>, query: Query<ListTransfers>) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_transfers(query.0).await?))
+async fn list_transfers(
+    ctx: Ctx,
+    service: Data<Service>,
+    query: Query<ListTransfers>,
+) -> Result<Reply> {
+    Ok(Reply::plain(&service.list_transfers(&ctx, query.0).await?))
 }
 
 /// Get transfer
@@ -132,11 +140,17 @@ async fn list_transfers(service: Data<Service>, query: Query<ListTransfers>) -> 
     tag = "Stock transfers",
     params(("id" = Uuid, Path)),
     responses((status = 200, body = Transfer)),
-    extensions(("x-permission" = json!("inventory.transfer:read")))
+    extensions(
+        ("x-permission" = json!("inventory.transfer:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/transfers/{id}")]
-async fn get_transfer(service: Data<Service>, id: Path<Uuid>) -> Result<Reply> {
-    Ok(Reply::ok(&service.transfer(*id).await?))
+async fn get_transfer(ctx: Ctx, service: Data<Service>, id: Path<Uuid>) -> Result<Reply> {
+    let transfer = service.transfer(*id).await?;
+    let ends = [transfer.from_warehouse_id, transfer.to_warehouse_id];
+    check_scope(&ctx, ends, "transfer", *id)?;
+    Ok(Reply::ok(&transfer))
 }
 
 /// Ship transfer
@@ -152,6 +166,7 @@ async fn get_transfer(service: Data<Service>, id: Path<Uuid>) -> Result<Reply> {
     responses((status = 201, body = Transfer)),
     extensions(
         ("x-permission" = json!("inventory.transfer:ship")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "unknown_warehouse", "same_warehouse", "warehouse_inactive",
@@ -181,6 +196,7 @@ async fn ship_transfer(ctx: Ctx, service: Data<Service>, body: Json<NewTransfer>
     responses((status = 200, body = Transfer)),
     extensions(
         ("x-permission" = json!("inventory.transfer:receive")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
             "transfer_over", "unknown_product", "not_on_list", "quantity_negative",

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::service::Service;
+use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes
@@ -84,11 +85,18 @@ pub(crate) struct ListWarehouses {
     tag = "Warehouses",
     params(ListWarehouses),
     responses((status = 200, body = Page<Warehouse>)),
-    extensions(("x-permission" = json!("inventory.warehouse:read")))
+    extensions(
+        ("x-permission" = json!("inventory.warehouse:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/warehouses")]
-async fn list_warehouses(service: Data<Service>, query: Query<ListWarehouses>) -> Result<Reply> {
-    let page = service.list_warehouses(query.0).await?;
+async fn list_warehouses(
+    ctx: Ctx,
+    service: Data<Service>,
+    query: Query<ListWarehouses>,
+) -> Result<Reply> {
+    let page = service.list_warehouses(&ctx, query.0).await?;
     Ok(Reply::plain(&page.map(Warehouse::from)))
 }
 
@@ -97,10 +105,14 @@ async fn list_warehouses(service: Data<Service>, query: Query<ListWarehouses>) -
     tag = "Warehouses",
     params(("id" = WarehouseId, Path)),
     responses((status = 200, body = Warehouse)),
-    extensions(("x-permission" = json!("inventory.warehouse:read")))
+    extensions(
+        ("x-permission" = json!("inventory.warehouse:read")),
+        ("x-scope" = json!("warehouse"))
+    )
 )]
 #[get("/warehouses/{id}")]
-async fn get_warehouse(service: Data<Service>, id: Path<WarehouseId>) -> Result<Reply> {
+async fn get_warehouse(ctx: Ctx, service: Data<Service>, id: Path<WarehouseId>) -> Result<Reply> {
+    check_scope(&ctx, [*id], "warehouse", *id)?;
     let read = async || {
         let warehouse = service.warehouse(*id).await?;
         Ok(Reply::ok(&Warehouse::from(warehouse)))

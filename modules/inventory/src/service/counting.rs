@@ -26,7 +26,7 @@ use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::promises::break_newest;
-use crate::service::references::{check_fineness, find_products};
+use crate::service::references::{check_fineness, check_scope, find_products};
 use crate::service::stock_counts::present;
 use crate::service::{MAX_LINES, Service, check_line_count};
 
@@ -213,7 +213,9 @@ impl Service {
 
 async fn lock(tx: &Tx, id: StockCountId) -> Result<stock_count::Model> {
     let found = tx.lock::<stock_count::Entity>(id).await?;
-    found.ok_or_else(|| kernel::Error::not_found("stock count", id))
+    let count = found.ok_or_else(|| kernel::Error::not_found("stock count", id))?;
+    check_scope(tx.ctx(), [count.warehouse_id], "stock count", id)?;
+    Ok(count)
 }
 
 /// The lines of a count, or those of some products.

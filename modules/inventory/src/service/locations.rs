@@ -17,11 +17,12 @@ use crate::entities::{location, warehouse};
 use crate::error::Error;
 use crate::routes::locations::{ListLocations, Location, LocationPatch, NewLocation};
 use crate::service::Service;
-use crate::service::references::find_warehouse;
+use crate::service::references::{check_scope, find_warehouse};
 
 impl Service {
     pub(crate) async fn list_locations(
         &self,
+        ctx: &Ctx,
         query: ListLocations,
     ) -> Result<Page<location::Model>> {
         use location::Column;
@@ -35,6 +36,7 @@ impl Service {
         if let Some(kind) = query.kind {
             select = select.filter(Column::Kind.eq(kind));
         }
+        select = ctx.scope.filter(select, Column::WarehouseId);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &location::Model| row.id.uuid();
         fetch(self.db.read(), select, Column::Id, id_of, "locations", &request).await
@@ -87,6 +89,7 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let found = tx.lock::<location::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("location", id))?;
+        check_scope(ctx, [before.warehouse_id], "location", id)?;
         ctx.check_version(before.version)?;
         let mut after = before.clone();
         if let Some(name) = patch.name {

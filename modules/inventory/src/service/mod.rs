@@ -30,7 +30,7 @@ mod promise_days;
 mod promises;
 mod purchase_receipts;
 mod put_away;
-mod references;
+pub(crate) mod references;
 mod relocations;
 mod reports;
 mod reservations;

@@ -2,11 +2,11 @@
 
 use chrono::NaiveDate;
 use contracts::ids::{ProductId, StockMoveId, WarehouseId};
-use kernel::Result;
 use kernel::db::{Tx, insert_all};
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
+use kernel::{Ctx, Result};
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
@@ -91,6 +91,7 @@ pub(crate) async fn post(
 impl Service {
     pub(crate) async fn list_stock_moves(
         &self,
+        ctx: &Ctx,
         query: ListStockMoves,
     ) -> Result<Page<stock_move::Model>> {
         use stock_move::Column;
@@ -107,6 +108,7 @@ impl Service {
         if let Some(source_id) = query.source_id {
             select = select.filter(Column::SourceId.eq(source_id));
         }
+        select = ctx.scope.filter(select, Column::WarehouseId);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &stock_move::Model| row.id.uuid();
         fetch(self.db.read(), select, Column::Id, id_of, "stock_moves", &request).await

@@ -28,7 +28,7 @@ use crate::service::bin_choice::{Stored, Taken};
 use crate::service::bin_rows::stored;
 use crate::service::bins::{Cause, Ledger, Place};
 use crate::service::levels::{Key, Levels};
-use crate::service::references::find_warehouse;
+use crate::service::references::{check_scope, find_warehouse};
 use crate::service::{MAX_LINES, Service, check_line_count};
 
 /// What an order line still has to be picked for.
@@ -48,6 +48,7 @@ struct Demand {
 impl Service {
     pub(crate) async fn list_picking_lists(
         &self,
+        ctx: &Ctx,
         query: ListPickingLists,
     ) -> Result<Page<PickingList>> {
         use picking_list::{Column, Entity, Model};
@@ -58,6 +59,7 @@ impl Service {
         if let Some(status) = query.status {
             select = select.filter(Column::Status.eq(status));
         }
+        select = ctx.scope.filter(select, Column::WarehouseId);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &Model| row.id.uuid();
         let conn = self.db.read();
@@ -285,6 +287,7 @@ async fn lock(
     let levels = Levels::lock(tx, &lines.iter().map(key).collect()).await?;
     let found = tx.lock::<picking_list::Entity>(id).await?;
     let row = found.ok_or_else(|| kernel::Error::not_found("picking list", id))?;
+    check_scope(ctx, [row.warehouse_id], "picking list", id)?;
     ctx.check_version(row.version)?;
     if row.status != PickingStatus::Open {
         return Err(Error::PickingOver.into());

@@ -1,11 +1,13 @@
 //! Products and warehouses a request names.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Display;
 
 use contracts::ids::{ProductId, WarehouseId};
-use kernel::Result;
 use kernel::db::Tx;
 use kernel::quantity::Quantity;
+use kernel::token::Scope;
+use kernel::{Ctx, Result};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::entities::{product, warehouse};
@@ -18,9 +20,37 @@ pub(crate) async fn find_warehouse(
     id: WarehouseId,
     pointer: &str,
 ) -> Result<warehouse::Model> {
+    let found = find_any_warehouse(tx, id, pointer).await?;
+    if !tx.ctx().scope.contains(id.uuid()) {
+        let detail = "the caller's permission is for other warehouses";
+        let refused = kernel::Error::new(403, "permission_denied", detail);
+        return Err(refused.with_field(pointer, "permission_denied", detail));
+    }
+    Ok(found)
+}
+
+/// The same, though it be none of those the caller's permission is for.
+pub(crate) async fn find_any_warehouse(
+    tx: &Tx,
+    id: WarehouseId,
+    pointer: &str,
+) -> Result<warehouse::Model> {
     let found = warehouse::Entity::find_by_id(id).one(&**tx).await?;
     let found = found.filter(|warehouse| !warehouse.is_transit);
     Ok(found.ok_or_else(|| Error::UnknownWarehouse { pointer: pointer.into() })?)
+}
+
+/// 404 unless something is of a warehouse that the caller's permission is for.
+pub(crate) fn check_scope(
+    ctx: &Ctx,
+    of: impl IntoIterator<Item = WarehouseId>,
+    what: &'static str,
+    id: impl Display,
+) -> Result<()> {
+    if ctx.scope == Scope::All || of.into_iter().any(|id| ctx.scope.contains(id.uuid())) {
+        return Ok(());
+    }
+    Err(kernel::Error::not_found(what, id))
 }
 
 /// The product a request names at `/product_id`.

@@ -22,7 +22,7 @@ use crate::service::references::{check_fineness, find_products, find_warehouse};
 use crate::service::{MAX_LINES, Service, check_line_count};
 
 impl Service {
-    pub(crate) async fn list_bins(&self, query: ListBins) -> Result<Page<Bin>> {
+    pub(crate) async fn list_bins(&self, ctx: &Ctx, query: ListBins) -> Result<Page<Bin>> {
         use bin::Column;
         let mut select = bin::Entity::find().filter(Column::Quantity.gt(0));
         if let Some(product_id) = query.product_id {
@@ -37,6 +37,7 @@ impl Service {
         if let Some(lot_id) = query.lot_id {
             select = select.filter(Column::LotId.eq(lot_id));
         }
+        select = ctx.scope.filter(select, Column::WarehouseId);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &bin::Model| row.id;
         let page = fetch(self.db.read(), select, Column::Id, id_of, "bins", &request).await?;

@@ -17,7 +17,7 @@ use crate::service::Service;
 use crate::service::adjustments::not_available;
 use crate::service::backorders::fill_backorders;
 use crate::service::levels::{Key, Levels};
-use crate::service::references::{check_fineness, find_product, find_warehouse};
+use crate::service::references::{check_fineness, check_scope, find_product, find_warehouse};
 
 /// The longest a reservation made by hand may last.
 const MOST_DAYS: i64 = 30;
@@ -25,6 +25,7 @@ const MOST_DAYS: i64 = 30;
 impl Service {
     pub(crate) async fn list_reservations(
         &self,
+        ctx: &Ctx,
         query: ListReservations,
     ) -> Result<Page<reservation::Model>> {
         use reservation::Column;
@@ -41,6 +42,7 @@ impl Service {
         if let Some(status) = query.status {
             select = select.filter(Column::Status.eq(status));
         }
+        select = ctx.scope.filter(select, Column::WarehouseId);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &reservation::Model| row.id.uuid();
         fetch(self.db.read(), select, Column::Id, id_of, "reservations", &request).await
@@ -115,7 +117,9 @@ impl Service {
 
 async fn find(tx: &Tx, id: ReservationId) -> Result<reservation::Model> {
     let found = reservation::Entity::find_by_id(id).one(&**tx).await?;
-    found.ok_or_else(|| kernel::Error::not_found("reservation", id))
+    let found = found.ok_or_else(|| kernel::Error::not_found("reservation", id))?;
+    check_scope(tx.ctx(), [found.warehouse_id], "reservation", id)?;
+    Ok(found)
 }
 
 /// When a reservation expires that is to last until `at` or for `ttl_s` seconds.

@@ -18,7 +18,7 @@ use crate::service::backorders::fill_backorders;
 use crate::service::bins::{Bins, Part};
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
-use crate::service::references::find_product;
+use crate::service::references::{check_scope, find_product};
 
 impl Service {
     /// Posts the mirror of a move: the same goods and the same value, the other way.
@@ -31,6 +31,7 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let found = stock_move::Entity::find_by_id(id).one(&*tx).await?;
         let original = found.ok_or_else(|| kernel::Error::not_found("stock move", id))?;
+        check_scope(ctx, original.warehouse_id, "stock move", id)?;
         let is_ours = matches!(
             original.source_type,
             MoveSourceType::StockReceipt | MoveSourceType::Adjustment

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use contracts::ids::ProductId;
-use kernel::Result;
 use kernel::money::Money;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
+use kernel::{Ctx, Result};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::entities::{product, stock_level, warehouse};
@@ -15,7 +15,7 @@ use crate::service::Service;
 use crate::service::level::average_cost;
 
 impl Service {
-    pub(crate) async fn list_stock(&self, query: ListStock) -> Result<Page<StockLevel>> {
+    pub(crate) async fn list_stock(&self, ctx: &Ctx, query: ListStock) -> Result<Page<StockLevel>> {
         use stock_level::Column;
         let mut select = stock_level::Entity::find();
         if let Some(product_id) = query.product_id {
@@ -24,6 +24,7 @@ impl Service {
         if let Some(warehouse_id) = query.warehouse_id {
             select = select.filter(Column::WarehouseId.eq(warehouse_id));
         }
+        select = ctx.scope.filter(select, Column::WarehouseId);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &stock_level::Model| row.id;
         let page = fetch(self.db.read(), select, Column::Id, id_of, "stock", &request).await?;
@@ -52,14 +53,20 @@ impl Service {
         }))
     }
 
-    pub(crate) async fn availability(&self, product_id: ProductId) -> Result<Availability> {
+    pub(crate) async fn availability(
+        &self,
+        ctx: &Ctx,
+        product_id: ProductId,
+    ) -> Result<Availability> {
         self.product(product_id).await?;
         // What is in transit can be promised to nobody.
         let in_transit = warehouse::Entity::find()
             .select_only()
             .column(warehouse::Column::Id)
             .filter(warehouse::Column::IsTransit.eq(true));
-        let rows = stock_level::Entity::find()
+        let levels =
+            ctx.scope.filter(stock_level::Entity::find(), stock_level::Column::WarehouseId);
+        let rows = levels
             .filter(stock_level::Column::ProductId.eq(product_id))
             .filter(stock_level::Column::WarehouseId.not_in_subquery(in_transit.into_query()))
             .order_by_asc(stock_level::Column::Id)

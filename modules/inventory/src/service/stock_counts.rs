@@ -21,7 +21,7 @@ use crate::routes::stock_counts::{
     ListStockCountLines, ListStockCounts, NewStockCount, StockCount, StockCountLine,
 };
 use crate::service::levels::{Key, Levels};
-use crate::service::references::{find_products, find_warehouse};
+use crate::service::references::{check_scope, find_products, find_warehouse};
 use crate::service::{MAX_RECEIPT_LINES, Service, check_line_count};
 
 #[derive(FromQueryResult)]
@@ -34,6 +34,7 @@ struct Progress {
 impl Service {
     pub(crate) async fn list_stock_counts(
         &self,
+        ctx: &Ctx,
         query: ListStockCounts,
     ) -> Result<Page<StockCount>> {
         use stock_count::{Column, Entity, Model};
@@ -44,6 +45,7 @@ impl Service {
         if let Some(status) = query.status {
             select = select.filter(Column::Status.eq(status));
         }
+        select = ctx.scope.filter(select, Column::WarehouseId);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &Model| row.id.uuid();
         let page =
@@ -60,11 +62,13 @@ impl Service {
     /// What a count has found. While a blind one goes on, nobody is told what to find.
     pub(crate) async fn stock_count_lines(
         &self,
+        ctx: &Ctx,
         id: StockCountId,
         query: ListStockCountLines,
     ) -> Result<Page<StockCountLine>> {
         use stock_count_line::{Column, Entity, Model};
         let count = self.stock_count(id).await?;
+        check_scope(ctx, [count.warehouse_id], "stock count", id)?;
         let hides_book = count.is_blind && count.status == CountStatus::Counting;
         let mut select = Entity::find().filter(Column::CountId.eq(id));
         if query.is_counted == Some(true) {
@@ -166,6 +170,7 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let found = tx.lock::<stock_count::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("stock count", id))?;
+        check_scope(ctx, [before.warehouse_id], "stock count", id)?;
         ctx.check_version(before.version)?;
         let status = MACHINE.apply(before.status, action)?;
         if status == CountStatus::Submitted {

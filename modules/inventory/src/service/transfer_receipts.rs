@@ -22,7 +22,7 @@ use crate::service::bins::Bins;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, post};
-use crate::service::references::{check_fineness, find_products};
+use crate::service::references::{check_fineness, check_scope, find_products};
 use crate::service::transfers::{keep, lines_of, posting, step, too_large, transit};
 use crate::service::{MAX_LINES, Service, check_line_count};
 
@@ -38,6 +38,7 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let found = tx.lock::<transfer::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("transfer", id))?;
+        check_scope(ctx, [before.to_warehouse_id], "transfer", id)?;
         ctx.check_version(before.version)?;
         if before.status == TransferStatus::Received {
             return Err(Error::TransferOver.into());

@@ -8,11 +8,12 @@ use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
+use kernel::token::Scope;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder,
 };
 use uuid::Uuid;
 
@@ -24,11 +25,17 @@ use crate::routes::transfers::{ListTransfers, NewTransfer, Transfer, TransferLin
 use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
-use crate::service::references::{check_fineness, find_products, find_warehouse};
+use crate::service::references::{
+    check_fineness, find_any_warehouse, find_products, find_warehouse,
+};
 use crate::service::{MAX_LINES, Service, check_line_count, merge};
 
 impl Service {
-    pub(crate) async fn list_transfers(&self, query: ListTransfers) -> Result<Page<Transfer>> {
+    pub(crate) async fn list_transfers(
+        &self,
+        ctx: &Ctx,
+        query: ListTransfers,
+    ) -> Result<Page<Transfer>> {
         use transfer::{Column, Entity, Model};
         let mut select = Entity::find();
         if let Some(warehouse_id) = query.from_warehouse_id {
@@ -39,6 +46,11 @@ impl Service {
         }
         if let Some(status) = query.status {
             select = select.filter(Column::Status.eq(status));
+        }
+        if let Scope::Only(ids) = &ctx.scope {
+            let columns = [Column::FromWarehouseId, Column::ToWarehouseId];
+            let among = columns.map(|column| column.is_in(ids.iter().copied()));
+            select = select.filter(among.into_iter().fold(Condition::any(), Condition::add));
         }
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &Model| row.id;
@@ -64,7 +76,7 @@ impl Service {
         check_line_count(new.lines.len(), MAX_LINES)?;
         let mut tx = self.db.begin_once(ctx).await?;
         let from = find_warehouse(&tx, new.from_warehouse_id, "/from_warehouse_id").await?;
-        let to = find_warehouse(&tx, new.to_warehouse_id, "/to_warehouse_id").await?;
+        let to = find_any_warehouse(&tx, new.to_warehouse_id, "/to_warehouse_id").await?;
         if from.id == to.id {
             return Err(Error::SameWarehouse.into());
         }

@@ -16,6 +16,7 @@ use crate::service::Service;
 impl Service {
     pub(crate) async fn list_warehouses(
         &self,
+        ctx: &Ctx,
         query: ListWarehouses,
     ) -> Result<Page<warehouse::Model>> {
         // That of what is in transit is nothing to choose from.
@@ -26,6 +27,7 @@ impl Service {
         if let Some(is_active) = query.is_active {
             select = select.filter(warehouse::Column::IsActive.eq(is_active));
         }
+        select = ctx.scope.filter(select, warehouse::Column::Id);
         let request = PageRequest { limit: query.limit, cursor: query.cursor, sort: query.sort };
         let id_of = |row: &warehouse::Model| row.id.uuid();
         fetch(self.db.read(), select, warehouse::Column::Id, id_of, "warehouses", &request).await

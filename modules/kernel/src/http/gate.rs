@@ -64,7 +64,7 @@ impl Gate {
 
 fn may(caller: &Caller, access: Option<&Access>) -> Result<()> {
     match access {
-        Some(Access::Permission(permission)) if !caller.permissions.allow(permission) => {
+        Some(Access::Permission(permission)) if caller.permissions.scope(permission).is_none() => {
             Err(Error::forbidden(permission))
         }
         _ => Ok(()),

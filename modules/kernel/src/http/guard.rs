@@ -20,7 +20,7 @@ use crate::http::extract::{ReadBody, discard_body};
 use crate::http::operations::{Access, Operation, Operations};
 use crate::metrics::Counter;
 use crate::rate::{self, RateLimits, Verdict};
-use crate::token::{Permissions, TokenVerifier};
+use crate::token::{Permissions, Scope, TokenVerifier};
 use crate::trace::Trace;
 
 /// Tries of a request whose transaction the database aborts, the first one included.
@@ -190,11 +190,13 @@ fn admit(
     operation: &Operation,
     caller: Caller,
 ) -> Result<Ctx> {
-    if let Access::Permission(permission) = &operation.access
-        && !caller.permissions.allow(permission)
-    {
-        return Err(Error::forbidden(permission));
-    }
+    let records = match &operation.access {
+        Access::Permission(permission) => match caller.permissions.scope(permission) {
+            Some(scope) if scope == Scope::All || operation.keeps_scope => scope,
+            _ => return Err(Error::forbidden(permission)),
+        },
+        Access::SignedIn | Access::Public => Scope::All,
+    };
     if operation.needs_step_up {
         check_step_up(caller.authenticated_at)?;
     }
@@ -209,6 +211,7 @@ fn admit(
         reason: reason(headers)?,
         actor: caller.actor,
         permissions: Arc::new(caller.permissions),
+        scope: records,
         session_id: caller.session_id,
         authenticated_at: caller.authenticated_at,
         address: Some(guard.limits.client_address(request.request())),
@@ -301,7 +304,7 @@ fn presented(headers: &HeaderMap) -> Result<Option<&str>> {
 
 /// RFC 9470: what is dangerous is for whoever proved a moment ago who they are, not for
 /// whoever finds an open session.
-fn check_step_up(authenticated_at: Option<DateTime<Utc>>) -> Result<()> {
+pub(crate) fn check_step_up(authenticated_at: Option<DateTime<Utc>>) -> Result<()> {
     let limit = TimeDelta::seconds(STEP_UP_S);
     if authenticated_at.is_some_and(|at| Utc::now() - at <= limit) {
         return Ok(());

@@ -15,6 +15,7 @@ pub use extract::{
     Json, MAX_BODY_BYTES, Path, Query, content_type, discard_body, nullable, read_body, read_json,
 };
 pub use gate::Gate;
+pub(crate) use guard::check_step_up;
 pub use guard::{Guard, guard};
 pub use openapi::{finish_spec, module_spec};
 pub use operations::{Access, Operation, Operations};

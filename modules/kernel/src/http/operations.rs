@@ -18,6 +18,9 @@ pub struct Operation {
     pub needs_if_match: bool,
     /// Whether the caller must have proved a moment ago who they are.
     pub needs_step_up: bool,
+    /// Whether it may be called by whoever has the permission for part of the records alone: it
+    /// keeps to those, or is about none of them.
+    pub keeps_scope: bool,
     /// The query parameters it knows.
     pub query: Arc<[String]>,
 }
@@ -87,6 +90,7 @@ fn read(operation: &Value) -> Result<Operation, String> {
         needs_idempotency_key: needs_header("Idempotency-Key"),
         needs_if_match: needs_header("If-Match"),
         needs_step_up: operation["x-step-up"] == true,
+        keeps_scope: operation["x-scope"].is_string(),
         query: query.collect(),
     })
 }
