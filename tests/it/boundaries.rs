@@ -204,3 +204,49 @@ fn whoever_is_told_of_events_can_ask_for_each() {
     types.sort();
     assert_eq!(types, TYPES);
 }
+
+/// Tests a document names that are nowhere: each as ``it::file::test``, or with the name of a
+/// module's crate in front.
+fn missing_tests(text: &str) -> Vec<String> {
+    let is_path = |text: &&str| {
+        text.contains("::") && text.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c))
+    };
+    let names = text.split('`').skip(1).step_by(2).filter(is_path);
+    names.filter(|name| !is_a_test(name)).map(ToOwned::to_owned).collect()
+}
+
+fn is_a_test(name: &str) -> bool {
+    let parts: Vec<&str> = name.split("::").collect();
+    let [first, path @ .., test] = parts.as_slice() else { return false };
+    let dir = match *first {
+        "it" => root().join("tests/it"),
+        name => root().join("modules").join(name).join("src"),
+    };
+    let file = path.iter().fold(dir, |dir, part| dir.join(part));
+    let candidates = [file.with_extension("rs"), file.join("mod.rs")];
+    let declared = format!("fn {test}(");
+    candidates.iter().filter_map(|file| std::fs::read_to_string(file).ok()).any(|text| {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        lines.windows(2).any(|pair| pair[0].ends_with("test]") && pair[1].contains(&declared))
+            || lines
+                .windows(2)
+                .any(|pair| pair[0].starts_with("#[tokio::test(") && pair[1].contains(&declared))
+    })
+}
+
+#[test]
+fn every_test_that_the_docs_name_exists() {
+    let text = std::fs::read_to_string(root().join("docs/access.md")).expect("readable");
+    assert_eq!(missing_tests(&text), Vec::<String>::new());
+    let named = text.matches("`it::").count();
+    assert!(named > 50, "{named}");
+}
+
+#[test]
+fn a_test_that_is_nowhere_is_found() {
+    let text = "`it::auth::nothing_like_that`, `it::boundaries::a_test_that_is_nowhere_is_found` \
+                `it::boundaries::is_a_test` and `auth::tests::laws::nor_that`, not `a::b/{id}`";
+    let missing =
+        ["it::auth::nothing_like_that", "it::boundaries::is_a_test", "auth::tests::laws::nor_that"];
+    assert_eq!(missing_tests(text), missing);
+}
