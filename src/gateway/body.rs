@@ -66,7 +66,10 @@ pub enum End {
 impl Incoming {
     /// Reads what is small; 413 where more is announced than the row allows.
     pub async fn of(request: &HttpRequest, mut payload: Payload, row: &Row) -> Result<Incoming> {
-        let limit = row.route.max_body_bytes;
+        let limit = match row.gate.takes_file(request) {
+            true => usize::MAX,
+            false => row.route.max_body_bytes,
+        };
         let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         let length = length.and_then(|text| text.parse::<u64>().ok());
         if length.is_some_and(|length| length > limit as u64) {

@@ -39,10 +39,9 @@ fn has_body(operation: &Value) -> bool {
 }
 
 fn takes_json(operation: &Value) -> bool {
-    operation["requestBody"]["content"]
-        .as_object()
-        .is_some_and(|content| content.keys().any(|kind| kind.ends_with("json")))
-        && operation["operationId"] != "create_token"
+    operation["requestBody"]["content"].as_object().is_some_and(|content| {
+        content.keys().any(|kind| kind == "application/json" || kind.ends_with("+json"))
+    }) && operation["operationId"] != "create_token"
 }
 
 #[tokio::test(flavor = "multi_thread")]

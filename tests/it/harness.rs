@@ -318,8 +318,11 @@ impl Api {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let bytes = response.bytes().await.map_err(|e| e.to_string())?;
+        let kind = headers.get("content-type").map_or(&b""[..], HeaderValue::as_bytes);
         let body = if bytes.is_empty() {
             Value::Null
+        } else if kind == b"text/csv" || kind == b"application/x-ndjson" {
+            Value::String(String::from_utf8(bytes.to_vec()).map_err(|e| e.to_string())?)
         } else {
             serde_json::from_slice(&bytes).map_err(|e| e.to_string())?
         };

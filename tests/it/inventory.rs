@@ -2,6 +2,7 @@
 
 mod costs;
 mod day;
+pub mod files;
 mod lots;
 mod planning;
 mod products;

@@ -8,7 +8,9 @@ pub enum BillLine {}
 pub enum Category {}
 pub enum CreditNote {}
 pub enum Customer {}
+pub enum Export {}
 pub enum Identity {}
+pub enum Import {}
 pub enum Invoice {}
 pub enum InvoiceLine {}
 pub enum JournalEntry {}
@@ -49,7 +51,9 @@ pub type BillLineId = Id<BillLine>;
 pub type CategoryId = Id<Category>;
 pub type CreditNoteId = Id<CreditNote>;
 pub type CustomerId = Id<Customer>;
+pub type ExportId = Id<Export>;
 pub type IdentityId = Id<Identity>;
+pub type ImportId = Id<Import>;
 pub type InvoiceId = Id<Invoice>;
 pub type InvoiceLineId = Id<InvoiceLine>;
 pub type JournalEntryId = Id<JournalEntry>;

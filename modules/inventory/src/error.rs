@@ -191,6 +191,21 @@ pub(crate) enum Error {
     #[error("the product is not valued at a standard cost")]
     NoStandardCost,
 
+    #[error("a file of counts, and no other, is of one stock count")]
+    StockCountUnclear,
+    #[error("there is no such stock count")]
+    UnknownStockCount,
+    #[error("a date of expiry is that of a lot")]
+    LotRequired,
+    #[error("{column} of a product stays as it was first said")]
+    FieldFixed { column: &'static str },
+    #[error("a new product has a {column}")]
+    ColumnMissing { column: &'static str },
+    #[error("the file is not there yet")]
+    ExportNotReady,
+    #[error("the file has been thrown away: export again")]
+    ExportForgotten,
+
     #[error("days are 1 to 3650")]
     DaysOutOfRange,
     #[error("a period ends after it begins")]
@@ -344,6 +359,13 @@ impl From<Error> for KernelError {
             Error::PickingOver => conflict("picking_over"),
             Error::StandardCostUnclear => invalid("standard_cost_unclear", "/standard_cost"),
             Error::NoStandardCost => conflict("no_standard_cost"),
+            Error::StockCountUnclear => invalid("stock_count_unclear", "?stock_count_id"),
+            Error::UnknownStockCount => invalid("unknown_stock_count", "?stock_count_id"),
+            Error::LotRequired => invalid("lot_required", "/lot"),
+            Error::FieldFixed { column } => invalid("field_fixed", &format!("/{column}")),
+            Error::ColumnMissing { column } => invalid("missing_field", &format!("/{column}")),
+            Error::ExportNotReady => conflict("export_not_ready"),
+            Error::ExportForgotten => conflict("export_forgotten"),
             Error::DaysOutOfRange => invalid("days_out_of_range", "days"),
             Error::PeriodBackwards => invalid("period_backwards", "from"),
             Error::NotEnoughToShip { .. } => conflict("insufficient_stock"),

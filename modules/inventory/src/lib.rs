@@ -28,6 +28,10 @@ pub const NAME: &str = "inventory";
 pub struct Config {
     /// How often expired reservations are given back, in seconds; at least 1.
     pub expiry_interval_s: u64,
+    /// The largest file that can be imported, in bytes.
+    pub import_max_bytes: u64,
+    /// How long the file of an export is kept, in days.
+    pub export_kept_days: u16,
 }
 
 /// What the module needs of others.
@@ -86,6 +90,11 @@ pub const MIGRATIONS: Migrations = &[
         number: 109,
         name: "inventory_report_indexes",
         sql: include_str!("../../../migrations/inventory/0109_report_indexes.sql"),
+    },
+    Script {
+        number: 110,
+        name: "inventory_imports_and_exports",
+        sql: include_str!("../../../migrations/inventory/0110_imports_and_exports.sql"),
     },
 ];
 

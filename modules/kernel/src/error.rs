@@ -242,6 +242,22 @@ impl Error {
         }
     }
 
+    /// What went wrong, for a person.
+    pub fn detail(&self) -> &str {
+        match &*self.0 {
+            Inner::Problem { problem, .. } => &problem.detail,
+            Inner::Replay(_) => "",
+        }
+    }
+
+    /// The fields at fault.
+    pub fn fields(&self) -> &[FieldError] {
+        match &*self.0 {
+            Inner::Problem { problem, .. } => &problem.errors,
+            Inner::Replay(_) => &[],
+        }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match &*self.0 {

@@ -23,6 +23,7 @@ pub mod rate;
 pub mod redis;
 pub mod remote;
 pub mod service;
+pub mod table;
 pub mod text;
 pub mod token;
 pub mod trace;

@@ -22,6 +22,8 @@ pub struct Limit(u16);
 impl Limit {
     const DEFAULT: u16 = 50;
     const MAX: u16 = 200;
+    /// What is read at once where all pages are wanted: no caller can ask for it.
+    pub const LARGEST: Limit = Limit(5000);
 
     /// As a number of rows.
     pub fn rows(self) -> usize {

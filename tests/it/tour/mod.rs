@@ -15,6 +15,7 @@ use crate::auth::passkeys;
 use crate::boundaries::assert_file;
 use crate::flows::{address, eventually};
 use crate::harness::{ADMIN_PASSWORD, Api, Server, text, with};
+use crate::inventory::files::{EXPORTS, IMPORTS, ended};
 use crate::inventory::work::colleague;
 use crate::spec::operations;
 
@@ -181,7 +182,38 @@ async fn goods(api: &Api) -> Goods {
     planning(api, &goods).await;
     lots(api).await;
     standard_cost(api, &goods).await;
+    files_in_and_out(api).await;
     goods
+}
+
+/// Products that come in a file, one of them wrong, and all of them in another that goes out.
+async fn files_in_and_out(api: &Api) {
+    let file = "sku,name,unit,tax_class,barcode\nSTOOL-OAK,Oak stool,pcs,standard,\n\
+                BENCH-OAK,Oak bench,pcs,standard,4006381333930\n";
+    let upload = async || {
+        let path = format!("{IMPORTS}?resource=products&policy=skip_failed");
+        let request = api
+            .request(Method::POST, &path)
+            .header("Idempotency-Key", uuid::Uuid::now_v7().to_string())
+            .header("Content-Type", "text/csv");
+        api.send(request.body(file)).await.ok()
+    };
+    // What is asked for right after another has ended waits for a moment, and can be cancelled.
+    let import = upload().await;
+    let path = format!("{IMPORTS}/{}", text(&import["id"]));
+    ended(api, &path).await;
+    api.get(&format!("{path}/errors")).await.ok();
+    let unwanted = upload().await;
+    let cancel = format!("{IMPORTS}/{}/cancel", text(&unwanted["id"]));
+    api.post(&cancel, Value::Null).await.ok();
+
+    let export = json!({"resource": "products"});
+    let made = api.post(EXPORTS, export.clone()).await.ok();
+    let made = ended(api, &format!("{EXPORTS}/{}", text(&made["id"]))).await;
+    api.get(&text(&made["content"])).await.ok();
+    let unwanted = api.post(EXPORTS, export).await.ok();
+    let cancel = format!("{EXPORTS}/{}/cancel", text(&unwanted["id"]));
+    api.post(&cancel, Value::Null).await.ok();
 }
 
 /// A warehouse with shelves, and milk that expires.

@@ -28,7 +28,8 @@ pub fn examples(exchanges: &[Exchange], spec: &Value) -> Value {
         if !sent.is_null() {
             example["request"] = sent;
         }
-        if !received.is_null() {
+        // A file is no example: it would be all of it.
+        if !received.is_null() && !received.is_string() {
             example["response"] = received;
         }
         examples.insert(id, example);
@@ -163,6 +164,10 @@ impl Normaliser {
         if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok() {
             let next = format!("01936b2e-5d5c-7a10-8f5e-{:012}", self.ids.len() + 1);
             return self.ids.entry(text.to_owned()).or_insert(next).clone();
+        }
+        if text.starts_with("/api/") {
+            let segments: Vec<_> = text.split('/').map(|segment| self.text(segment)).collect();
+            return segments.join("/");
         }
         if text.len() > 19 && chrono::DateTime::parse_from_rfc3339(text).is_ok() {
             let day = text[..10].parse().unwrap_or(EXAMPLE_DAY);

@@ -5,6 +5,8 @@ pub(crate) mod adjustments;
 mod audit;
 pub(crate) mod barcodes;
 pub(crate) mod categories;
+pub(crate) mod exports;
+pub(crate) mod imports;
 pub(crate) mod invariants;
 pub(crate) mod landed_costs;
 pub(crate) mod locations;
@@ -53,6 +55,8 @@ pub(crate) fn configure(routes: &mut Routes) {
     transfers::configure(routes);
     reservations::configure(routes);
     picking::configure(routes);
+    imports::configure(routes);
+    exports::configure(routes);
     parked_events::configure(routes);
     audit::configure(routes);
     invariants::configure(routes);

@@ -1,13 +1,15 @@
 //! Stock moves: the ledger of everything that ever came or went.
 
 use actix_web::web::Data;
-use actix_web::{get, post};
+use actix_web::{HttpResponse, get, post};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{ProductId, StockMoveId, WarehouseId};
 use kernel::http::{Json, Path, Query, Reply, Routes};
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::page_query;
 use kernel::quantity::Quantity;
+use kernel::table::{Accept, Tabular};
 use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
@@ -80,7 +82,7 @@ pub(crate) struct ReverseStockMove {
     pub reason: Note,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListStockMoves {
@@ -98,6 +100,33 @@ pub(crate) struct ListStockMoves {
     pub source_id: Option<Uuid>,
 }
 
+page_query!(ListStockMoves);
+
+impl Tabular for StockMove {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "kind",
+        "product_id",
+        "from_location.kind",
+        "from_location.warehouse_id",
+        "to_location.kind",
+        "to_location.warehouse_id",
+        "quantity",
+        "unit_cost",
+        "value.amount",
+        "value.currency",
+        "moved_on",
+        "source.type",
+        "source.id",
+        "reason",
+        "reason_code",
+        "reverses_id",
+        "created_at",
+    ];
+    const LABEL: &'static str = "moved_on";
+    const SERIES: &'static [&'static str] = &["quantity", "value.amount"];
+}
+
 /// List stock moves
 ///
 /// Newest first unless `sort` says otherwise.
@@ -107,17 +136,24 @@ pub(crate) struct ListStockMoves {
     responses((status = 200, body = Page<StockMove>)),
     extensions(
         ("x-permission" = json!("inventory.move:read")),
-        ("x-scope" = json!("warehouse"))
+        ("x-scope" = json!("warehouse")),
+        ("x-forms" = json!(["csv", "series"]))
     )
 )]
 #[get("/moves")]
 async fn list_stock_moves(
     ctx: Ctx,
+    accept: Accept,
     service: Data<Service>,
     query: Query<ListStockMoves>,
-) -> Result<Reply> {
-    let page = service.list_stock_moves(&ctx, query.0).await?;
-    Ok(Reply::plain(&page.map(StockMove::from)))
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let (ctx, service) = (ctx.clone(), service.clone());
+            async move { Ok(service.list_stock_moves(&ctx, query).await?.map(StockMove::from)) }
+        })
+        .await
 }
 
 /// Get stock move

@@ -1,12 +1,14 @@
 //! Planning: when to buy again, how much, and what is on its way.
 
 use actix_web::web::Data;
-use actix_web::{get, patch, post, put};
+use actix_web::{HttpResponse, get, patch, post, put};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{ProductId, PurchaseOrderLineId, ReorderRuleId, WarehouseId};
 use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::page_query;
 use kernel::quantity::{PositiveQuantity, Quantity};
+use kernel::table::{Accept, Tabular};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -145,7 +147,7 @@ pub(crate) struct ListReorderRules {
     pub warehouse_id: Option<WarehouseId>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListReorderSuggestions {
@@ -254,6 +256,22 @@ async fn update_reorder_rule(
     service.update_reorder_rule(&ctx, *id, body.0).await
 }
 
+page_query!(ListReorderSuggestions);
+
+impl Tabular for ReorderSuggestion {
+    const COLUMNS: &'static [&'static str] = &[
+        "rule_id",
+        "product_id",
+        "warehouse_id",
+        "projected",
+        "expected",
+        "quantity",
+        "lead_time_days",
+    ];
+    const LABEL: &'static str = "product_id";
+    const SERIES: &'static [&'static str] = &["projected", "expected", "quantity"];
+}
+
 /// List reorder suggestions
 ///
 /// What is, or will be with all that is expected, below the minimum of its rule; in the order
@@ -262,14 +280,21 @@ async fn update_reorder_rule(
     tag = "Planning",
     params(ListReorderSuggestions),
     responses((status = 200, body = Page<ReorderSuggestion>)),
-    extensions(("x-permission" = json!("inventory.reorder_rule:read")))
+    extensions(("x-permission" = json!("inventory.reorder_rule:read")), ("x-forms" = json!(["csv", "series"])))
 )]
 #[get("/reorder-suggestions")]
 async fn list_reorder_suggestions(
+    accept: Accept,
     service: Data<Service>,
     query: Query<ListReorderSuggestions>,
-) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_reorder_suggestions(query.0).await?))
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let service = service.clone();
+            async move { service.list_reorder_suggestions(query).await }
+        })
+        .await
 }
 
 /// List expected receipts

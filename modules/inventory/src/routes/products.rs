@@ -153,7 +153,7 @@ pub(crate) struct SetStandardCost {
 }
 
 /// Changes to a product: what is absent stays, null empties.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProductPatch {
     #[schema(nullable = false)]
@@ -183,7 +183,7 @@ pub(crate) struct ProductPatch {
     pub picking: Option<Picking>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListProducts {

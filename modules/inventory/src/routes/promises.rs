@@ -1,12 +1,13 @@
 //! What can be promised when: what is available, and what is on its way.
 
-use actix_web::get;
 use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
 use chrono::NaiveDate;
 use contracts::ids::{ProductId, WarehouseId};
 use kernel::Result;
-use kernel::http::{Path, Query, Reply, Routes};
+use kernel::http::{Path, Query, Routes};
 use kernel::quantity::{PositiveQuantity, Quantity};
+use kernel::table::{Accept, Tabular};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -57,6 +58,12 @@ pub(crate) struct GetAvailableToPromise {
     pub quantity: Option<PositiveQuantity>,
 }
 
+impl Tabular for PromiseDay {
+    const COLUMNS: &'static [&'static str] = &["on", "incoming", "available_to_promise"];
+    const LABEL: &'static str = "on";
+    const SERIES: &'static [&'static str] = &["incoming", "available_to_promise"];
+}
+
 /// Get available to promise
 ///
 /// By date: what is available now, less what orders wait for already, and what purchase orders
@@ -65,13 +72,18 @@ pub(crate) struct GetAvailableToPromise {
     tag = "Stock",
     params(("id" = ProductId, Path), GetAvailableToPromise),
     responses((status = 200, body = AvailableToPromise)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock:read")),
+        ("x-forms" = json!(["csv", "series"]))
+    )
 )]
 #[get("/products/{id}/available-to-promise")]
 async fn get_available_to_promise(
+    accept: Accept,
     service: Data<Service>,
     id: Path<ProductId>,
     query: Query<GetAvailableToPromise>,
-) -> Result<Reply> {
-    Ok(Reply::plain(&service.available_to_promise(*id, query.0).await?))
+) -> Result<HttpResponse> {
+    let found = service.available_to_promise(*id, query.0).await?;
+    accept.answer_with(&found, |found| &found.days)
 }

@@ -1,14 +1,16 @@
 //! Reports: what is old, slow, short or about to expire, and how fast stock turns.
 
-use actix_web::get;
 use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
 use chrono::NaiveDate;
 use contracts::ids::{LotId, ProductId, WarehouseId};
 use kernel::Result;
-use kernel::http::{Query, Reply, Routes};
+use kernel::http::{Query, Routes};
 use kernel::money::Money;
 use kernel::page::{Cursor, Limit, Page};
+use kernel::page_query;
 use kernel::quantity::Quantity;
+use kernel::table::{Accept, Tabular};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -105,7 +107,7 @@ pub(crate) struct TurnoverRow {
     pub turns: Option<String>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReportStock {
@@ -115,7 +117,7 @@ pub(crate) struct ReportStock {
     pub warehouse_id: Option<WarehouseId>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReportSlowMovers {
@@ -128,7 +130,7 @@ pub(crate) struct ReportSlowMovers {
     pub days: Option<u16>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReportLotExpiry {
@@ -140,7 +142,7 @@ pub(crate) struct ReportLotExpiry {
     pub expires_by: Option<NaiveDate>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReportTurnover {
@@ -154,6 +156,68 @@ pub(crate) struct ReportTurnover {
     pub to: Option<NaiveDate>,
 }
 
+page_query!(ReportStock, ReportSlowMovers, ReportLotExpiry, ReportTurnover);
+
+impl Tabular for AgeingRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "product_id",
+        "sku",
+        "warehouse_id",
+        "on_hand",
+        "value.amount",
+        "value.currency",
+        "up_to_30_days",
+        "up_to_90_days",
+        "up_to_180_days",
+        "older",
+    ];
+    const SERIES: &'static [&'static str] =
+        &["up_to_30_days", "up_to_90_days", "up_to_180_days", "older"];
+}
+
+impl Tabular for SlowMover {
+    const COLUMNS: &'static [&'static str] = &[
+        "product_id",
+        "sku",
+        "warehouse_id",
+        "on_hand",
+        "value.amount",
+        "value.currency",
+        "last_issued_on",
+    ];
+    const SERIES: &'static [&'static str] = &["on_hand", "value.amount"];
+}
+
+impl Tabular for StockShortage {
+    const COLUMNS: &'static [&'static str] =
+        &["product_id", "sku", "warehouse_id", "on_hand", "backordered", "expected", "expected_on"];
+    const SERIES: &'static [&'static str] = &["on_hand", "backordered", "expected"];
+}
+
+impl Tabular for ExpiringLot {
+    const COLUMNS: &'static [&'static str] =
+        &["lot_id", "number", "product_id", "sku", "expires_on", "status", "quantity"];
+    const LABEL: &'static str = "number";
+    const SERIES: &'static [&'static str] = &["quantity"];
+}
+
+impl Tabular for TurnoverRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "product_id",
+        "sku",
+        "issued",
+        "cost.amount",
+        "cost.currency",
+        "opening_value.amount",
+        "opening_value.currency",
+        "closing_value.amount",
+        "closing_value.currency",
+        "turns",
+    ];
+    const SERIES: &'static [&'static str] =
+        &["issued", "cost.amount", "opening_value.amount", "closing_value.amount", "turns"];
+}
+
 /// Report ageing
 ///
 /// How long what is on hand has been there, as if what came first had left first.
@@ -161,11 +225,24 @@ pub(crate) struct ReportTurnover {
     tag = "Stock reports",
     params(ReportStock),
     responses((status = 200, body = Page<AgeingRow>)),
-    extensions(("x-permission" = json!("inventory.report:read")))
+    extensions(
+        ("x-permission" = json!("inventory.report:read")),
+        ("x-forms" = json!(["csv", "series"]))
+    )
 )]
 #[get("/reports/ageing")]
-async fn report_ageing(service: Data<Service>, query: Query<ReportStock>) -> Result<Reply> {
-    Ok(Reply::plain(&service.report_ageing(query.0).await?))
+async fn report_ageing(
+    accept: Accept,
+    service: Data<Service>,
+    query: Query<ReportStock>,
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let service = service.clone();
+            async move { service.report_ageing(query).await }
+        })
+        .await
 }
 
 /// Report slow movers
@@ -178,15 +255,23 @@ async fn report_ageing(service: Data<Service>, query: Query<ReportStock>) -> Res
     responses((status = 200, body = Page<SlowMover>)),
     extensions(
         ("x-permission" = json!("inventory.report:read")),
+        ("x-forms" = json!(["csv", "series"])),
         ("x-errors" = json!(["days_out_of_range"]))
     )
 )]
 #[get("/reports/slow-movers")]
 async fn report_slow_movers(
+    accept: Accept,
     service: Data<Service>,
     query: Query<ReportSlowMovers>,
-) -> Result<Reply> {
-    Ok(Reply::plain(&service.report_slow_movers(query.0).await?))
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let service = service.clone();
+            async move { service.report_slow_movers(query).await }
+        })
+        .await
 }
 
 /// Report shortages
@@ -196,11 +281,24 @@ async fn report_slow_movers(
     tag = "Stock reports",
     params(ReportStock),
     responses((status = 200, body = Page<StockShortage>)),
-    extensions(("x-permission" = json!("inventory.report:read")))
+    extensions(
+        ("x-permission" = json!("inventory.report:read")),
+        ("x-forms" = json!(["csv", "series"]))
+    )
 )]
 #[get("/reports/shortages")]
-async fn report_shortages(service: Data<Service>, query: Query<ReportStock>) -> Result<Reply> {
-    Ok(Reply::plain(&service.report_shortages(query.0).await?))
+async fn report_shortages(
+    accept: Accept,
+    service: Data<Service>,
+    query: Query<ReportStock>,
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let service = service.clone();
+            async move { service.report_shortages(query).await }
+        })
+        .await
 }
 
 /// Report lot expiry
@@ -210,11 +308,24 @@ async fn report_shortages(service: Data<Service>, query: Query<ReportStock>) -> 
     tag = "Stock reports",
     params(ReportLotExpiry),
     responses((status = 200, body = Page<ExpiringLot>)),
-    extensions(("x-permission" = json!("inventory.report:read")))
+    extensions(
+        ("x-permission" = json!("inventory.report:read")),
+        ("x-forms" = json!(["csv", "series"]))
+    )
 )]
 #[get("/reports/lot-expiry")]
-async fn report_lot_expiry(service: Data<Service>, query: Query<ReportLotExpiry>) -> Result<Reply> {
-    Ok(Reply::plain(&service.report_lot_expiry(query.0).await?))
+async fn report_lot_expiry(
+    accept: Accept,
+    service: Data<Service>,
+    query: Query<ReportLotExpiry>,
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let service = service.clone();
+            async move { service.report_lot_expiry(query).await }
+        })
+        .await
 }
 
 /// Report turnover
@@ -227,10 +338,64 @@ async fn report_lot_expiry(service: Data<Service>, query: Query<ReportLotExpiry>
     responses((status = 200, body = Page<TurnoverRow>)),
     extensions(
         ("x-permission" = json!("inventory.report:read")),
+        ("x-forms" = json!(["csv", "series"])),
         ("x-errors" = json!(["period_backwards"]))
     )
 )]
 #[get("/reports/turnover")]
-async fn report_turnover(service: Data<Service>, query: Query<ReportTurnover>) -> Result<Reply> {
-    Ok(Reply::plain(&service.report_turnover(query.0).await?))
+async fn report_turnover(
+    accept: Accept,
+    service: Data<Service>,
+    query: Query<ReportTurnover>,
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let service = service.clone();
+            async move { service.report_turnover(query).await }
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use utoipa::PartialSchema;
+
+    use super::*;
+    use crate::routes::moves::StockMove;
+    use crate::routes::planning::ReorderSuggestion;
+    use crate::routes::promises::PromiseDay;
+    use crate::routes::reservations::Reservation;
+    use crate::routes::stock::StockLevel;
+    use crate::routes::valuation::ValuationRow;
+
+    /// Each field is in a column, and each column is a field, `left_out` excepted.
+    fn check<T: Tabular + PartialSchema>(left_out: &[&str]) {
+        let schema = serde_json::to_value(T::schema()).expect("JSON");
+        let fields = schema["properties"].as_object().expect("an object").keys();
+        let fields: BTreeSet<&str> =
+            fields.map(String::as_str).filter(|field| !left_out.contains(field)).collect();
+        let of = |column: &&'static str| column.split('.').next().unwrap_or_default();
+        let columns: BTreeSet<&str> = T::COLUMNS.iter().map(of).collect();
+        assert_eq!(columns, fields);
+        assert!(T::SERIES.iter().all(|series| T::COLUMNS.contains(series)), "{:?}", T::SERIES);
+        assert!(T::COLUMNS.contains(&T::LABEL), "{}", T::LABEL);
+    }
+
+    #[test]
+    fn a_report_has_a_column_for_each_field() {
+        check::<AgeingRow>(&[]);
+        check::<SlowMover>(&[]);
+        check::<StockShortage>(&[]);
+        check::<ExpiringLot>(&[]);
+        check::<TurnoverRow>(&[]);
+        check::<StockLevel>(&[]);
+        check::<StockMove>(&[]);
+        check::<Reservation>(&["allowed_actions"]);
+        check::<ReorderSuggestion>(&[]);
+        check::<PromiseDay>(&[]);
+        check::<ValuationRow>(&[]);
+    }
 }

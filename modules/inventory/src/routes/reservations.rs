@@ -1,12 +1,14 @@
 //! Reservations: stock promised to orders, or set aside by hand.
 
 use actix_web::web::Data;
-use actix_web::{get, post};
+use actix_web::{HttpResponse, get, post};
 use chrono::{DateTime, Utc};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ReservationId, WarehouseId};
 use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::page_query;
 use kernel::quantity::{PositiveQuantity, Quantity};
+use kernel::table::{Accept, Tabular};
 use kernel::text::Note;
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
@@ -80,7 +82,7 @@ pub(crate) struct NewReservation {
     pub note: Note,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListReservations {
@@ -96,6 +98,28 @@ pub(crate) struct ListReservations {
     pub status: Option<ReservationStatus>,
 }
 
+page_query!(ListReservations);
+
+impl Tabular for Reservation {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "order_id",
+        "order_line_id",
+        "product_id",
+        "warehouse_id",
+        "quantity",
+        "remaining",
+        "status",
+        "expires_at",
+        "note",
+        "version",
+        "created_at",
+        "updated_at",
+    ];
+    const LABEL: &'static str = "product_id";
+    const SERIES: &'static [&'static str] = &["quantity", "remaining"];
+}
+
 /// List reservations
 ///
 /// Newest first unless `sort` says otherwise.
@@ -105,17 +129,24 @@ pub(crate) struct ListReservations {
     responses((status = 200, body = Page<Reservation>)),
     extensions(
         ("x-permission" = json!("inventory.stock:read")),
-        ("x-scope" = json!("warehouse"))
+        ("x-scope" = json!("warehouse")),
+        ("x-forms" = json!(["csv", "series"]))
     )
 )]
 #[get("/reservations")]
 async fn list_reservations(
     ctx: Ctx,
+    accept: Accept,
     service: Data<Service>,
     query: Query<ListReservations>,
-) -> Result<Reply> {
-    let page = service.list_reservations(&ctx, query.0).await?;
-    Ok(Reply::plain(&page.map(Reservation::from)))
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let (ctx, service) = (ctx.clone(), service.clone());
+            async move { Ok(service.list_reservations(&ctx, query).await?.map(Reservation::from)) }
+        })
+        .await
 }
 
 /// Get reservation

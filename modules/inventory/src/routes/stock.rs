@@ -1,12 +1,14 @@
 //! Stock: what there is, where, and what it is worth.
 
-use actix_web::get;
 use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
 use contracts::ids::{ProductId, WarehouseId};
 use kernel::http::{Path, Query, Reply, Routes};
 use kernel::money::{Money, UnitPrice};
 use kernel::page::{Cursor, Limit, Page, Sort};
+use kernel::page_query;
 use kernel::quantity::Quantity;
+use kernel::table::{Accept, Tabular};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -66,7 +68,7 @@ pub(crate) struct WarehouseAvailability {
     pub backordered: Quantity,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListStock {
@@ -79,6 +81,27 @@ pub(crate) struct ListStock {
     pub warehouse_id: Option<WarehouseId>,
 }
 
+page_query!(ListStock);
+
+impl Tabular for StockLevel {
+    const COLUMNS: &'static [&'static str] = &[
+        "product_id",
+        "sku",
+        "warehouse_id",
+        "on_hand",
+        "reserved",
+        "blocked",
+        "available",
+        "backordered",
+        "unit",
+        "value.amount",
+        "value.currency",
+        "average_cost",
+    ];
+    const SERIES: &'static [&'static str] =
+        &["on_hand", "reserved", "blocked", "available", "backordered", "value.amount"];
+}
+
 /// List stock
 ///
 /// One row for each product and warehouse that ever met, those that met last first.
@@ -88,12 +111,24 @@ pub(crate) struct ListStock {
     responses((status = 200, body = Page<StockLevel>)),
     extensions(
         ("x-permission" = json!("inventory.stock:read")),
-        ("x-scope" = json!("warehouse"))
+        ("x-scope" = json!("warehouse")),
+        ("x-forms" = json!(["csv", "series"]))
     )
 )]
 #[get("/stock")]
-async fn list_stock(ctx: Ctx, service: Data<Service>, query: Query<ListStock>) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_stock(&ctx, query.0).await?))
+async fn list_stock(
+    ctx: Ctx,
+    accept: Accept,
+    service: Data<Service>,
+    query: Query<ListStock>,
+) -> Result<HttpResponse> {
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let (ctx, service) = (ctx.clone(), service.clone());
+            async move { service.list_stock(&ctx, query).await }
+        })
+        .await
 }
 
 /// Get availability of product

@@ -145,7 +145,7 @@ pub(crate) struct ListStockCounts {
     pub status: Option<CountStatus>,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListStockCountLines {

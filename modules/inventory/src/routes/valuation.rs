@@ -1,14 +1,16 @@
 //! Valuation: what the stock was worth on a day.
 
-use actix_web::get;
 use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
 use chrono::NaiveDate;
 use contracts::ids::{ProductId, WarehouseId};
 use kernel::Result;
-use kernel::http::{Query, Reply, Routes};
+use kernel::http::{Query, Routes};
 use kernel::money::Money;
-use kernel::page::{Cursor, Limit, PageInfo};
+use kernel::page::{Cursor, Limit, Page, PageInfo};
+use kernel::page_query;
 use kernel::quantity::Quantity;
+use kernel::table::{Accept, Tabular};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -38,7 +40,7 @@ pub(crate) struct ValuationRow {
     pub value: Money,
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct GetValuation {
@@ -50,6 +52,14 @@ pub(crate) struct GetValuation {
     pub warehouse_id: Option<WarehouseId>,
 }
 
+page_query!(GetValuation);
+
+impl Tabular for ValuationRow {
+    const COLUMNS: &'static [&'static str] =
+        &["product_id", "sku", "quantity", "value.amount", "value.currency"];
+    const SERIES: &'static [&'static str] = &["quantity", "value.amount"];
+}
+
 /// Get valuation
 ///
 /// The ledger of moves up to the end of a day, by product in the order of their ids. The total
@@ -59,9 +69,29 @@ pub(crate) struct GetValuation {
     tag = "Stock",
     params(GetValuation),
     responses((status = 200, body = ValuationReport)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(
+        ("x-permission" = json!("inventory.stock:read")),
+        ("x-forms" = json!(["csv", "series"]))
+    )
 )]
 #[get("/valuation")]
-async fn get_valuation(service: Data<Service>, query: Query<GetValuation>) -> Result<Reply> {
-    Ok(Reply::plain(&service.valuation(query.0).await?))
+async fn get_valuation(
+    accept: Accept,
+    service: Data<Service>,
+    query: Query<GetValuation>,
+) -> Result<HttpResponse> {
+    if accept == Accept::Json {
+        let report = service.valuation(query.0).await?;
+        return accept.answer_with(&report, |report| &report.data);
+    }
+    let service = service.into_inner();
+    accept
+        .answer(query.0, move |query| {
+            let service = service.clone();
+            async move {
+                let report = service.valuation(query).await?;
+                Ok(Page { data: report.data, page: report.page })
+            }
+        })
+        .await
 }

@@ -37,7 +37,7 @@ pub(crate) fn check_gtin(barcode: &str, pointer: &str) -> Result<(), Error> {
 
 /// The ways one number may be written: a GTIN of 12 digits is also one of 13 and 14 that
 /// begins with zeros, and scanners do not agree which to send.
-fn spellings(barcode: &str) -> Vec<String> {
+pub(crate) fn spellings(barcode: &str) -> Vec<String> {
     if !is_gtin(barcode) || barcode.len() == 8 {
         return vec![barcode.to_owned()];
     }
@@ -81,7 +81,7 @@ pub(crate) async fn check_barcodes(
     Ok(())
 }
 
-async fn holders(
+pub(crate) async fn holders(
     conn: &impl ConnectionTrait,
     spellings: &[String],
 ) -> Result<(Vec<product::Model>, Vec<product_unit::Model>)> {

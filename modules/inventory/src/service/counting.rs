@@ -19,7 +19,7 @@ use crate::entities::stock_count::{self, CountStatus, MACHINE};
 use crate::entities::stock_count_line;
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
-use crate::routes::stock_counts::RecordCounts;
+use crate::routes::stock_counts::{RecordCounts, StockCount};
 use crate::service::adjustments::magnitude;
 use crate::service::backorders::fill_backorders;
 use crate::service::bins::Bins;
@@ -41,13 +41,24 @@ impl Service {
     ) -> Result<Reply> {
         check_line_count(record.lines.len(), MAX_LINES)?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let count = lock(&tx, id).await?;
+        let count = self.post_counts(&mut tx, id, record).await?;
+        tx.reply(Reply::ok(&count)).await
+    }
+
+    /// Writes down 1 to [`MAX_LINES`] lines.
+    pub(crate) async fn post_counts(
+        &self,
+        tx: &mut Tx,
+        id: StockCountId,
+        record: RecordCounts,
+    ) -> Result<StockCount> {
+        let count = lock(tx, id).await?;
         if count.status != CountStatus::Counting {
             return Err(MACHINE.illegal(count.status, "record"));
         }
         let ids: Vec<_> = record.lines.iter().map(|line| line.product_id).collect();
-        let products = find_products(&tx, &ids).await?;
-        let on_list: BTreeSet<_> = lines_of(&tx, id, Some(&ids)).await?.into_keys().collect();
+        let products = find_products(tx, &ids).await?;
+        let on_list: BTreeSet<_> = lines_of(tx, id, Some(&ids)).await?.into_keys().collect();
         let mut seen = BTreeSet::new();
         for (i, line) in record.lines.iter().enumerate() {
             let pointer = |field: &str| format!("/lines/{i}/{field}");
@@ -63,7 +74,7 @@ impl Service {
             check_fineness(&products[&line.product_id], line.quantity, &pointer("quantity"))?;
         }
         let key = |product_id: ProductId| Key { product_id, warehouse_id: count.warehouse_id };
-        let mut levels = Levels::lock(&tx, &ids.iter().map(|id| key(*id)).collect()).await?;
+        let mut levels = Levels::lock(tx, &ids.iter().map(|id| key(*id)).collect()).await?;
         let mut rows: Vec<Vec<Value>> = Vec::with_capacity(record.lines.len());
         for line in &record.lines {
             let book = levels.at(key(line.product_id))?.on_hand;
@@ -88,13 +99,13 @@ impl Service {
              FROM v WHERE stock_count_lines.count_id = {count_id} \
              AND stock_count_lines.product_id = v.product_id"
         ));
-        execute(&*tx, sql, values).await?;
+        execute(&**tx, sql, values).await?;
         let mut model = count.clone().into_active_model();
         model.version = Set(count.version + 1);
         model.updated_at = Set(tx.now());
-        let after = present(&*tx, model.update(&*tx).await?).await?;
+        let after = present(&**tx, model.update(&**tx).await?).await?;
         tx.audit_new("stock_count", id.uuid(), &record.lines)?;
-        tx.reply(Reply::ok(&after)).await
+        Ok(after)
     }
 
     /// Posts what was counted less what the books said then (I-11): what has moved since is

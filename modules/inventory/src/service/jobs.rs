@@ -26,6 +26,10 @@ use crate::service::search::{index_more, to_index};
 /// Rows of one table expired by one transaction.
 const BATCH: usize = 1000;
 
+/// How often somebody looks for files to work on, and for those to throw away.
+const FILES: Duration = Duration::from_secs(1);
+const FORGET: Duration = Duration::from_secs(60 * 60);
+
 struct ExpireReservations(Arc<Service>);
 
 #[async_trait]
@@ -54,6 +58,37 @@ impl RunJob for IndexProducts {
     }
 }
 
+/// Files that came in.
+struct RunImports(Arc<Service>);
+
+#[async_trait]
+impl RunJob for RunImports {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.run_imports(ctx).await
+    }
+}
+
+/// Files that are to be made.
+struct RunExports(Arc<Service>);
+
+#[async_trait]
+impl RunJob for RunExports {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.run_exports(ctx).await
+    }
+}
+
+/// Files that nobody fetches any more, and what is left of uploads that broke off.
+struct ForgetFiles(Arc<Service>);
+
+#[async_trait]
+impl RunJob for ForgetFiles {
+    async fn run(&self, ctx: &Ctx) -> Result<()> {
+        self.0.forget_lost_pieces(ctx).await?;
+        self.0.forget_exports(ctx, Utc::now()).await
+    }
+}
+
 #[derive(FromQueryResult)]
 struct Due {
     id: Uuid,
@@ -77,6 +112,13 @@ impl Service {
             Job { name: "expire_reservations", every, run: expire },
             Job { name: "index_products", every, run: index },
             Job { name: "expire_lots", every, run: Arc::new(ExpireLots(service.clone())) },
+            Job { name: "imports", every: FILES, run: Arc::new(RunImports(service.clone())) },
+            Job { name: "exports", every: FILES, run: Arc::new(RunExports(service.clone())) },
+            Job {
+                name: "forget_files",
+                every: FORGET,
+                run: Arc::new(ForgetFiles(service.clone())),
+            },
         ]
     }
 

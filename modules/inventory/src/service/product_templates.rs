@@ -99,17 +99,20 @@ pub(crate) async fn variant(
     };
     let found = product_template::Entity::find_by_id(template_id).one(&**tx).await?;
     let template = ProductTemplate::try_from(found.ok_or(Error::UnknownTemplate)?)?;
-    let options = options.unwrap_or_default();
+    Ok(Some(fitting(&template, options.unwrap_or_default())?))
+}
+
+/// What is stored of the options of a variant.
+pub(crate) fn fitting(
+    template: &ProductTemplate,
+    options: BTreeMap<String, String>,
+) -> Result<String> {
     let fits = options.len() == template.attributes.len()
         && template.attributes.iter().all(|attribute| {
             let chosen = options.get(&*attribute.name);
             chosen.is_some_and(|chosen| attribute.values.iter().any(|value| **value == *chosen))
         });
-    if fits {
-        Ok(Some(serde_json::to_string(&options)?))
-    } else {
-        Err(Error::OptionsDoNotFit.into())
-    }
+    if fits { Ok(serde_json::to_string(&options)?) } else { Err(Error::OptionsDoNotFit.into()) }
 }
 
 impl TryFrom<product_template::Model> for ProductTemplate {

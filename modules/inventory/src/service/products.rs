@@ -1,12 +1,12 @@
 //! What can be stocked, bought and sold.
 
+use chrono::{DateTime, Utc};
 use contracts::ids::ProductId;
 use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::{Ctx, Result};
-use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, SqlErr,
 };
@@ -52,46 +52,14 @@ impl Service {
     }
 
     pub(crate) async fn create_product(&self, ctx: &Ctx, new: NewProduct) -> Result<Reply> {
-        if new.unit_decimals > 6 {
-            return Err(Error::TooManyUnitDecimals { asked: new.unit_decimals }.into());
-        }
-        check_countable(new.tracking, new.unit_decimals.into())?;
-        if (new.costing == Costing::Standard) != new.standard_cost.is_some() {
-            return Err(Error::StandardCostUnclear.into());
-        }
+        check_new(&new)?;
         let mut tx = self.db.begin_once(ctx).await?;
         let id = ProductId::new();
         check_barcodes(&tx, &pointed(new.barcode.as_deref()), id, false).await?;
         check_category(&tx, new.category_id, "/category_id").await?;
-        let options = variant(&tx, new.template_id, new.options).await?;
-        let sku = String::from(new.sku);
-        let model = product::Model {
-            id,
-            sku: sku.clone(),
-            name: new.name.into(),
-            description: new.description.map(Into::into),
-            barcode: new.barcode.map(Into::into),
-            unit: new.unit.into(),
-            unit_decimals: new.unit_decimals.into(),
-            tax_class: new.tax_class.into(),
-            is_active: true,
-            category_id: new.category_id,
-            external_id: new.external_id.map(Into::into),
-            template_id: new.template_id,
-            options,
-            weight_g: new.weight_g.map(Into::into),
-            length_mm: new.length_mm.map(Into::into),
-            width_mm: new.width_mm.map(Into::into),
-            height_mm: new.height_mm.map(Into::into),
-            is_indexed: true,
-            tracking: new.tracking,
-            picking: new.picking,
-            costing: new.costing,
-            standard_cost: new.standard_cost,
-            version: 1,
-            created_at: tx.now(),
-            updated_at: tx.now(),
-        };
+        let options = variant(&tx, new.template_id, new.options.clone()).await?;
+        let model = product_of(id, new, options, tx.now());
+        let sku = model.sku.clone();
         check_free(&tx, &model).await?;
         let model = model.into_active_model().insert(&*tx).await;
         let model = model.or_conflict(|| Error::SkuTaken { sku }.into())?;
@@ -115,26 +83,8 @@ impl Service {
         if let Some(Some(barcode)) = &patch.barcode {
             check_barcodes(&tx, &pointed(Some(barcode)), id, false).await?;
         }
-        let mut model = before.clone().into_active_model();
-        if let Some(name) = patch.name {
-            model.name = Set(name.into());
-        }
-        if let Some(description) = patch.description {
-            model.description = Set(description.map(Into::into));
-        }
-        let new_barcode = patch.barcode.clone().flatten().map(String::from);
-        if let Some(barcode) = patch.barcode {
-            model.barcode = Set(barcode.map(Into::into));
-        }
-        if let Some(tax_class) = patch.tax_class {
-            model.tax_class = Set(tax_class.into());
-        }
-        if let Some(is_active) = patch.is_active {
-            model.is_active = Set(is_active);
-        }
         if let Some(category_id) = patch.category_id {
             check_category(&tx, category_id, "/category_id").await?;
-            model.category_id = Set(category_id);
         }
         if let Some(tracking) = patch.tracking
             && tracking != before.tracking
@@ -145,31 +95,16 @@ impl Service {
             if level.one(&*tx).await?.is_some() {
                 return Err(Error::TrackingFixed.into());
             }
-            model.tracking = Set(tracking);
         }
-        if let Some(picking) = patch.picking {
-            model.picking = Set(picking);
-        }
-        let external_id = patch.external_id.clone().flatten();
-        let barcode = new_barcode.unwrap_or_default();
-        if let Some(external_id) = patch.external_id {
-            model.external_id = Set(external_id.map(Into::into));
-        }
-        let measures = [
-            (&mut model.weight_g, patch.weight_g),
-            (&mut model.length_mm, patch.length_mm),
-            (&mut model.width_mm, patch.width_mm),
-            (&mut model.height_mm, patch.height_mm),
-        ];
-        for (measure, patch) in measures {
-            if let Some(patch) = patch {
-                *measure = Set(patch.map(Into::into));
-            }
-        }
-        model.version = Set(before.version + 1);
-        model.updated_at = Set(tx.now());
-        let external_id = external_id.map_or_else(String::new, Into::into);
-        let updated = model.update(&*tx).await;
+        let external_id = patch.external_id.clone().flatten().map(String::from);
+        let barcode = patch.barcode.clone().flatten().map(String::from);
+        let (external_id, barcode) = (external_id.unwrap_or_default(), barcode.unwrap_or_default());
+        let model = product::Model {
+            version: before.version + 1,
+            updated_at: tx.now(),
+            ..patched(&before, patch)
+        };
+        let updated = model.into_active_model().reset_all().update(&*tx).await;
         let after = updated.map_err(|error| taken(error, barcode, external_id))?;
         if (&after.name, &after.barcode) != (&before.name, &before.barcode) || !after.is_indexed {
             search::index(&tx, std::slice::from_ref(&after)).await?;
@@ -192,8 +127,85 @@ fn taken(error: DbErr, barcode: String, external_id: String) -> kernel::Error {
     }
 }
 
+/// What can be said of a new product without looking anywhere.
+pub(crate) fn check_new(new: &NewProduct) -> Result<(), Error> {
+    if new.unit_decimals > 6 {
+        return Err(Error::TooManyUnitDecimals { asked: new.unit_decimals });
+    }
+    check_countable(new.tracking, new.unit_decimals.into())?;
+    if (new.costing == Costing::Standard) != new.standard_cost.is_some() {
+        return Err(Error::StandardCostUnclear);
+    }
+    Ok(())
+}
+
+/// What is stored of a new product.
+pub(crate) fn product_of(
+    id: ProductId,
+    new: NewProduct,
+    options: Option<String>,
+    now: DateTime<Utc>,
+) -> product::Model {
+    product::Model {
+        id,
+        sku: new.sku.into(),
+        name: new.name.into(),
+        description: new.description.map(Into::into),
+        barcode: new.barcode.map(Into::into),
+        unit: new.unit.into(),
+        unit_decimals: new.unit_decimals.into(),
+        tax_class: new.tax_class.into(),
+        is_active: true,
+        category_id: new.category_id,
+        external_id: new.external_id.map(Into::into),
+        template_id: new.template_id,
+        options,
+        weight_g: new.weight_g.map(Into::into),
+        length_mm: new.length_mm.map(Into::into),
+        width_mm: new.width_mm.map(Into::into),
+        height_mm: new.height_mm.map(Into::into),
+        is_indexed: true,
+        tracking: new.tracking,
+        picking: new.picking,
+        costing: new.costing,
+        standard_cost: new.standard_cost,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A product with what the patch says.
+pub(crate) fn patched(before: &product::Model, patch: ProductPatch) -> product::Model {
+    fn set<T>(field: &mut T, new: Option<impl Into<T>>) {
+        if let Some(new) = new {
+            *field = new.into();
+        }
+    }
+    fn set_or_empty<T>(field: &mut Option<T>, new: Option<Option<impl Into<T>>>) {
+        if let Some(new) = new {
+            *field = new.map(Into::into);
+        }
+    }
+    let mut after = before.clone();
+    set(&mut after.name, patch.name);
+    set_or_empty(&mut after.description, patch.description);
+    set_or_empty(&mut after.barcode, patch.barcode);
+    set(&mut after.tax_class, patch.tax_class);
+    set(&mut after.is_active, patch.is_active);
+    set_or_empty(&mut after.category_id, patch.category_id);
+    set_or_empty(&mut after.external_id, patch.external_id);
+    set_or_empty(&mut after.weight_g, patch.weight_g);
+    set_or_empty(&mut after.length_mm, patch.length_mm);
+    set_or_empty(&mut after.width_mm, patch.width_mm);
+    set_or_empty(&mut after.height_mm, patch.height_mm);
+    set(&mut after.tracking, patch.tracking);
+    set(&mut after.picking, patch.picking);
+    after
+}
+
 /// Half a piece has no serial number.
-fn check_countable(tracking: Tracking, unit_decimals: i64) -> Result<(), Error> {
+pub(crate) fn check_countable(tracking: Tracking, unit_decimals: i64) -> Result<(), Error> {
     match tracking {
         Tracking::Serial if unit_decimals > 0 => Err(Error::SerialOfNoPieces),
         _ => Ok(()),

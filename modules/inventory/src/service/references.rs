@@ -73,6 +73,16 @@ pub(crate) async fn find_products(
     }
 }
 
+/// The products with these SKUs, by SKU.
+pub(crate) async fn products_by_sku(
+    tx: &Tx,
+    skus: impl Iterator<Item = String>,
+) -> Result<HashMap<String, product::Model>> {
+    let skus: BTreeSet<_> = skus.collect();
+    let found = product::Entity::find().filter(product::Column::Sku.is_in(skus)).all(&**tx).await?;
+    Ok(found.into_iter().map(|row| (row.sku.clone(), row)).collect())
+}
+
 /// Refuses a quantity with more decimals than the unit of the product has.
 pub(crate) fn check_fineness(
     product: &product::Model,

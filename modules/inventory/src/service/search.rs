@@ -40,6 +40,11 @@ pub(crate) async fn index(tx: &Tx, products: &[product::Model]) -> Result<()> {
         .filter(product_word::Column::ProductId.is_in(ids))
         .exec(&**tx)
         .await?;
+    index_new(tx, products).await
+}
+
+/// The same of products that have none yet.
+pub(crate) async fn index_new(tx: &Tx, products: &[product::Model]) -> Result<()> {
     let mut rows = Vec::new();
     for row in products {
         for word in words_of(row) {

@@ -28,26 +28,34 @@ impl Service {
     pub(crate) async fn receive_stock(&self, ctx: &Ctx, new: NewStockReceipt) -> Result<Reply> {
         check_line_count(new.lines.len(), MAX_RECEIPT_LINES)?;
         let mut tx = self.db.begin_once(ctx).await?;
+        let receipt = self.post_receipt(&mut tx, new).await?;
+        let location = format!("/api/v1/inventory/moves?source_id={}", receipt.id);
+        tx.reply(Reply::created_plain(&receipt, location)).await
+    }
+
+    /// Posts a receipt of 1 to [`MAX_RECEIPT_LINES`] lines.
+    pub(crate) async fn post_receipt(
+        &self,
+        tx: &mut Tx,
+        new: NewStockReceipt,
+    ) -> Result<StockReceipt> {
         let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
-        let warehouse = find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?;
+        let warehouse = find_warehouse(tx, new.warehouse_id, "/warehouse_id").await?;
         let (warehouse_id, pointer) = (warehouse.id, "/warehouse_id".to_owned());
         if !warehouse.is_active {
             return Err(Error::WarehouseInactive { pointer, code: warehouse.code }.into());
         }
         let ids: Vec<_> = new.lines.iter().map(|line| line.product_id).collect();
-        let products = find_products(&tx, &ids).await?;
+        let products = find_products(tx, &ids).await?;
         let key = |product_id| Key { product_id, warehouse_id };
-        let mut levels = Levels::lock(&tx, &ids.iter().copied().map(key).collect()).await?;
+        let mut levels = Levels::lock(tx, &ids.iter().copied().map(key).collect()).await?;
         // Levels first, then lots, as everywhere.
-        let mut bins = bins_of(&mut tx, &new, &products).await?;
+        let mut bins = bins_of(tx, &new, &products).await?;
         let mut total = Money::zero(self.company.currency);
         let mut moves = Vec::with_capacity(new.lines.len());
         for (i, line) in new.lines.into_iter().enumerate() {
             let product = &products[&line.product_id];
-            if !product.is_active {
-                let pointer = format!("/lines/{i}/product_id");
-                return Err(Error::ProductInactive { pointer, sku: product.sku.clone() }.into());
-            }
+            check_receivable(product, &format!("/lines/{i}/product_id"))?;
             let quantity = line.quantity.get();
             let pointer = format!("/lines/{i}/quantity");
             check_fineness(product, quantity, &pointer)?;
@@ -80,7 +88,7 @@ impl Service {
             reason: Some(reason.clone()),
             reason_code: None,
         };
-        let moves = post(&mut tx, &mut levels, posting, moves).await?;
+        let moves = post(tx, &mut levels, posting, moves).await?;
         for posted in &moves {
             let adjusted = StockAdjusted {
                 move_id: posted.id,
@@ -94,12 +102,18 @@ impl Service {
             let version = products[&posted.product_id].version;
             tx.publish(posted.product_id.uuid(), version, &adjusted)?;
         }
-        fill_backorders(&mut tx, &mut levels).await?;
-        levels.store(&mut tx).await?;
-        let receipt = StockReceipt { id, warehouse_id, received_on, value: total, moves };
-        let location = format!("/api/v1/inventory/moves?source_id={id}");
-        tx.reply(Reply::created_plain(&receipt, location)).await
+        fill_backorders(tx, &mut levels).await?;
+        levels.store(tx).await?;
+        Ok(StockReceipt { id, warehouse_id, received_on, value: total, moves })
     }
+}
+
+/// Of what is not sold any more nothing is received.
+pub(crate) fn check_receivable(product: &product::Model, pointer: &str) -> Result<(), Error> {
+    if product.is_active {
+        return Ok(());
+    }
+    Err(Error::ProductInactive { pointer: pointer.into(), sku: product.sku.clone() })
 }
 
 /// Where the lines of a receipt say that goods are put, and of which lots they are.

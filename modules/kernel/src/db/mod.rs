@@ -272,6 +272,12 @@ impl Db {
         Ok(tx)
     }
 
+    /// The same for a job whose transaction takes long. It does not keep its lease locked
+    /// meanwhile, which has to be renewed, but proves it again at the end.
+    pub async fn begin_long(&self, ctx: &Ctx) -> Result<Tx> {
+        Ok(Tx::new(self.0.writer.turn().await?, self.clone(), ctx.clone()).proving(ctx.fence))
+    }
+
     /// Begins the transaction that applies `event`; `None` if it has been applied
     /// already. Finish with [`Tx::commit`].
     pub async fn begin_event(&self, event: &Event) -> Result<Option<Tx>> {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::ctx::{Actor, Ctx};
 use crate::db::recent::{Parts, Written};
 use crate::db::writer::Turn;
-use crate::db::{Db, Txn, execute, query_one};
+use crate::db::{Db, Fence, Txn, execute, query_one};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventData};
 use crate::http::Reply;
@@ -44,6 +44,8 @@ pub struct Tx {
     /// What shows something else from now on, beside what changed.
     touched: Vec<(&'static str, Uuid)>,
     events: Vec<Event>,
+    /// The lease that has to be held still when this commits.
+    fence: Option<Fence>,
     /// What can be recalled once this has committed.
     written: Vec<Written>,
 }
@@ -67,8 +69,13 @@ impl Tx {
             changes: Vec::new(),
             touched: Vec::new(),
             events: Vec::new(),
+            fence: None,
             written: Vec::new(),
         }
+    }
+
+    pub(super) fn proving(self, fence: Option<Fence>) -> Self {
+        Tx { fence, ..self }
     }
 
     /// The database this is a transaction of.
@@ -191,7 +198,11 @@ impl Tx {
         let changed = changed.chain(self.touched.iter().copied());
         let (written, stale) =
             join(batch.run(self.turn.txn()), self.db.cache().begin_change(changed)).await;
-        let committed = match written {
+        let proven = match (written, self.fence) {
+            (Ok(()), Some(fence)) => fence.check(self.turn.txn()).await,
+            (written, _) => written,
+        };
+        let committed = match proven {
             Ok(()) => self.turn.finish(head).await,
             Err(error) => Err(error),
         };

@@ -9,6 +9,7 @@ pub enum Column {
     BigInt,
     Text,
     Timestamp,
+    Bool,
 }
 
 /// Builds `WITH v(a, b) AS (VALUES (..), (..))` and collects its parameters.
@@ -42,6 +43,9 @@ impl Values {
                         (DbBackend::Postgres, Column::Text) => format!("${}::text", values.len()),
                         (DbBackend::Postgres, Column::Timestamp) => {
                             format!("${}::timestamptz", values.len())
+                        }
+                        (DbBackend::Postgres, Column::Bool) => {
+                            format!("${}::boolean", values.len())
                         }
                         _ => format!("${}", values.len()),
                     }

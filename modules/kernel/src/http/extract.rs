@@ -140,6 +140,14 @@ pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     Ok(value)
 }
 
+/// Reads a type from JSON that was parsed: 422 with a pointer if it does not fit.
+pub fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = json_pointer(error.path());
+        refusal(pointer, &error.into_inner().to_string(), 422)
+    })
+}
+
 fn refusal(mut pointer: String, message: &str, status: u16) -> Error {
     // serde words these two itself; everything else is a value that does not fit.
     let code = if message.starts_with("unknown field") {

@@ -42,6 +42,12 @@ impl Gate {
         (verdict, admitted)
     }
 
+    /// Whether the body of the request is a file: its module says how large it may be.
+    pub fn takes_file(&self, request: &HttpRequest) -> bool {
+        let found = self.operations.as_ref().map(|all| all.find(request.method(), request.path()));
+        matches!(found, Some(Ok(operation)) if operation.takes_file)
+    }
+
     async fn identify(&self, request: &HttpRequest) -> Asked {
         let access =
             match self.operations.as_ref().map(|all| all.find(request.method(), request.path())) {

@@ -9,10 +9,12 @@ mod operations;
 mod reply;
 mod routes;
 mod scope;
+mod upload;
 
 pub(crate) use extract::hex;
 pub use extract::{
     Json, MAX_BODY_BYTES, Path, Query, content_type, discard_body, nullable, read_body, read_json,
+    read_value,
 };
 pub use gate::Gate;
 pub(crate) use guard::check_step_up;
@@ -22,3 +24,4 @@ pub use operations::{Access, Operation, Operations};
 pub use reply::{Reply, Versioned};
 pub use routes::Routes;
 pub use scope::request_scope;
+pub use upload::Upload;

@@ -45,8 +45,10 @@ pub fn module_spec(name: &str, routes: &dyn Fn(&mut Routes)) -> Value {
 
 /// Adds to a spec what every operation has in common.
 pub fn finish_spec(name: &str, mut spec: Value) -> Value {
+    let mut has_tables = false;
     for (path, item) in spec["paths"].as_object_mut().into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            has_tables |= add_forms(operation);
             finish_operation(path, method, operation);
         }
     }
@@ -86,6 +88,11 @@ pub fn finish_spec(name: &str, mut spec: Value) -> Value {
     for (schema_name, schema) in problem_schemas() {
         schemas.insert(schema_name, schema);
     }
+    if has_tables {
+        for (schema_name, schema) in series_schemas() {
+            schemas.insert(schema_name, schema);
+        }
+    }
     inline_scalars(&mut spec);
     spec["security"] = json!([{ "bearer": [] }, { "password": [] }]);
     spec
@@ -98,6 +105,39 @@ fn problem_schemas() -> Vec<(String, Value)> {
         (crate::FieldError::name().into_owned(), crate::FieldError::schema()),
     ];
     schemas.sort_by(|a, b| a.0.cmp(&b.0));
+    schemas
+        .into_iter()
+        .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
+        .collect()
+}
+
+/// The other forms of an answer that has rows (`x-forms`): CSV, and series for a chart.
+fn add_forms(operation: &mut Value) -> bool {
+    let marked = operation.as_object_mut().and_then(|o| o.remove("x-forms"));
+    if marked.is_none() {
+        return false;
+    }
+    let description = operation["description"].as_str().unwrap_or_default();
+    let forms = "As `text/csv` (header `Accept`) all of it, whatever `limit` says; as \
+                 `application/vnd.erp.series+json` a page in columns, for a chart.";
+    operation["description"] = json!(format!("{description}\n\n{forms}").trim());
+    let content = object(&mut operation["responses"]["200"]["content"]);
+    content.insert("text/csv".to_owned(), json!({ "schema": { "type": "string" } }));
+    let series = json!({ "schema": { "$ref": "#/components/schemas/Series" } });
+    content.insert("application/vnd.erp.series+json".to_owned(), series);
+    true
+}
+
+fn series_schemas() -> Vec<(String, Value)> {
+    use utoipa::{PartialSchema, ToSchema};
+
+    use crate::page::PageInfo;
+    use crate::table::{OneSeries, Series};
+    let schemas = [
+        (Series::name().into_owned(), Series::schema()),
+        (OneSeries::name().into_owned(), OneSeries::schema()),
+        (PageInfo::name().into_owned(), PageInfo::schema()),
+    ];
     schemas
         .into_iter()
         .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))

@@ -62,6 +62,13 @@ impl Reply {
         Reply::json(202, body, None)
     }
 
+    /// 202 with the work that goes on, and where to ask how far it is.
+    pub fn accepted_at(body: &impl Serialize, location: String) -> Self {
+        let mut reply = Reply::json(202, body, None);
+        reply.location = Some(location);
+        reply
+    }
+
     /// 204.
     pub fn no_content() -> Self {
         Reply { status: 204, etag: None, location: None, body: String::new(), replayed: false }

@@ -88,6 +88,11 @@ pub struct Line {
     pub warehouse_id: WarehouseId,
 }
 
+/// The settings of a service that is tested by itself.
+fn config(expiry_interval_s: u64) -> Config {
+    Config { expiry_interval_s, import_max_bytes: 1024 * 1024, export_kept_days: 7 }
+}
+
 impl Bench {
     pub async fn new() -> Self {
         Bench::open(10).await.expect("opens")
@@ -110,7 +115,7 @@ impl Bench {
             cache: Default::default(),
             metrics: Default::default(),
         };
-        let opened = open(Config { expiry_interval_s }, Deps { module }).await;
+        let opened = open(config(expiry_interval_s), Deps { module }).await;
         let service = opened.inspect_err(|_| drop(std::fs::remove_dir_all(&dir)))?;
         Ok(Bench { service: Arc::new(service), dir })
     }

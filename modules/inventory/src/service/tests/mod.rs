@@ -4,6 +4,7 @@
 mod bench;
 mod constraints;
 mod costing;
+mod files;
 mod holds;
 mod limits;
 mod lots;
