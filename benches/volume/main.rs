@@ -22,9 +22,12 @@ mod lists;
 mod load;
 #[path = "../common/postgres.rs"]
 mod postgres;
+#[path = "../common/probe.rs"]
+#[allow(dead_code, reason = "inventory uses more of it")]
 mod probe;
 mod report;
 mod reports;
+#[path = "../common/server.rs"]
 mod server;
 #[path = "../flows/stock.rs"]
 #[allow(dead_code, reason = "here the shop is loaded")]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,7 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// An access token lives for 900 s.
 const SIGN_IN_AGAIN: Duration = Duration::from_secs(600);
 
-/// A signed-in caller.
+/// A signed-in caller; clones share their connections.
+#[derive(Clone)]
 pub struct Probe {
     http: reqwest::Client,
     base: String,
@@ -34,12 +35,12 @@ impl Probe {
         let http = http.build().map_err(|e| e.to_string())?;
         let (base, signed_in) = (base.to_owned(), Instant::now());
         let mut probe = Probe { http, base, bearer: String::new(), signed_in };
-        probe.sign_in_again().await?;
+        probe.sign_in_again("admin", PASSWORD).await?;
         Ok(probe)
     }
 
-    async fn sign_in_again(&mut self) -> Result<(), String> {
-        let body = json!({ "username": "admin", "password": PASSWORD });
+    async fn sign_in_again(&mut self, name: &str, password: &str) -> Result<(), String> {
+        let body = json!({ "username": name, "password": password });
         let request = self.http.post(format!("{}/api/v1/auth/token", self.base)).json(&body);
         let answer = request.send().await.map_err(|e| e.to_string())?;
         let answer: Value = answer.json().await.map_err(|e| e.to_string())?;
@@ -58,6 +59,20 @@ impl Probe {
         self.send(Method::POST, path, None, Some(body)).await
     }
 
+    /// Sends a CSV file.
+    pub async fn upload(&mut self, path: &str, file: String) -> Result<Timed, String> {
+        let request = self.http.post(format!("{}{path}", self.base));
+        let request = request.header("Content-Type", "text/csv").body(file);
+        self.finish(path, request).await
+    }
+
+    /// The same caller as somebody else.
+    pub async fn signed_in_as(&self, name: &str, password: &str) -> Result<Probe, String> {
+        let mut other = self.clone();
+        other.sign_in_again(name, password).await?;
+        Ok(other)
+    }
+
     /// An action on something of this version.
     pub async fn act(&mut self, path: &str, version: &Value) -> Result<Timed, String> {
         self.send(Method::POST, path, Some(version), None).await
@@ -71,17 +86,21 @@ impl Probe {
         body: Option<&Value>,
     ) -> Result<Timed, String> {
         if self.signed_in.elapsed() > SIGN_IN_AGAIN {
-            self.sign_in_again().await?;
+            self.sign_in_again("admin", PASSWORD).await?;
         }
-        let request = self.http.request(method, format!("{}{path}", self.base));
-        let mut request = request.header("Authorization", &self.bearer);
-        request = request.header("Idempotency-Key", Uuid::now_v7().to_string());
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(version) = version {
             request = request.header("If-Match", format!("\"v{version}\""));
         }
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.finish(path, request).await
+    }
+
+    async fn finish(&self, path: &str, request: RequestBuilder) -> Result<Timed, String> {
+        let request = request.header("Authorization", &self.bearer);
+        let request = request.header("Idempotency-Key", Uuid::now_v7().to_string());
         let begun = Instant::now();
         let response = request.send().await.map_err(|e| format!("{path}: {e}"))?;
         let status = response.status();

@@ -38,6 +38,8 @@ impl Server {
             .args(["serve", "--bind", &address, "--data-dir"])
             .arg(dir)
             .env("ERP__AUTH__ADMIN_PASSWORD", PASSWORD)
+            // All clients are one user.
+            .env("ERP__RATE_LIMIT__USER_PER_S", "0")
             .env("ERP__TELEMETRY__LEVEL", "warn");
         for module in MODULES {
             command.env(format!("ERP__SQL__CONNECTION_STRINGS__{module}_DB"), database_url);
@@ -103,7 +105,7 @@ impl Drop for Server {
                 _ => return,
             }
         }
-        eprintln!("volume: the server did not stop within {} s", STOP_LIMIT.as_secs());
+        eprintln!("the server did not stop within {} s", STOP_LIMIT.as_secs());
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
