@@ -405,19 +405,13 @@ async fn an_import_goes_on_where_a_crash_stopped_it() {
         let answer = upload(&api, &query, "text/csv", file, &key).await.ok();
         let path = format!("{IMPORTS}/{}", text(&answer["id"]));
         for kill in 0..3 {
-            let running = eventually(&api, &path, |import| import["rows_read"] != 0).await;
-            running.expect("it begins");
+            patiently(&api, &path, |import| import["rows_read"] != 0).await;
             tokio::time::sleep(std::time::Duration::from_millis(150 * kill)).await;
             process.kill();
             process = Process::start(&data_dir);
             api = sign_in(&process.base).await;
         }
-        let found = loop {
-            match eventually(&api, &path, |import| import["ended_at"].is_string()).await {
-                Ok(found) => break found,
-                Err(_) => continue,
-            }
-        };
+        let found = patiently(&api, &path, |import| import["ended_at"].is_string()).await;
         assert_eq!(found["status"], "succeeded", "{found}");
         assert_eq!(found["rows_read"], ROWS, "{found}");
     }
@@ -429,4 +423,16 @@ async fn an_import_goes_on_where_a_crash_stopped_it() {
     }
     process.kill();
     std::fs::remove_dir_all(&data_dir).expect("removed");
+}
+
+/// Who was killed still holds the lease for some seconds, and a step is a thousand rows.
+async fn patiently(api: &Api, path: &str, found: impl Fn(&Value) -> bool) -> Value {
+    let mut last = String::new();
+    for _ in 0..12 {
+        match eventually(api, path, &found).await {
+            Ok(value) => return value,
+            Err(error) => last = error,
+        }
+    }
+    panic!("{last}");
 }
