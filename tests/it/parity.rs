@@ -185,7 +185,13 @@ fn told(exchange: &Exchange, normaliser: &mut Normaliser) -> Value {
             let name = part.trim_end_matches(['/', '?', '=', '&']);
             // A delivery's number.
             let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-            let shown = if is_number { "1".to_owned() } else { normaliser.text(name) };
+            // A signing key's, a hash of it.
+            let is_kid = name.len() == 43 && !name.contains(['.', ' ']);
+            let shown = match (is_number, is_kid) {
+                (true, _) => "1".to_owned(),
+                (_, true) => "a-key".to_owned(),
+                _ => normaliser.text(name),
+            };
             shown + &part[name.len()..]
         });
         parts.collect::<String>()
@@ -196,7 +202,12 @@ fn told(exchange: &Exchange, normaliser: &mut Normaliser) -> Value {
     });
     let headers = headers.map(|(name, value)| {
         // How long it is depends on the numbers in it.
-        let value = if name == "content-length" { "n".to_owned() } else { shown(value) };
+        let value = match name.as_str() {
+            "content-length" => "n".to_owned(),
+            // A file is called by what it was made of, and an id.
+            "content-disposition" => value.split('-').next().unwrap_or_default().to_owned(),
+            _ => shown(value),
+        };
         (name.clone(), json!(value))
     });
     let headers: Value = headers.collect::<serde_json::Map<_, _>>().into();
@@ -207,7 +218,7 @@ fn told(exchange: &Exchange, normaliser: &mut Normaliser) -> Value {
     };
     if exchange.path.ends_with(EVENTS) {
         received = json!(received["data"].as_array().map(Vec::len));
-    } else if let Some(rows) = received["data"].as_array_mut() {
+    } else if let Some(rows) = received.get_mut("data").and_then(Value::as_array_mut) {
         for row in rows.iter_mut().filter(|row| row["source_type"].is_string()) {
             // Events of one request are posted in any order, and numbered so.
             row["number"] = json!("JE-1");
