@@ -192,8 +192,11 @@ impl Service {
     /// Throws away pieces of files whose upload broke off.
     pub(crate) async fn forget_lost_pieces(&self, ctx: &Ctx) -> Result<()> {
         let tx = self.db.begin(ctx).await?;
-        let sql = "DELETE FROM import_pieces WHERE created_at < $1 AND NOT EXISTS \
-                   (SELECT 1 FROM imports i WHERE i.id = import_pieces.import_id)";
+        // Of an upload that is still coming the newest piece is young, however old the first is.
+        let sql = "DELETE FROM import_pieces WHERE NOT EXISTS \
+                   (SELECT 1 FROM imports i WHERE i.id = import_pieces.import_id) AND NOT EXISTS \
+                   (SELECT 1 FROM import_pieces p WHERE p.import_id = import_pieces.import_id \
+                   AND p.created_at >= $1)";
         execute(&*tx, sql, vec![(Utc::now() - LOST_AFTER).into()]).await?;
         tx.commit().await
     }
