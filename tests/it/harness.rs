@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use actix_web::web::Bytes;
 use erp::config::defaults;
 use erp::gateway::MODULES;
 use figment::Figment;
@@ -13,7 +14,7 @@ use figment::providers::Serialized;
 use futures_util::future::BoxFuture;
 use kernel::config::SqlConfig;
 use reqwest::header::HeaderValue;
-use reqwest::{Client, Method, Request, RequestBuilder, Response};
+use reqwest::{Client, Method, Request, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -314,10 +315,7 @@ impl Api {
         let (method, path) = (request.method().to_string(), request.url().path().to_owned());
         let sent = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
         let sent = serde_json::from_slice(sent).unwrap_or_else(|_| fields(sent));
-        let response = self.execute(request).await.map_err(|e| e.to_string())?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let bytes = response.bytes().await.map_err(|e| e.to_string())?;
+        let (status, headers, bytes) = self.execute(request).await.map_err(|e| e.to_string())?;
         let kind = headers.get("content-type").map_or(&b""[..], HeaderValue::as_bytes);
         let body = if bytes.is_empty() {
             Value::Null
@@ -347,29 +345,35 @@ impl Api {
         Ok(Answer { status, headers, body })
     }
 
-    async fn execute(&self, mut request: Request) -> reqwest::Result<Response> {
-        let Some(attempts) = &self.attempts else { return self.client.execute(request).await };
+    async fn execute(&self, mut request: Request) -> reqwest::Result<Whole> {
+        let Some(attempts) = &self.attempts else { return self.exchange(request).await };
         let begun_at = Instant::now();
         loop {
             *request.timeout_mut() = Some(LONGEST_ANSWER);
             let again = request.try_clone().expect("no stream");
             let begun = Instant::now();
-            let response = self.client.execute(request).await;
-            // 0: nobody answered.
-            let status = response.as_ref().map_or(0, |response| response.status().as_u16());
+            let answer = self.exchange(request).await;
+            // 0: nobody answered, or not to the end.
+            let status = answer.as_ref().map_or(0, |(status, ..)| *status);
             let attempt = Attempt { begun, took: begun.elapsed(), status };
             attempts.lock().expect("whole").push(attempt);
-            match response {
-                Ok(response) if (502..=504).contains(&status) => {
-                    assert!(response.headers().contains_key("retry-after"), "{response:?}");
+            match answer {
+                Ok((502..=504, headers, _)) => {
+                    assert!(headers.contains_key("retry-after"), "{status}: {headers:?}");
                 }
                 Err(error) if begun_at.elapsed() > LONGEST_OUTAGE => return Err(error),
-                Ok(response) => return Ok(response),
+                Ok(answer) => return Ok(answer),
                 Err(_) => {}
             }
             tokio::time::sleep(REPEAT_AFTER).await;
             request = again;
         }
+    }
+
+    async fn exchange(&self, request: Request) -> reqwest::Result<Whole> {
+        let response = self.client.execute(request).await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok((status, headers, response.bytes().await?))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -433,6 +437,9 @@ fn fields(body: &[u8]) -> Value {
     let pairs = url.query_pairs().map(|(name, value)| (name.into_owned(), json!(value)));
     Value::Object(pairs.collect())
 }
+
+/// The status, headers and body of an answer that came to its end.
+type Whole = (u16, reqwest::header::HeaderMap, Bytes);
 
 /// An answer, read whole.
 #[derive(Debug)]
