@@ -204,16 +204,24 @@ async fn files_in_and_out(api: &Api) {
     ended(api, &path).await;
     api.get(&format!("{path}/errors")).await.ok();
     let unwanted = upload().await;
-    let cancel = format!("{IMPORTS}/{}/cancel", text(&unwanted["id"]));
-    api.post(&cancel, Value::Null).await.ok();
+    cancel(api, &format!("{IMPORTS}/{}/cancel", text(&unwanted["id"]))).await;
 
     let export = json!({"resource": "products"});
     let made = api.post(EXPORTS, export.clone()).await.ok();
     let made = ended(api, &format!("{EXPORTS}/{}", text(&made["id"]))).await;
     api.get(&text(&made["content"])).await.ok();
     let unwanted = api.post(EXPORTS, export).await.ok();
-    let cancel = format!("{EXPORTS}/{}/cancel", text(&unwanted["id"]));
-    api.post(&cancel, Value::Null).await.ok();
+    cancel(api, &format!("{EXPORTS}/{}/cancel", text(&unwanted["id"]))).await;
+}
+
+/// Whoever takes a long look after every step, as some tests do, comes too late.
+async fn cancel(api: &Api, path: &str) {
+    let answer = api.post(path, Value::Null).await;
+    if answer.status == 409 {
+        answer.problem(409, "illegal_transition");
+    } else {
+        answer.ok();
+    }
 }
 
 /// A warehouse with shelves, and milk that expires.
