@@ -6,7 +6,8 @@
 # Needs root and Debian's packages podman, runc and debootstrap. The builder is a Debian made by
 # debootstrap with this machine's Rust; crates come from this machine's registry cache. The
 # images are podman's, by the names `erp-gateway`, `erp-orders` and so on. JOBS limits cargo's;
-# PROFILE=dev builds in a quarter of the time what is too large and too slow to ship.
+# PROFILE=dev builds in a quarter of the time what is too large and too slow to ship. Ends with 3
+# where no builder can be made or no container be run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -26,7 +27,7 @@ if ! podman image exists "$builder"; then
     echo "-- $builder"
     root=$(mktemp -d)
     debootstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev bookworm "$root" \
-        > "$log" || { tail -n 20 "$log" >&2; exit 1; }
+        > "$log" || { tail -n 20 "$log" >&2; exit 3; }
     # The layout of Rust's own archives, without what builds nothing here.
     mkdir -p "$root/usr/local/bin" "$root/usr/local/lib/rustlib"
     cp -L "$sysroot/bin/"{cargo,rustc} "$root/usr/local/bin/"
@@ -37,6 +38,8 @@ if ! podman image exists "$builder"; then
     root=
 fi
 
+podman --runtime runc run --rm --ulimit "nofile=$(ulimit -n):$(ulimit -n)" --ulimit nproc=4096:4096 \
+    "$builder" true || exit 3
 cargo fetch --locked --quiet
 too_large=()
 for features in "$@"; do
@@ -48,7 +51,7 @@ for features in "$@"; do
         --build-arg BUILDER="$builder" --build-arg FEATURES="$features" \
         --build-arg VERSION="$version" --build-arg COMMIT="$commit" \
         --build-arg CARGO_NET_OFFLINE=true --build-arg JOBS="${JOBS:-default}" \
-        --build-arg PROFILE="${PROFILE:-release}" \
+        --build-arg PROFILE="${PROFILE:-image}" \
         --label org.opencontainers.image.title="erp ($features)" \
         --label org.opencontainers.image.version="$version" \
         --label org.opencontainers.image.revision="$commit" \
@@ -59,7 +62,7 @@ for features in "$@"; do
     size=$(du --summarize --bytes "$mounted" | cut -f 1)
     podman image unmount "localhost/erp-$features" > /dev/null
     echo "   $size bytes in all"
-    [ "${PROFILE:-release}" != release ] || [ "$size" -lt 25000000 ] || too_large+=("erp-$features")
+    [ "${PROFILE:-image}" != image ] || [ "$size" -lt 25000000 ] || too_large+=("erp-$features")
 done
 if [ ${#too_large[@]} -gt 0 ]; then
     echo "images: more than 25 MB: ${too_large[*]}" >&2
