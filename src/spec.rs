@@ -5,16 +5,17 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 use kernel::Module;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::gateway::MODULES;
+/// The spec of a module as its handlers say.
+pub fn of(module: &Module) -> Value {
+    kernel::http::module_spec(module.name, &*module.routes)
+}
 
 /// The specs of these modules and, as `erp`, the whole.
 pub fn specs(modules: &[Module]) -> BTreeMap<String, Value> {
-    let mut specs: BTreeMap<String, Value> = modules
-        .iter()
-        .map(|m| (m.name.to_owned(), kernel::http::module_spec(m.name, &*m.routes)))
-        .collect();
+    let mut specs: BTreeMap<String, Value> =
+        modules.iter().map(|module| (module.name.to_owned(), of(module))).collect();
     let whole = merge(&specs);
     specs.insert("erp".into(), whole);
     specs
@@ -120,21 +121,9 @@ fn capitalised(module: &str) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// Every permission that operations ask for, of all modules, in order. One spec after the
-/// other: the whole as a tree takes ten times the memory of its text.
+/// Every permission that operations ask for, of all modules, in order, as build.rs found them.
 pub fn permissions() -> Vec<String> {
-    let mut asked = BTreeSet::new();
-    for module in MODULES {
-        let spec = built(module);
-        let operations = spec["paths"].as_object().into_iter().flat_map(Map::values);
-        let permissions = operations
-            .flat_map(|item| item.as_object().into_iter().flat_map(Map::values))
-            .flat_map(|operation| ["x-permission", "x-override-permission"].map(|k| &operation[k]))
-            .filter_map(Value::as_str)
-            .filter(|permission| permission.contains(':'));
-        asked.extend(permissions.map(str::to_owned));
-    }
-    asked.into_iter().collect()
+    include_str!(concat!(env!("OUT_DIR"), "/permissions")).lines().map(str::to_owned).collect()
 }
 
 /// What is checked in under `openapi/`, as build.rs packs it. Tests compare the specs with what

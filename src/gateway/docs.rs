@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::OnceLock;
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -10,15 +10,43 @@ use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderValue, LOCATION, VARY,
 };
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use actix_web::{Error as ActixError, HttpResponse, get};
 use flate2::read::GzDecoder;
-use kernel::{Error, Result};
+use kernel::{Error, Module, Result};
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 
-/// The specs by name, `erp` for the whole, as JSON text.
-#[derive(Clone)]
-pub struct Specs(pub Arc<BTreeMap<String, String>>);
+use crate::gateway::MODULES;
+use crate::spec;
+
+/// The specs to show, by name, `erp` for the whole: of modules here as their handlers say, of the
+/// others as they were when this was built. They are written down when somebody first asks.
+pub struct Specs {
+    modules: Vec<Module>,
+    texts: OnceLock<BTreeMap<&'static str, Bytes>>,
+}
+
+impl Specs {
+    pub fn new(modules: &[Module]) -> Self {
+        Specs { modules: modules.to_vec(), texts: OnceLock::new() }
+    }
+
+    fn text(&self, name: &str) -> Option<Bytes> {
+        self.texts.get_or_init(|| self.write()).get(name).cloned()
+    }
+
+    fn write(&self) -> BTreeMap<&'static str, Bytes> {
+        let own = spec::specs(&self.modules);
+        let whole = MODULES.iter().all(|module| own.contains_key(*module));
+        let own = |name: &str| {
+            let own = own.get(name).filter(|_| name != "erp" || whole)?;
+            Some(spec::with_examples(own.clone()))
+        };
+        // In the same form, whatever the one of the files.
+        let text = |name: &str| own(name).unwrap_or_else(|| spec::built(name)).to_string();
+        MODULES.into_iter().chain(["erp"]).map(|name| (name, text(name).into())).collect()
+    }
+}
 
 /// Adds `/openapi.json`, `/openapi/<module>.json` and `/docs/`.
 pub fn configure(cfg: &mut ServiceConfig) {
@@ -69,12 +97,12 @@ async fn as_accepted(
 
 #[get("/openapi.json")]
 async fn whole_spec(specs: Data<Specs>) -> Result<HttpResponse> {
-    answer(&specs, "erp")
+    answer(specs, "erp".to_owned()).await
 }
 
 #[get("/openapi/{module}.json")]
 async fn module_spec(specs: Data<Specs>, module: Path<String>) -> Result<HttpResponse> {
-    answer(&specs, &module)
+    answer(specs, module.into_inner()).await
 }
 
 #[get("/docs")]
@@ -82,10 +110,11 @@ async fn docs_redirect() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
 }
 
-fn answer(specs: &Specs, name: &str) -> Result<HttpResponse> {
-    let spec = specs.0.get(name).ok_or_else(|| Error::not_found("spec", name))?;
+async fn answer(specs: Data<Specs>, name: String) -> Result<HttpResponse> {
+    let unknown = Error::not_found("spec", &name);
+    let text = web::block(move || specs.text(&name)).await.map_err(Error::internal)?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(spec.clone()))
+        .body(text.ok_or(unknown)?))
 }

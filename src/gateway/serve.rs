@@ -1,6 +1,5 @@
 //! The listener of the API: modules mounted here, the way to the others, docs and health.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,16 +14,15 @@ use kernel::metrics::Metrics;
 use kernel::rate::RateLimits;
 use kernel::token::TokenVerifier;
 use kernel::{Error, Module};
-use serde_json::Value;
 
 use crate::config::Config;
+use crate::gateway::Gateway;
 use crate::gateway::client::Clients;
 use crate::gateway::cors::cors;
 use crate::gateway::docs::{self, Specs};
 use crate::gateway::health::{self, Health};
 use crate::gateway::metrics::figures;
 use crate::gateway::proxy::route;
-use crate::gateway::{Gateway, MODULES};
 use crate::server::StartError;
 use crate::spec;
 
@@ -51,9 +49,8 @@ pub fn serve_api(
     gateway: &Arc<Gateway>,
     metrics: &Metrics,
 ) -> Result<ServerHandle, StartError> {
-    let own = crate::spec::specs(modules);
-    let locals = locals(modules, &own, checks, metrics)?;
-    let specs = Data::new(Specs(Arc::new(served_specs(&own))));
+    let locals = locals(modules, checks, metrics)?;
+    let specs = Data::new(Specs::new(modules));
     let databases = modules.iter().map(|module| module.db.clone()).collect();
     let health = Data::new(Health { databases: Arc::new(databases), gateway: gateway.clone() });
     let gateway = Data::from(gateway.clone());
@@ -111,12 +108,11 @@ pub fn serve_api(
 
 fn locals(
     modules: &[Module],
-    specs: &BTreeMap<String, Value>,
     checks: &Checks,
     metrics: &Metrics,
 ) -> Result<Vec<Local>, StartError> {
     let local = |module: &Module| {
-        let operations = Operations::from_spec(&specs[module.name])
+        let operations = Operations::from_spec(&spec::of(module))
             .map_err(|message| StartError::Spec { module: module.name, message })?;
         let db = module.db.clone();
         let retried = metrics.counter(
@@ -129,19 +125,6 @@ fn locals(
         Ok(Local { module: module.clone(), guard })
     };
     modules.iter().map(local).collect()
-}
-
-/// The specs to show: of modules here as their handlers say, of the others as they were
-/// when this was built.
-fn served_specs(own: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
-    let whole = MODULES.iter().all(|module| own.contains_key(*module));
-    let own = |name: &str| {
-        let spec = own.get(name).filter(|_| name != "erp" || whole)?;
-        Some(spec::with_examples(spec.clone()))
-    };
-    // In the same form, whatever the one of the files.
-    let text = |name: &str| own(name).unwrap_or_else(|| spec::built(name)).to_string();
-    MODULES.iter().chain(&["erp"]).map(|name| ((*name).to_owned(), text(name))).collect()
 }
 
 fn security_headers() -> DefaultHeaders {
