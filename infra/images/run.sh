@@ -5,7 +5,8 @@
 #
 # The containers have a network and names of their own, read-only root file systems and no
 # capabilities, as in infra/dev/split.yaml. With all modules the trial is `erp demo`; with auth
-# and inventory, which is the least, a few requests. Everything is taken away at the end.
+# and inventory, which is the least, a few requests. Everything is taken away at the end. Ends with
+# 3 where PostgreSQL and Redis cannot be run beside them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -37,16 +38,16 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Until the command succeeds in the container.
+# Until the command succeeds in the container; ends with this status if it does not.
 await() {
-    local alias=$1 deadline=$((SECONDS + 60))
-    shift
+    local status=$1 alias=$2 deadline=$((SECONDS + 60))
+    shift 2
     until podman --runtime runc exec "$name-$alias" "$@" > /dev/null 2>&1; do
         if [ "$SECONDS" -ge "$deadline" ] ||
             [ "$(podman inspect --format '{{.State.Running}}' "$name-$alias")" != true ]; then
             podman logs --tail 5 "$name-$alias" >&2
             echo "images: $alias is not ready" >&2
-            exit 1
+            exit "$status"
         fi
         sleep 0.1
     done
@@ -59,19 +60,19 @@ if ! podman image exists "$servers"; then
     printf '%s\n' "FROM localhost/erp-builder:$(rustc --version | cut -d ' ' -f 2)" \
         'RUN mkdir /etc/postgresql-common && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf' \
         'RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql redis-server' |
-        podman build --quiet --isolation chroot --tag "$servers" - > /dev/null
+        podman build --quiet --isolation chroot --tag "$servers" - > /dev/null || exit 3
 fi
 
-podman network create "$name" > /dev/null
-container redis --detach --user redis "$servers" redis-server --save '' --protected-mode no > /dev/null
+podman network create "$name" > /dev/null || exit 3
+container redis --detach --user redis "$servers" redis-server --save '' --protected-mode no > /dev/null || exit 3
 # shellcheck disable=SC2016 # the container's shell expands it
 container postgres --detach --user postgres --workdir /tmp "$servers" sh -c '
     export PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
     echo postgres | initdb --pgdata=data --username=postgres --auth=scram-sha-256 --pwfile=/dev/stdin
     echo "host all all all scram-sha-256" >> data/pg_hba.conf
-    exec postgres -D data -c listen_addresses="*" -c unix_socket_directories=/tmp' > /dev/null
-await postgres pg_isready --host=127.0.0.1
-await redis redis-cli ping
+    exec postgres -D data -c listen_addresses="*" -c unix_socket_directories=/tmp' > /dev/null || exit 3
+await 3 postgres pg_isready --host=127.0.0.1
+await 3 redis redis-cli ping
 
 for module in "${modules[@]}"; do
     container once --rm "${erp[@]}" --env "$(connection_string "$module")" \
@@ -91,7 +92,7 @@ start() {
     container "$alias" --detach "${erp[@]}" "$@" --volume "$keys/$alias.toml:/keys/$alias.toml:ro" \
         "localhost/erp-$alias" serve --config "/keys/$alias.toml" > /dev/null
     read -ra check <<< "$(podman image inspect --format '{{join .HealthCheck.Test " "}}' "localhost/erp-$alias")"
-    await "$alias" "${check[@]:1}"
+    await 1 "$alias" "${check[@]:1}"
     printf '%-11s ready after %4d ms\n' "$alias" $((($(date +%s%N) - began) / 1000000))
 }
 
