@@ -1,5 +1,6 @@
 //! The HTTP envelope: how a request is let in, read and answered.
 
+mod common;
 pub mod cookies;
 mod extract;
 mod gate;
