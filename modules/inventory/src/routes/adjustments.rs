@@ -67,7 +67,7 @@ pub(crate) struct NewAdjustment {
 ///   more than the reason allows: ask for it with `request_adjustment`; 422 `unknown_reason`,
 ///   `quantity_zero`, `quantity_too_fine`, `unit_cost_required`,
 ///   `unit_cost_not_allowed`, `unknown_product`, `unknown_warehouse`, `date_in_future`,
-///   `amount_overflow`.
+///   `stock_period_closed`, `amount_overflow`.
 /// - Emits `inventory.stock.adjusted`, `inventory.reservation.broken` for each order whose
 ///   goods are gone, and `inventory.backorder.filled` for each order that
 ///   was waiting.
@@ -81,8 +81,8 @@ pub(crate) struct NewAdjustment {
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
-            "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future", "date_out_of_range",
-            "amount_overflow", "approval_required", "unknown_reason"
+            "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future",
+            "date_out_of_range", "stock_period_closed", "amount_overflow", "approval_required", "unknown_reason"
         ]))
     )
 )]

@@ -2,7 +2,6 @@
 
 use contracts::events::StockAdjusted;
 use contracts::ids::WarehouseId;
-use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::money::Money;
@@ -28,6 +27,7 @@ use crate::service::locations::find_location;
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
+use crate::service::stock_periods::open_date;
 
 impl Service {
     pub(crate) async fn adjust_stock(&self, ctx: &Ctx, new: NewAdjustment) -> Result<Reply> {
@@ -47,7 +47,7 @@ impl Service {
         new: NewAdjustment,
         is_approved: bool,
     ) -> Result<StockMove> {
-        let adjusted_on = business_date(new.adjusted_on, tx.now().date_naive(), "/adjusted_on")?;
+        let adjusted_on = open_date(tx, new.adjusted_on, "/adjusted_on").await?;
         let warehouse_id = find_warehouse(tx, new.warehouse_id, "/warehouse_id").await?.id;
         let product = find_product(tx, new.product_id).await?;
         check_fineness(&product, new.quantity, "/quantity")?;

@@ -12,4 +12,5 @@ mod planning_events;
 mod postings;
 mod queue;
 mod random;
+mod stock_periods;
 mod traps;
