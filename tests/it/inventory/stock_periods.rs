@@ -49,7 +49,7 @@ async fn what_is_closed_stays_as_it_is_until_it_is_reopened() {
     let why = json!({ "reason": "a chair was stolen in May" });
     let reopen = format!("{path}/reopen");
     api.post(&reopen, why.clone()).await.problem(428, "if_match_required");
-    api.act_with(&reopen, &closed, json!({})).await.points_at(422, "missing_field", "/reason");
+    api.act_with(&reopen, &closed, json!({})).await.points_at(422, "invalid_body", "/reason");
     let opened = api.act_with(&reopen, &closed, why.clone()).await.ok();
     assert_eq!(opened["status"], "reopened");
     assert_eq!(opened["reopen_reason"], "a chair was stolen in May");

@@ -6,6 +6,7 @@ mod constraints;
 mod costing;
 mod files;
 mod holds;
+mod invariants;
 mod limits;
 mod lots;
 mod planning_events;

@@ -84,3 +84,30 @@ async fn vendure_2702_an_article_on_two_lines_is_not_sold_twice() {
     assert_eq!(got, [(q(1), q(0)), (q(0), q(1))]);
     bench.assert_lawful().await;
 }
+
+/// ERPNext #45414, #51353: an entry of an earlier day takes what is not there, because the check
+/// looks at that day alone. Whatever its day, what leaves is on hand now, and a day that is
+/// closed takes nothing.
+#[tokio::test]
+async fn erpnext_45414_an_earlier_day_is_no_way_below_nothing() {
+    let bench = Bench::new().await;
+    let (product, warehouse) = (bench.product("A").await, bench.warehouse("W").await);
+    let today = chrono::Utc::now().date_naive();
+    let ago = |days: u64| today - chrono::Days::new(days);
+    bench.receive(product, warehouse, 5, "1").await;
+    bench.adjust(product, warehouse, "-3").await.expect("there");
+    let earlier = |units: &str, days: u64| {
+        request(json!({
+            "warehouse_id": warehouse, "product_id": product, "quantity": units,
+            "reason": "count", "adjusted_on": ago(days)
+        }))
+    };
+    let refused = bench.service.adjust_stock(&ctx(), earlier("-3", 9)).await.map(drop);
+    assert_eq!(refused.expect_err("two are there").code(), "insufficient_stock");
+    let close = request(json!({ "through": ago(5) }));
+    bench.service.close_stock_period(&ctx(), close).await.expect("closed");
+    let refused = bench.service.adjust_stock(&ctx(), earlier("-1", 5)).await.map(drop);
+    assert_eq!(refused.expect_err("closed").code(), "stock_period_closed");
+    assert_eq!(bench.level(product, warehouse).await, (2, 0, 0, 200));
+    bench.assert_lawful().await;
+}
