@@ -19,12 +19,12 @@ use crate::harness::{ADMIN_PASSWORD, Answer, Api, Server, etag, text, with};
 
 const PASSWORD: &str = "a long enough password";
 
-async fn sign_in(api: &Api, name: &str, password: &str) -> Answer {
+pub async fn sign_in(api: &Api, name: &str, password: &str) -> Answer {
     let body = json!({ "username": name, "password": password });
     api.with_token(None).post("/api/v1/auth/token", body).await
 }
 
-async fn refresh(api: &Api, tokens: &Value) -> Answer {
+pub async fn refresh(api: &Api, tokens: &Value) -> Answer {
     let body = json!({ "refresh_token": tokens["refresh_token"] });
     api.with_token(None).post("/api/v1/auth/token/refresh", body).await
 }
@@ -77,7 +77,7 @@ async fn alter(server: &Server, module: &str, changes: &[(&str, &str)]) {
 }
 
 /// Makes it long ago that the owner of a session proved who they are.
-async fn age_session(server: &Server, id: &str) {
+pub async fn age_session(server: &Server, id: &str) {
     let long_ago = "UPDATE sessions SET authenticated_at = '2026-01-01 00:00:00+00:00' WHERE id =";
     let sqlite = format!("{long_ago} x'{}'", id.replace('-', ""));
     let postgres = format!("{long_ago} '{id}'");

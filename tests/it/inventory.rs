@@ -8,6 +8,7 @@ mod planning;
 mod products;
 mod reports;
 mod scope;
+mod stock_periods;
 mod transfers;
 pub mod work;
 

@@ -39,6 +39,7 @@ pub enum Session {}
 pub enum Shipment {}
 pub enum StockCount {}
 pub enum StockMove {}
+pub enum StockPeriod {}
 pub enum Supplier {}
 pub enum User {}
 pub enum Warehouse {}
@@ -82,6 +83,7 @@ pub type SessionId = Id<Session>;
 pub type ShipmentId = Id<Shipment>;
 pub type StockCountId = Id<StockCount>;
 pub type StockMoveId = Id<StockMove>;
+pub type StockPeriodId = Id<StockPeriod>;
 pub type SupplierId = Id<Supplier>;
 pub type UserId = Id<User>;
 pub type WarehouseId = Id<Warehouse>;

@@ -1,5 +1,6 @@
 //! What can be wrong in inventory, and what the caller is told.
 
+use chrono::NaiveDate;
 use contracts::ids::{OrderLineId, ProductId, StockMoveId, WarehouseId};
 use kernel::Error as KernelError;
 use kernel::money::{AmountError, Currency, Money};
@@ -133,6 +134,13 @@ pub(crate) enum Error {
     TransferOver,
     #[error("no more can come or be lost than is on its way")]
     MoreThanShipped { pointer: String },
+
+    #[error("the stock is closed through {through}")]
+    PeriodClosed { pointer: String, through: NaiveDate },
+    #[error("only what is over can be closed: through yesterday at most")]
+    PeriodNotOver,
+    #[error("the stock is closed through {through}: that has to be reopened first")]
+    LaterPeriodClosed { through: NaiveDate },
 
     #[error("the product has a rule in this warehouse")]
     RuleExists,
@@ -330,6 +338,12 @@ impl From<Error> for KernelError {
             Error::SameWarehouse => invalid("same_warehouse", "/to_warehouse_id"),
             Error::TransferOver => conflict("transfer_over"),
             Error::MoreThanShipped { pointer } => invalid("more_than_shipped", &pointer),
+            Error::PeriodClosed { pointer, through } => invalid("stock_period_closed", &pointer)
+                .with_params(json!({ "closed_through": through })),
+            Error::PeriodNotOver => invalid("period_not_over", "/through"),
+            Error::LaterPeriodClosed { through } => {
+                conflict("later_period_closed").with_params(json!({ "closed_through": through }))
+            }
             Error::RuleExists => conflict("rule_exists"),
             Error::RuleOutOfOrder { pointer } => invalid("rule_out_of_order", &pointer),
             Error::LeadTimeTooLong => invalid("lead_time_too_long", "/lead_time_days"),

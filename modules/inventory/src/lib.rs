@@ -96,6 +96,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_imports_and_exports",
         sql: include_str!("../../../migrations/inventory/0110_imports_and_exports.sql"),
     },
+    Script {
+        number: 113,
+        name: "inventory_stock_periods",
+        sql: include_str!("../../../migrations/inventory/0113_stock_periods.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -183,6 +183,7 @@ async fn goods(api: &Api) -> Goods {
     lots(api).await;
     standard_cost(api, &goods).await;
     files_in_and_out(api).await;
+    stock_period(api).await;
     goods
 }
 
@@ -300,6 +301,19 @@ async fn lots(api: &Api) {
     let lot = api.act_with(&format!("{path}/release"), &lot, why.clone()).await.ok();
     api.act_with(&format!("{path}/recall"), &lot, why).await.ok();
     api.get(&format!("{path}/trace")).await.ok();
+}
+
+/// Last month closed, and opened again for what was forgotten.
+async fn stock_period(api: &Api) {
+    let periods = "/api/v1/inventory/stock-periods";
+    let through = chrono::Utc::now().date_naive() - chrono::Days::new(30);
+    let close = json!({"through": through, "note": "counted and signed"});
+    let period = api.post(periods, close).await.ok();
+    let path = format!("{periods}/{}", text(&period["id"]));
+    api.get(&path).await.ok();
+    let why = json!({"reason": "a delivery note was found"});
+    api.act_with(&format!("{path}/reopen"), &period, why).await.ok();
+    api.get(periods).await.ok();
 }
 
 /// Screws at a standard cost.

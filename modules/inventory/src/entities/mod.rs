@@ -30,6 +30,7 @@ pub(crate) mod stock_count;
 pub(crate) mod stock_count_line;
 pub(crate) mod stock_level;
 pub(crate) mod stock_move;
+pub(crate) mod stock_period;
 pub(crate) mod transfer;
 pub(crate) mod transfer_line;
 pub(crate) mod warehouse;

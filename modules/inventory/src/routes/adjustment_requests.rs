@@ -186,7 +186,7 @@ async fn get_adjustment_request(service: Data<Service>, id: Path<Uuid>) -> Resul
 ///
 /// Asks somebody else to approve an adjustment. Nothing moves until they do.
 /// - Errors: 422 `quantity_zero`, `quantity_too_fine`, `unknown_product`,
-///   `unknown_warehouse`, `unknown_reason`.
+///   `unknown_warehouse`, `unknown_reason`, `date_in_future`, `stock_period_closed`.
 #[utoipa::path(
     tag = "Stock adjustments",
     request_body = NewAdjustment,
@@ -196,7 +196,7 @@ async fn get_adjustment_request(service: Data<Service>, id: Path<Uuid>) -> Resul
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "quantity_zero", "quantity_too_fine", "unknown_product", "unknown_warehouse",
-            "unknown_reason"
+            "unknown_reason", "date_in_future", "date_out_of_range", "stock_period_closed"
         ]))
     )
 )]
@@ -224,7 +224,7 @@ async fn request_adjustment(
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
             "own_request", "illegal_transition", "insufficient_stock", "unit_cost_required",
-            "unit_cost_not_allowed", "date_in_future", "amount_overflow"
+            "unit_cost_not_allowed", "date_in_future", "stock_period_closed", "amount_overflow"
         ]))
     )
 )]

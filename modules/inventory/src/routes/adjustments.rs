@@ -62,12 +62,13 @@ pub(crate) struct NewAdjustment {
 ///
 /// Goods found come in, and goods missing go out, at the average cost of what is on hand.
 /// Orders that wait for what was found get it first.
-/// - Errors: 409 `insufficient_stock` if that much is not available: what is reserved has to
-///   be released first, or `break_reservations` be said; 409 `approval_required` if it is worth
+/// - Errors: 409 `insufficient_stock` if that much is not available, or was not on
+///   `adjusted_on` or a day since: what is reserved has to be released first, or
+///   `break_reservations` be said; 409 `approval_required` if it is worth
 ///   more than the reason allows: ask for it with `request_adjustment`; 422 `unknown_reason`,
 ///   `quantity_zero`, `quantity_too_fine`, `unit_cost_required`,
 ///   `unit_cost_not_allowed`, `unknown_product`, `unknown_warehouse`, `date_in_future`,
-///   `amount_overflow`.
+///   `stock_period_closed`, `amount_overflow`.
 /// - Emits `inventory.stock.adjusted`, `inventory.reservation.broken` for each order whose
 ///   goods are gone, and `inventory.backorder.filled` for each order that
 ///   was waiting.
@@ -81,8 +82,8 @@ pub(crate) struct NewAdjustment {
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
-            "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future", "date_out_of_range",
-            "amount_overflow", "approval_required", "unknown_reason"
+            "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future",
+            "date_out_of_range", "stock_period_closed", "amount_overflow", "approval_required", "unknown_reason"
         ]))
     )
 )]

@@ -100,7 +100,7 @@ async fn list_landed_costs(service: Data<Service>, query: Query<ListLandedCosts>
 /// What falls to goods that are still in their warehouse adds to their value; the rest is an
 /// expense. Nothing that was posted is valued anew.
 /// - Errors: 422 `unknown_receipt`, `currency_not_supported`, `amount_not_positive`,
-///   `weight_unknown`, `date_in_future`, `amount_overflow`.
+///   `weight_unknown`, `date_in_future`, `stock_period_closed`, `amount_overflow`.
 /// - Emits `inventory.stock.adjusted` with a quantity of zero for each line whose goods are
 ///   worth more. Its counter account is that of inventory adjustments, where the bill of the
 ///   cost belongs as well.
@@ -113,7 +113,8 @@ async fn list_landed_costs(service: Data<Service>, query: Query<ListLandedCosts>
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "unknown_receipt", "currency_not_supported", "amount_not_positive",
-            "weight_unknown", "date_in_future", "date_out_of_range", "amount_overflow"
+            "weight_unknown", "date_in_future", "date_out_of_range", "stock_period_closed",
+            "amount_overflow"
         ]))
     )
 )]

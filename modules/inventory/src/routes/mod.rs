@@ -25,6 +25,7 @@ pub(crate) mod reports;
 pub(crate) mod reservations;
 pub(crate) mod stock;
 pub(crate) mod stock_counts;
+pub(crate) mod stock_periods;
 pub(crate) mod transfers;
 pub(crate) mod valuation;
 pub(crate) mod warehouses;
@@ -52,6 +53,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     valuation::configure(routes);
     reports::configure(routes);
     landed_costs::configure(routes);
+    stock_periods::configure(routes);
     transfers::configure(routes);
     reservations::configure(routes);
     picking::configure(routes);

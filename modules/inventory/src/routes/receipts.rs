@@ -71,7 +71,8 @@ pub(crate) struct StockReceipt {
 /// Takes in stock that has no purchase order, at the cost given. Orders that wait for it
 /// get it first.
 /// - Errors: 422 `unknown_warehouse`, `warehouse_inactive`, `unknown_product`,
-///   `product_inactive`, `quantity_too_fine`, `date_in_future`, `amount_overflow`,
+///   `product_inactive`, `quantity_too_fine`, `date_in_future`, `stock_period_closed`,
+///   `amount_overflow`,
 ///   `lots_not_tracked`, `lots_do_not_add_up`, `lot_differs`, `serial_of_many`,
 ///   `duplicate_serial`, `unknown_location`; 409 `serial_on_hand`.
 /// - Emits `inventory.stock.adjusted` for each line, and `inventory.backorder.filled` for
@@ -86,8 +87,9 @@ pub(crate) struct StockReceipt {
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "unknown_warehouse", "warehouse_inactive", "unknown_product", "product_inactive",
-            "quantity_too_fine", "date_in_future", "date_out_of_range", "amount_overflow", "no_lines",
-            "too_many_lines", "lots_not_tracked", "lots_do_not_add_up", "lot_differs",
+            "quantity_too_fine", "date_in_future", "date_out_of_range", "stock_period_closed",
+            "amount_overflow", "no_lines", "too_many_lines", "lots_not_tracked",
+            "lots_do_not_add_up", "lot_differs",
             "serial_of_many", "duplicate_serial", "serial_on_hand", "unknown_location",
             "changed_meanwhile"
         ]))

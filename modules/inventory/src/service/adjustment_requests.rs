@@ -22,6 +22,7 @@ use crate::routes::adjustment_requests::{
 use crate::routes::adjustments::NewAdjustment;
 use crate::service::Service;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
+use crate::service::stock_periods::open_date;
 
 /// The reason a request names.
 pub(crate) async fn find_reason(
@@ -128,6 +129,7 @@ impl Service {
             return Err(Error::QuantityZero.into());
         }
         let mut tx = self.db.begin_once(ctx).await?;
+        open_date(&tx, new.adjusted_on, "/adjusted_on").await?;
         find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?;
         let product: product::Model = find_product(&tx, new.product_id).await?;
         check_fineness(&product, new.quantity, "/quantity")?;

@@ -1,14 +1,14 @@
 //! Making the books say what a count found.
 
+use chrono::NaiveDate;
 use contracts::events::StockAdjusted;
 use contracts::ids::WarehouseId;
-use kernel::date::business_date;
-use kernel::db::Tx;
+use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, FromQueryResult};
 use uuid::Uuid;
 
 use crate::entities::adjustment_reason::ReasonKind;
@@ -28,6 +28,7 @@ use crate::service::locations::find_location;
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
+use crate::service::stock_periods::open_date;
 
 impl Service {
     pub(crate) async fn adjust_stock(&self, ctx: &Ctx, new: NewAdjustment) -> Result<Reply> {
@@ -47,7 +48,7 @@ impl Service {
         new: NewAdjustment,
         is_approved: bool,
     ) -> Result<StockMove> {
-        let adjusted_on = business_date(new.adjusted_on, tx.now().date_naive(), "/adjusted_on")?;
+        let adjusted_on = open_date(tx, new.adjusted_on, "/adjusted_on").await?;
         let warehouse_id = find_warehouse(tx, new.warehouse_id, "/warehouse_id").await?.id;
         let product = find_product(tx, new.product_id).await?;
         check_fineness(&product, new.quantity, "/quantity")?;
@@ -70,6 +71,12 @@ impl Service {
             let missing = fit.checked_sub(level.available()).map_err(internal)?;
             if missing.is_positive() && quantity <= level.on_hand {
                 break_newest(tx, &mut levels, &[(key, missing)]).await?;
+            }
+        }
+        if !comes_in && adjusted_on < tx.now().date_naive() {
+            let least = least_since(tx, key, adjusted_on, levels.at(key)?.on_hand).await?;
+            if least < quantity {
+                return Err(too_few(&product, warehouse_id, quantity, least).into());
             }
         }
         let value = self.adjust_level(levels.at(key)?, &new, &product)?;
@@ -166,6 +173,26 @@ async fn bins_of(
     Ok(Bins::Given(vec![Part { lot_id: new.lot_id, location_id: new.location_id, quantity }]))
 }
 
+/// The least there was of a level at the end of a day or of any after it: who takes goods out
+/// under an earlier date takes no more (C6).
+async fn least_since(tx: &Tx, key: Key, day: NaiveDate, on_hand: Quantity) -> Result<Quantity> {
+    #[derive(FromQueryResult)]
+    struct Moved {
+        net: i64,
+    }
+    let sql = "SELECT CAST(SUM(CASE to_location WHEN 'warehouse' THEN quantity ELSE -quantity END) \
+               AS BIGINT) AS net FROM stock_moves WHERE product_id = $1 AND warehouse_id = $2 \
+               AND moved_on > $3 GROUP BY moved_on ORDER BY moved_on DESC";
+    let values = vec![key.product_id.into(), key.warehouse_id.into(), day.into()];
+    let days: Vec<Moved> = query_all(&**tx, sql, values).await?;
+    let (mut balance, mut least) = (on_hand.micros(), on_hand.micros());
+    for moved in days {
+        balance -= moved.net;
+        least = least.min(balance);
+    }
+    Ok(Quantity::from_micros(least.max(0)))
+}
+
 pub(crate) fn magnitude(quantity: Quantity) -> Result<Quantity> {
     Ok(if quantity.is_negative() { quantity.checked_neg().map_err(internal)? } else { quantity })
 }
@@ -177,15 +204,18 @@ pub(crate) fn not_available(
     asked: Quantity,
     level: &Level,
 ) -> Error {
-    Error::InsufficientStock {
-        shortages: vec![Shortage {
-            product_id: product.id,
-            sku: product.sku.clone(),
-            warehouse_id,
-            asked,
-            available: level.available(),
-        }],
-    }
+    too_few(product, warehouse_id, asked, level.available())
+}
+
+fn too_few(
+    product: &product::Model,
+    warehouse_id: WarehouseId,
+    asked: Quantity,
+    available: Quantity,
+) -> Error {
+    let (product_id, sku) = (product.id, product.sku.clone());
+    let shortage = Shortage { product_id, sku, warehouse_id, asked, available };
+    Error::InsufficientStock { shortages: vec![shortage] }
 }
 
 /// Tells that stock was corrected by `posted`: up if the goods came in.

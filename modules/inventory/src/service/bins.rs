@@ -227,7 +227,9 @@ pub(crate) async fn settle(
                 let lacks = levels.at(key)?.available().micros().min(0);
                 let fit = missing.micros() + lacks;
                 let short = more(Quantity::from_micros(fit.max(0)), &|bin| !bin.is_blocked);
-                more(Quantity::from_micros(short.micros() - lacks), &|_| true)
+                let rest = Quantity::from_micros(short.micros() - lacks);
+                let rest = more(rest, &|bin| bin.is_blocked);
+                more(rest, &|_| true)
             }
             _ => more(missing, &|bin| !bin.is_blocked),
         };

@@ -20,6 +20,7 @@ use crate::service::Service;
 use crate::service::level::{Layer, Level};
 use crate::service::levels::{Key, Levels};
 use crate::service::lots::keys_of;
+use crate::service::stock_periods::OrClosed;
 
 /// Rows of one statement: their parameters have to fit.
 const BATCH: usize = 1000;
@@ -152,7 +153,8 @@ pub(crate) async fn book_variances(tx: &mut Tx, variances: &[(Key, Money)]) -> R
             created_at: tx.now(),
         });
     }
-    insert_all(&**tx, rows.iter().cloned().map(IntoActiveModel::into_active_model)).await?;
+    let active = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+    insert_all(&**tx, active).await.or_closed()?;
     for (row, (_, value)) in rows.into_iter().zip(variances) {
         let adjusted = StockAdjusted {
             // The books know a value that moved by what moved it.

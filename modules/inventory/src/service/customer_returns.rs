@@ -19,12 +19,14 @@ use crate::service::bins::Bins;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
+use crate::service::stock_periods::first_open_day;
 use crate::service::{Service, merge};
 
 impl Service {
     pub(crate) async fn return_received(&self, event: &Event) -> Result<()> {
         let returned: ReturnReceived = event.parse()?;
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        let moved_on = first_open_day(&tx, returned.received_on).await?;
         let fate = |line: &ReturnedLine| (line.order_line_id, line.restock);
         let lines = merge(returned.lines, fate, |line| &mut line.quantity)?;
         let mut levels = Levels::lock(&tx, &lines.iter().map(key).collect()).await?;
@@ -67,7 +69,7 @@ impl Service {
         let posting = Posting {
             source_type: MoveSourceType::Return,
             source_id: returned.return_id.uuid(),
-            moved_on: returned.received_on,
+            moved_on,
             reason: None,
             reason_code: None,
         };
@@ -76,7 +78,7 @@ impl Service {
             let stock_returned = StockReturned {
                 return_id: returned.return_id,
                 order_id: returned.order_id,
-                returned_on: returned.received_on,
+                returned_on: moved_on,
                 lines: back,
                 cost: total,
             };

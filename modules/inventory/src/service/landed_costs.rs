@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use contracts::events::StockAdjusted;
 use contracts::ids::{ProductId, StockMoveId};
-use kernel::date::business_date;
 use kernel::db::{Tx, insert_all};
 use kernel::http::Reply;
 use kernel::money::{Money, Rounding, allocate, round_div};
@@ -25,6 +24,7 @@ use crate::entities::{cost_layer, product};
 use crate::error::Error;
 use crate::routes::landed_costs::{CostShare, LandedCost, ListLandedCosts, NewLandedCost};
 use crate::service::levels::{Key, Levels};
+use crate::service::stock_periods::{OrClosed, open_date};
 use crate::service::{MAX_RECEIPT_LINES, Service};
 
 impl Service {
@@ -64,7 +64,7 @@ impl Service {
             return Err(Error::CostNotPositive.into());
         }
         let mut tx = self.db.begin_once(ctx).await?;
-        let booked_on = business_date(new.booked_on, tx.now().date_naive(), "/booked_on")?;
+        let booked_on = open_date(&tx, new.booked_on, "/booked_on").await?;
         let moves = receipt_moves(&tx, new.source_id).await?;
         let keys = moves.iter().map(|(_, key)| *key).collect();
         let mut levels = Levels::lock_to_issue(&tx, &keys).await?;
@@ -109,8 +109,9 @@ impl Service {
                 booked_on,
             });
         }
-        row.clone().into_active_model().insert(&*tx).await?;
-        insert_all(&*tx, layers.iter().cloned().map(IntoActiveModel::into_active_model)).await?;
+        row.clone().into_active_model().insert(&*tx).await.or_closed()?;
+        let active = layers.iter().cloned().map(IntoActiveModel::into_active_model);
+        insert_all(&*tx, active).await.or_closed()?;
         for layer in layers.iter().filter(|layer| layer.value_minor > 0) {
             let adjusted = StockAdjusted {
                 // The books know a value that moved by what moved it.

@@ -38,6 +38,27 @@ macro_rules! counter {
     };
 }
 
+/// What a table of the ledger says of each closed period: what is dated after the one before it,
+/// and not after its last day.
+macro_rules! within_period {
+    ($quantity:literal, $value:literal, $table:literal, $day:literal) => {
+        concat!(
+            "SELECT p.id, m.product_id, m.warehouse_id, ",
+            $quantity,
+            " AS quantity, ",
+            $value,
+            " AS value_minor FROM stock_periods p \
+             LEFT JOIN stock_periods b ON b.id = p.previous_id JOIN ",
+            $table,
+            " m ON m.",
+            $day,
+            " <= p.through AND (b.through IS NULL OR m.",
+            $day,
+            " > b.through) WHERE p.status = 'closed' AND m.warehouse_id IS NOT NULL"
+        )
+    };
+}
+
 pub(crate) const LAWS: &[Law] = &[
     Law {
         id: "I-1",
@@ -117,6 +138,40 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM reservations \
             WHERE (status = 'active') <> (remaining > 0) \
             OR remaining < 0 OR remaining > quantity",
+    },
+    Law {
+        id: "I23",
+        description: "what was kept of a closed period is what moved until its end",
+        violations: concat!(
+            "SELECT COUNT(*) AS n FROM (SELECT id FROM (",
+            within_period!(
+                "CASE m.to_location WHEN 'warehouse' THEN m.quantity ELSE -m.quantity END",
+                "CASE m.to_location WHEN 'warehouse' THEN m.value_minor ELSE -m.value_minor END",
+                "stock_moves",
+                "moved_on"
+            ),
+            " UNION ALL ",
+            within_period!("0", "m.value_minor", "cost_layers", "booked_on"),
+            " UNION ALL ",
+            within_period!("0", "m.value_minor", "cost_variances", "booked_on"),
+            " UNION ALL SELECT p.id, s.product_id, s.warehouse_id, s.quantity, s.value_minor \
+             FROM stock_periods p JOIN stock_snapshots s ON s.period_id = p.previous_id \
+             WHERE p.status = 'closed' \
+             UNION ALL SELECT p.id, s.product_id, s.warehouse_id, -s.quantity, -s.value_minor \
+             FROM stock_periods p JOIN stock_snapshots s ON s.period_id = p.id \
+             WHERE p.status = 'closed') parts GROUP BY id, product_id, warehouse_id \
+             HAVING SUM(quantity) <> 0 OR SUM(value_minor) <> 0) off"
+        ),
+    },
+    Law {
+        id: "I23b",
+        description: "closed periods follow each other, and are worth what was kept of them",
+        violations: "SELECT COUNT(*) AS n FROM stock_periods p \
+            LEFT JOIN stock_periods b ON b.id = p.previous_id AND b.status = 'closed' \
+            WHERE p.status = 'closed' \
+            AND (p.position <> COALESCE(b.position, 0) + 1 OR p.through <= b.through \
+            OR p.value_minor <> (SELECT COALESCE(SUM(s.value_minor), 0) \
+            FROM stock_snapshots s WHERE s.period_id = p.id))",
     },
     Law {
         id: "V-1",

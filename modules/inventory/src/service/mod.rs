@@ -43,6 +43,7 @@ mod search;
 mod shipments;
 mod stock;
 pub(crate) mod stock_counts;
+mod stock_periods;
 mod stock_receipts;
 #[cfg(test)]
 mod tests;

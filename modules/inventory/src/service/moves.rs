@@ -15,6 +15,7 @@ use crate::routes::moves::{ListStockMoves, Location, MoveSource, StockMove};
 use crate::service::Service;
 use crate::service::bins::{Bins, settle};
 use crate::service::levels::Levels;
+use crate::service::stock_periods::OrClosed;
 
 /// What all moves of one posting have in common.
 pub(crate) struct Posting {
@@ -80,7 +81,7 @@ pub(crate) async fn post(
         })
         .collect();
     let active = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-    insert_all(&**tx, active).await?;
+    insert_all(&**tx, active).await.or_closed()?;
     levels.note_moves(&rows);
     settle(tx, levels, &rows, &bins).await?;
     let posted: Vec<_> = rows.into_iter().map(StockMove::from).collect();

@@ -12,6 +12,7 @@ use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::planning::note_received;
+use crate::service::stock_periods::first_open_day;
 use crate::service::{Service, merge};
 
 impl Service {
@@ -21,6 +22,7 @@ impl Service {
             return Err(Error::ForeignCurrency { currency: receipt.currency }.into());
         }
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        let moved_on = first_open_day(&tx, receipt.received_on).await?;
         let line_id = |line: &ReceivedLine| line.purchase_order_line_id;
         let lines = merge(receipt.lines, line_id, |line| &mut line.quantity)?;
         let warehouse_id = receipt.warehouse_id;
@@ -58,7 +60,7 @@ impl Service {
         let posting = Posting {
             source_type: MoveSourceType::PurchaseReceipt,
             source_id: receipt.receipt_id.uuid(),
-            moved_on: receipt.received_on,
+            moved_on,
             reason: None,
             reason_code: None,
         };
@@ -66,7 +68,7 @@ impl Service {
         let stock_received = StockReceived {
             receipt_id: receipt.receipt_id,
             purchase_order_id: receipt.purchase_order_id,
-            received_on: receipt.received_on,
+            received_on: moved_on,
             lines: received,
             value: total,
         };

@@ -12,12 +12,14 @@ use crate::service::bins::Bins;
 use crate::service::holds::{self, End};
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
+use crate::service::stock_periods::first_open_day;
 use crate::service::{Service, merge};
 
 impl Service {
     pub(crate) async fn shipment_shipped(&self, event: &Event) -> Result<()> {
         let shipment: ShipmentShipped = event.parse()?;
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        let moved_on = first_open_day(&tx, shipment.shipped_on).await?;
         let lines = merge(shipment.lines, |line| line.order_line_id, |line| &mut line.quantity)?;
         let keys = lines.iter().map(key).collect();
         let mut levels = Levels::lock_to_issue(&tx, &keys).await?;
@@ -62,7 +64,7 @@ impl Service {
         let posting = Posting {
             source_type: MoveSourceType::Shipment,
             source_id: shipment.shipment_id.uuid(),
-            moved_on: shipment.shipped_on,
+            moved_on,
             reason: None,
             reason_code: None,
         };
@@ -70,7 +72,7 @@ impl Service {
         let stock_issued = StockIssued {
             shipment_id: shipment.shipment_id,
             order_id: shipment.order_id,
-            issued_on: shipment.shipped_on,
+            issued_on: moved_on,
             lines: issued,
             cost: total,
         };

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use contracts::events::StockAdjusted;
 use contracts::ids::ProductId;
-use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::money::Money;
@@ -22,6 +21,7 @@ use crate::service::locations::find_locations;
 use crate::service::lots::{Wanted, open_lots};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::references::{check_fineness, find_products, find_warehouse};
+use crate::service::stock_periods::open_date;
 use crate::service::{MAX_RECEIPT_LINES, Service, check_line_count};
 
 impl Service {
@@ -39,7 +39,7 @@ impl Service {
         tx: &mut Tx,
         new: NewStockReceipt,
     ) -> Result<StockReceipt> {
-        let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
+        let received_on = open_date(tx, new.received_on, "/received_on").await?;
         let warehouse = find_warehouse(tx, new.warehouse_id, "/warehouse_id").await?;
         let (warehouse_id, pointer) = (warehouse.id, "/warehouse_id".to_owned());
         if !warehouse.is_active {

@@ -137,10 +137,15 @@ impl Bench {
     /// A product counted in pieces and valued in one of the ways there are, at 2.50 where that
     /// is a standard.
     pub async fn valued(&self, sku: &str, costing: &str) -> ProductId {
+        self.made(sku, costing, "none").await
+    }
+
+    /// The same, tracked by lot, by serial number or not at all.
+    pub async fn made(&self, sku: &str, costing: &str, tracking: &str) -> ProductId {
         let standard_cost = (costing == "standard").then_some("2.50");
         let new = json!({
             "sku": sku, "name": sku, "unit": "pcs", "tax_class": "standard", "costing": costing,
-            "standard_cost": standard_cost
+            "standard_cost": standard_cost, "tracking": tracking
         });
         self.service.create_product(&ctx(), request(new)).await.expect("created");
         self.find::<product::Model>(&format!("SELECT * FROM products WHERE sku = '{sku}'")).await.id

@@ -361,6 +361,26 @@ async fn an_order_that_is_cancelled_gives_back_what_was_picked_for_it() {
 }
 
 #[tokio::test]
+async fn a_count_takes_what_nobody_can_be_promised_before_what_is() {
+    let bench = Bench::new().await;
+    let (milk, main) = (bench.tracked("MILK", "lot").await, bench.warehouse("W").await);
+    bench.receive(milk, main, 2, "1").await;
+    bench.receive_lots(milk, main, &[("A", 4, Some(9))]).await.expect("received");
+    bench.ordered(milk, main, 4).await;
+    let new = json!({ "warehouse_id": main, "product_ids": [milk] });
+    bench.service.create_stock_count(&ctx(), request(new)).await.expect("begun");
+    let count: crate::entities::stock_count::Model = bench.find("SELECT * FROM stock_counts").await;
+    let five = json!({ "lines": [{ "product_id": milk, "quantity": "5" }] });
+    bench.service.record_counts(&ctx(), count.id, request(five)).await.expect("recorded");
+    bench.service.step_stock_count(&ctx(), count.id, "submit").await.expect("complete");
+    let mut other = ctx();
+    other.actor.id = Some(uuid::Uuid::now_v7());
+    bench.service.approve_stock_count(&other, count.id).await.expect("no promise suffers");
+    assert_eq!(bench.lies().await, lies(&[("", "", 1), ("", "A", 4)]));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
 async fn what_has_neither_lots_nor_locations_costs_no_statement_more() {
     let bench = Bench::new().await;
     let (chair, main) = (bench.product("CHAIR").await, bench.warehouse("W").await);

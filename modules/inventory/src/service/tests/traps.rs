@@ -84,3 +84,42 @@ async fn vendure_2702_an_article_on_two_lines_is_not_sold_twice() {
     assert_eq!(got, [(q(1), q(0)), (q(0), q(1))]);
     bench.assert_lawful().await;
 }
+
+/// ERPNext #45414, #51353: an entry of an earlier day takes what is not there, because the check
+/// looks at that day alone. What leaves under an earlier date was there then, on each day since and
+/// is now, and a day that is closed takes nothing.
+#[tokio::test]
+async fn erpnext_45414_an_earlier_day_is_no_way_below_nothing() {
+    let bench = Bench::new().await;
+    let (product, warehouse) = (bench.product("A").await, bench.warehouse("W").await);
+    let today = chrono::Utc::now().date_naive();
+    let ago = |days: u64| today - chrono::Days::new(days);
+    bench.receive(product, warehouse, 5, "1").await;
+    bench.adjust(product, warehouse, "-3").await.expect("there");
+    let earlier = |units: &str, days: u64| {
+        request(json!({
+            "warehouse_id": warehouse, "product_id": product, "quantity": units,
+            "reason": "count", "adjusted_on": ago(days)
+        }))
+    };
+    let check = async |units: &str, days: u64, why: &str| {
+        let refused = bench.service.adjust_stock(&ctx(), earlier(units, days)).await.map(drop);
+        assert_eq!(refused.expect_err(why).code(), "insufficient_stock");
+    };
+    check("-3", 9, "two are there").await;
+    check("-1", 9, "there were none").await;
+    let came = json!({
+        "warehouse_id": warehouse, "reason": "test", "received_on": ago(8),
+        "lines": [{ "product_id": product, "quantity": "4", "unit_cost": "1" }]
+    });
+    bench.service.receive_stock(&ctx(), request(came)).await.expect("received");
+    bench.service.adjust_stock(&ctx(), earlier("-3", 6)).await.expect("four were there");
+    check("-2", 7, "one was left the day after").await;
+    bench.service.adjust_stock(&ctx(), earlier("-1", 7)).await.expect("it was there");
+    let close = request(json!({ "through": ago(5) }));
+    bench.service.close_stock_period(&ctx(), close).await.expect("closed");
+    let refused = bench.service.adjust_stock(&ctx(), earlier("-1", 5)).await.map(drop);
+    assert_eq!(refused.expect_err("closed").code(), "stock_period_closed");
+    assert_eq!(bench.level(product, warehouse).await, (2, 0, 0, 200));
+    bench.assert_lawful().await;
+}
