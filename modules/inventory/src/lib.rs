@@ -96,6 +96,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_imports_and_exports",
         sql: include_str!("../../../migrations/inventory/0110_imports_and_exports.sql"),
     },
+    Script {
+        number: 111,
+        name: "inventory_kits",
+        sql: include_str!("../../../migrations/inventory/0111_kits.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

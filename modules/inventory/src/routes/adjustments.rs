@@ -81,6 +81,7 @@ pub(crate) struct NewAdjustment {
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
+            "product_is_kit",
             "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future", "date_out_of_range",
             "amount_overflow", "approval_required", "unknown_reason"
         ]))

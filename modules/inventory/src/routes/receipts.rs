@@ -85,6 +85,7 @@ pub(crate) struct StockReceipt {
         ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
+            "product_is_kit",
             "unknown_warehouse", "warehouse_inactive", "unknown_product", "product_inactive",
             "quantity_too_fine", "date_in_future", "date_out_of_range", "amount_overflow", "no_lines",
             "too_many_lines", "lots_not_tracked", "lots_do_not_add_up", "lot_differs",

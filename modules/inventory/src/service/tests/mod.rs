@@ -6,6 +6,7 @@ mod constraints;
 mod costing;
 mod files;
 mod holds;
+mod kits;
 mod limits;
 mod lots;
 mod planning_events;

@@ -47,6 +47,8 @@ enum Command {
 fn command() -> impl Strategy<Value = Command> {
     let item = 0..4_usize;
     let items = || prop::collection::vec((0..4_usize, 1..8_i64), 1..4);
+    // Kits, too.
+    let ordered = prop::collection::vec((0..8_usize, 1..8_i64), 1..4);
     let (pick, units, cents) = (any::<usize>(), 1..8_i64, 0..500_i64);
     prop_oneof![
         3 => (item.clone(), units.clone(), cents.clone())
@@ -62,7 +64,7 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(item, units)| Command::Transfer { item, units }),
         2 => (pick, units.clone(), prop::bool::weighted(0.2))
             .prop_map(|(pick, units, is_lost)| Command::Arrive { pick, units, is_lost }),
-        5 => (items(), any::<bool>(), prop::bool::weighted(0.3)).prop_map(
+        5 => (ordered, any::<bool>(), prop::bool::weighted(0.3)).prop_map(
             |(items, allow_backorder, is_late)| Command::Reserve { items, allow_backorder, is_late }
         ),
         1 => (pick, any::<bool>())
@@ -99,6 +101,7 @@ struct KnownOrder {
 
 struct World {
     bench: Bench,
+    /// Of two products in two warehouses; then, of two kits that share a part.
     items: Vec<(ProductId, WarehouseId)>,
     orders: Vec<KnownOrder>,
     /// Cents billing has booked on its account of inventory.
@@ -132,7 +135,12 @@ impl World {
             bench.place(warehouses[0], "IN", "input").await;
             bench.place(warehouses[0], "A-1", "stock").await;
         }
-        let items = products.iter().flat_map(|p| warehouses.map(|w| (*p, w))).collect();
+        let kits = [
+            bench.kit("K", &[(products[0], "2"), (products[1], "1")]).await,
+            bench.kit("L", &[(products[0], "1")]).await,
+        ];
+        let items =
+            products.iter().chain(&kits).flat_map(|p| warehouses.map(|w| (*p, w))).collect();
         World { bench, items, orders: Vec::new(), booked: 0, heard: 0 }
     }
 
@@ -433,7 +441,14 @@ impl World {
             CAST(SUM(backordered) AS BIGINT) AS backordered FROM (\
             SELECT order_line_id, remaining AS reserved, 0 AS backordered FROM reservations \
             WHERE order_id IS NOT NULL \
-            UNION ALL SELECT order_line_id, 0, remaining FROM backorders) held \
+            UNION ALL SELECT order_line_id, 0, remaining FROM backorders \
+            UNION ALL SELECT order_line_id, kits * 1000000, (whole - kits) * 1000000 FROM (\
+            SELECT p.order_line_id, MIN(COALESCE(r.remaining, 0) / p.per_kit) AS kits, \
+            MIN((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) / p.per_kit) AS whole \
+            FROM kit_parts p LEFT JOIN reservations r \
+            ON r.order_line_id = p.id AND r.status = 'active' LEFT JOIN backorders b \
+            ON b.order_line_id = p.id AND b.status = 'open' \
+            GROUP BY p.order_line_id) parts) held \
             GROUP BY order_line_id";
         let db = self.bench.service.db.read();
         let held: Vec<Held> = kernel::db::query_all(db, sql, vec![]).await.expect("reads");
