@@ -47,7 +47,6 @@ enum Command {
 fn command() -> impl Strategy<Value = Command> {
     let item = 0..4_usize;
     let items = || prop::collection::vec((0..4_usize, 1..8_i64), 1..4);
-    // Kits, too.
     let ordered = prop::collection::vec((0..8_usize, 1..8_i64), 1..4);
     let (pick, units, cents) = (any::<usize>(), 1..8_i64, 0..500_i64);
     prop_oneof![
@@ -455,8 +454,7 @@ impl World {
         let held: BTreeMap<_, _> = held.into_iter().map(|row| (row.order_line_id, row)).collect();
         for order in self.orders.iter().filter(|order| order.is_confirmed) {
             for line in &order.lines {
-                let row = held.get(&line.line.id);
-                let found = row.map_or((0, 0), |row| {
+                let found = held.get(&line.line.id).map_or((0, 0), |row| {
                     (row.reserved / q(1).micros(), row.backordered / q(1).micros())
                 });
                 assert_eq!(found, (line.reserved, line.backordered), "of order {}", order.id);
