@@ -3,6 +3,7 @@
 mod costs;
 mod day;
 pub mod files;
+mod kits;
 mod lots;
 mod planning;
 mod products;

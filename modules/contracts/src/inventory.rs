@@ -23,7 +23,8 @@ pub trait Inventory: Send + Sync {
 
     /// Holds stock for the lines of an order until `expires_at`; the event
     /// `orders.order.confirmed` makes the hold lasting. Lines of the same product and
-    /// warehouse are summed before they are compared with what is available.
+    /// warehouse are summed before they are compared with what is available, and so are those
+    /// of which kits are made. A kit is reserved and backordered whole.
     ///
     /// - Idempotent on `order_id`: what is held already is returned as it is.
     /// - Errors: 409 `insufficient_stock` with `params.shortages[{product_id, sku,
@@ -51,6 +52,9 @@ pub struct ProductInfo {
     pub unit_decimals: u8,
     pub tax_class: TaxClass,
     pub is_active: bool,
+    /// Whether it is sold whole and stocked in parts: nobody buys it.
+    #[serde(default)]
+    pub is_kit: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

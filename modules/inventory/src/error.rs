@@ -214,6 +214,29 @@ pub(crate) enum Error {
     #[error("the file has been thrown away: export again")]
     ExportForgotten,
 
+    #[error("{sku} is a kit: only what it is made of is stocked")]
+    ProductIsKit { pointer: String, sku: String },
+    #[error("a kit is not counted: what it is made of is")]
+    KitListed,
+    #[error("a kit has at least one component")]
+    NoComponents,
+    #[error("a kit has at most {most} components")]
+    TooManyComponents { most: usize },
+    #[error("a component is listed twice")]
+    DuplicateComponent { pointer: String },
+    #[error("a kit is made of what is no kit")]
+    ComponentIsKit { pointer: String },
+    #[error("the product itself has been stocked, ordered or expected")]
+    KitStocked,
+    #[error("a kit is not tracked: what it is made of is")]
+    KitTracked,
+    #[error("a kit is counted in whole pieces")]
+    KitWithDecimals,
+    #[error("another kit is made of the product")]
+    KitIsComponent,
+    #[error("a kit is reserved, shipped and taken back whole")]
+    KitInPieces,
+
     #[error("days are 1 to 3650")]
     DaysOutOfRange,
     #[error("a period ends after it begins")]
@@ -380,6 +403,17 @@ impl From<Error> for KernelError {
             Error::ColumnMissing { column } => invalid("missing_field", &format!("/{column}")),
             Error::ExportNotReady => conflict("export_not_ready"),
             Error::ExportForgotten => conflict("export_forgotten"),
+            Error::ProductIsKit { pointer, .. } => invalid("product_is_kit", &pointer),
+            Error::KitListed => invalid("product_is_kit", "/product_ids"),
+            Error::NoComponents => invalid("no_components", "/components"),
+            Error::TooManyComponents { .. } => invalid("too_many_components", "/components"),
+            Error::DuplicateComponent { pointer } => invalid("duplicate_component", &pointer),
+            Error::ComponentIsKit { pointer } => invalid("component_is_kit", &pointer),
+            Error::KitStocked => conflict("kit_stocked"),
+            Error::KitTracked => conflict("kit_tracked"),
+            Error::KitWithDecimals => conflict("kit_in_pieces"),
+            Error::KitIsComponent => conflict("kit_is_component"),
+            Error::KitInPieces => invalid("quantity_too_fine", "/lines"),
             Error::DaysOutOfRange => invalid("days_out_of_range", "days"),
             Error::PeriodBackwards => invalid("period_backwards", "from"),
             Error::NotEnoughToShip { .. } => conflict("insufficient_stock"),

@@ -97,9 +97,14 @@ pub const MIGRATIONS: Migrations = &[
         sql: include_str!("../../../migrations/inventory/0110_imports_and_exports.sql"),
     },
     Script {
-        number: 113,
+        number: 111,
+        name: "inventory_kits",
+        sql: include_str!("../../../migrations/inventory/0111_kits.sql"),
+    },
+    Script {
+        number: 112,
         name: "inventory_stock_periods",
-        sql: include_str!("../../../migrations/inventory/0113_stock_periods.sql"),
+        sql: include_str!("../../../migrations/inventory/0112_stock_periods.sql"),
     },
 ];
 

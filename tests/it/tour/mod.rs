@@ -134,6 +134,14 @@ async fn goods(api: &Api) -> Goods {
     api.get(&format!("{path}/units")).await.ok();
     let conversion = json!({"quantity": "3", "from": "box", "to": "pcs"});
     api.post(&format!("{path}/convert"), conversion).await.ok();
+    let set = json!({
+        "sku": "CHAIR-PAIR", "name": "Two oak chairs", "unit": "pcs", "tax_class": "standard"
+    });
+    let set = api.post("/api/v1/inventory/products", set).await.ok();
+    let path = format!("/api/v1/inventory/products/{}/components", text(&set["id"]));
+    let pair = json!({"components": [{"product_id": chair["id"], "quantity": "2"}]});
+    api.put(&path, &set, pair).await.ok();
+    api.get(&path).await.ok();
     api.get("/api/v1/inventory/barcodes/14006381333938").await.ok();
     let template = json!({
         "code": "CUSHION", "name": "Cushion",

@@ -18,6 +18,8 @@ pub struct Model {
     pub remaining: Quantity,
     pub status: BackorderStatus,
     pub expires_at: Option<DateTime<Utc>>,
+    pub kit_line_id: Option<OrderLineId>,
+    pub kit_id: Option<ProductId>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

@@ -13,6 +13,8 @@ pub(crate) mod export;
 pub(crate) mod fifo_layer;
 pub(crate) mod import;
 pub(crate) mod import_error;
+pub(crate) mod kit_component;
+pub(crate) mod kit_part;
 pub(crate) mod landed_cost;
 pub(crate) mod location;
 pub(crate) mod lot;

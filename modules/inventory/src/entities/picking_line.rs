@@ -23,6 +23,8 @@ pub struct Model {
     pub quantity: Quantity,
     pub picked: Option<Quantity>,
     pub allocated: Quantity,
+    pub kit_line_id: Option<OrderLineId>,
+    pub kit_id: Option<ProductId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -34,6 +34,7 @@ pub struct Model {
     pub picking: Picking,
     pub costing: Costing,
     pub standard_cost: Option<UnitPrice>,
+    pub is_kit: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

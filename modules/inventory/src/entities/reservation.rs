@@ -22,6 +22,8 @@ pub struct Model {
     pub status: ReservationStatus,
     pub expires_at: Option<DateTime<Utc>>,
     pub note: Option<String>,
+    pub kit_line_id: Option<OrderLineId>,
+    pub kit_id: Option<ProductId>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

@@ -195,6 +195,7 @@ async fn get_adjustment_request(service: Data<Service>, id: Path<Uuid>) -> Resul
         ("x-permission" = json!("inventory.stock:adjust")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
+            "product_is_kit",
             "quantity_zero", "quantity_too_fine", "unknown_product", "unknown_warehouse",
             "unknown_reason", "date_in_future", "date_out_of_range", "stock_period_closed"
         ]))

@@ -82,8 +82,9 @@ pub(crate) struct NewAdjustment {
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
-            "unit_cost_not_allowed", "unknown_product", "unknown_warehouse", "date_in_future",
-            "date_out_of_range", "stock_period_closed", "amount_overflow", "approval_required", "unknown_reason"
+            "product_is_kit", "unit_cost_not_allowed", "unknown_product", "unknown_warehouse",
+            "date_in_future", "date_out_of_range", "stock_period_closed", "amount_overflow",
+            "approval_required", "unknown_reason"
         ]))
     )
 )]

@@ -328,6 +328,7 @@ async fn list_bins(ctx: Ctx, service: Data<Service>, query: Query<ListBins>) -> 
         ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
+            "product_is_kit",
             "insufficient_stock", "unknown_warehouse", "unknown_location", "unknown_product",
             "nowhere_to_go", "quantity_too_fine", "no_lines", "too_many_lines"
         ]))

@@ -15,6 +15,7 @@ pub(crate) mod moves;
 pub(crate) mod parked_events;
 pub(crate) mod picking;
 pub(crate) mod planning;
+pub(crate) mod product_components;
 pub(crate) mod product_templates;
 pub(crate) mod product_units;
 pub(crate) mod products;
@@ -35,6 +36,7 @@ use kernel::http::Routes;
 pub(crate) fn configure(routes: &mut Routes) {
     products::configure(routes);
     product_units::configure(routes);
+    product_components::configure(routes);
     product_templates::configure(routes);
     categories::configure(routes);
     barcodes::configure(routes);

@@ -54,6 +54,10 @@ pub(crate) struct PickingLine {
     pub position: i64,
     pub order_id: OrderId,
     pub order_line_id: OrderLineId,
+    /// The kit that the order line is for, of which this is a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub kit_id: Option<ProductId>,
     pub product_id: ProductId,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -214,6 +214,7 @@ async fn get_reorder_rule(service: Data<Service>, id: Path<ReorderRuleId>) -> Re
     extensions(
         ("x-permission" = json!("inventory.reorder_rule:create")),
         ("x-errors" = json!([
+            "product_is_kit",
             "rule_exists", "unknown_product", "unknown_warehouse", "rule_out_of_order",
             "quantity_negative", "quantity_too_fine", "lead_time_too_long"
         ]))
@@ -329,6 +330,7 @@ async fn list_expected_receipts(
     extensions(
         ("x-permission" = json!("inventory.expected_receipt:update")),
         ("x-errors" = json!([
+            "product_is_kit",
             "changed_meanwhile", "unknown_product", "unknown_warehouse", "quantity_negative",
             "quantity_too_fine"
         ]))

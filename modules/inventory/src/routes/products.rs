@@ -89,6 +89,8 @@ pub(crate) struct Product {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub standard_cost: Option<UnitPrice>,
+    /// Whether it is sold whole and stocked in parts.
+    pub is_kit: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -281,7 +283,7 @@ async fn create_product(ctx: Ctx, service: Data<Service>, body: Json<NewProduct>
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!([
             "barcode_taken", "external_id_taken", "invalid_gtin", "unknown_category",
-            "tracking_fixed", "serial_of_no_pieces"
+            "tracking_fixed", "serial_of_no_pieces", "kit_tracked"
         ]))
     )
 )]

@@ -114,6 +114,7 @@ async fn list_put_away_rules(
     extensions(
         ("x-permission" = json!("inventory.location:update")),
         ("x-errors" = json!([
+            "product_is_kit",
             "put_away_rule_exists", "unknown_warehouse", "unknown_location", "unknown_product",
             "unknown_category", "rule_of_both"
         ]))

@@ -86,6 +86,7 @@ pub(crate) struct StockReceipt {
         ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
+            "product_is_kit",
             "unknown_warehouse", "warehouse_inactive", "unknown_product", "product_inactive",
             "quantity_too_fine", "date_in_future", "date_out_of_range", "stock_period_closed",
             "amount_overflow", "no_lines", "too_many_lines", "lots_not_tracked",

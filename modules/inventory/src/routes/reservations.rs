@@ -37,6 +37,10 @@ pub(crate) struct Reservation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub order_line_id: Option<OrderLineId>,
+    /// The kit that the order line is for, of which this is a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub kit_id: Option<ProductId>,
     pub product_id: ProductId,
     pub warehouse_id: WarehouseId,
     /// All that was ever reserved.
@@ -105,6 +109,7 @@ impl Tabular for Reservation {
         "id",
         "order_id",
         "order_line_id",
+        "kit_id",
         "product_id",
         "warehouse_id",
         "quantity",
@@ -184,6 +189,7 @@ async fn get_reservation(
         ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
+            "product_is_kit",
             "insufficient_stock", "unknown_product", "unknown_warehouse", "quantity_too_fine",
             "expiry_unclear", "expiry_out_of_range"
         ]))

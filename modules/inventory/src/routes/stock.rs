@@ -132,6 +132,8 @@ async fn list_stock(
 }
 
 /// Get availability of product
+///
+/// A kit has none on hand: it is available as often as it could be made in each warehouse.
 #[utoipa::path(
     tag = "Stock",
     params(("id" = ProductId, Path)),

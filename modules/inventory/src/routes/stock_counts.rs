@@ -233,6 +233,7 @@ async fn list_stock_count_lines(
         ("x-permission" = json!("inventory.stock_count:create")),
         ("x-scope" = json!("warehouse")),
         ("x-errors" = json!([
+            "product_is_kit",
             "unknown_warehouse", "unknown_product", "no_lines", "too_many_lines",
             "invalid_tolerance"
         ]))
@@ -264,6 +265,7 @@ async fn create_stock_count(
         ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
+            "product_is_kit",
             "illegal_transition", "unknown_product", "not_on_list", "duplicate_line",
             "quantity_negative", "quantity_too_fine", "no_lines", "too_many_lines"
         ]))

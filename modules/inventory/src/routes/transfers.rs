@@ -170,6 +170,7 @@ async fn get_transfer(ctx: Ctx, service: Data<Service>, id: Path<Uuid>) -> Resul
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "insufficient_stock", "unknown_warehouse", "same_warehouse", "warehouse_inactive",
+            "product_is_kit",
             "unknown_product", "quantity_too_fine", "no_lines", "too_many_lines",
             "amount_overflow"
         ]))
@@ -199,6 +200,7 @@ async fn ship_transfer(ctx: Ctx, service: Data<Service>, body: Json<NewTransfer>
         ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
+            "product_is_kit",
             "transfer_over", "unknown_product", "not_on_list", "quantity_negative",
             "quantity_too_fine", "more_than_shipped", "no_lines", "too_many_lines",
             "amount_overflow"

@@ -1,6 +1,6 @@
 //! Filling backorders: what becomes available goes to who has waited longest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::events::{BackorderFilled, OrderLineQuantity};
 use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
+use crate::service::kit_lines::settle;
 use crate::service::levels::{Key, Levels};
 
 /// Backorders filled by one round of statements: their parameters have to fit one.
@@ -25,6 +26,8 @@ struct Waiting {
     product_id: ProductId,
     warehouse_id: WarehouseId,
     remaining: Quantity,
+    /// The line for kits that it is a part of.
+    kit_line_id: Option<OrderLineId>,
 }
 
 /// Reserves what is available in `levels` for the orders that wait for it, oldest first,
@@ -32,6 +35,15 @@ struct Waiting {
 /// waits while there is some. Orders not confirmed yet are passed over: should they never
 /// be, orders would be told of a backorder it does not know.
 pub(crate) async fn fill_backorders(tx: &mut Tx, levels: &mut Levels) -> Result<()> {
+    fill_and_settle(tx, levels, BTreeSet::new()).await
+}
+
+/// The same, and tells what has changed of some lines for kits.
+pub(crate) async fn fill_and_settle(
+    tx: &mut Tx,
+    levels: &mut Levels,
+    mut kits: BTreeSet<OrderLineId>,
+) -> Result<()> {
     let mut filled: BTreeMap<OrderId, Vec<OrderLineQuantity>> = BTreeMap::new();
     loop {
         let waiting = next_in_queue(tx, levels).await?;
@@ -44,6 +56,10 @@ pub(crate) async fn fill_backorders(tx: &mut Tx, levels: &mut Levels) -> Result<
             cuts.push(Cut { id: row.id, by: quantity });
             let (order_id, line_id) = (row.order_id, row.order_line_id);
             reservations.push(NewHold { order_id, line_id, key, quantity });
+            if let Some(kit_line_id) = row.kit_line_id {
+                kits.insert(kit_line_id);
+                continue;
+            }
             let line = OrderLineQuantity { order_line_id: line_id, quantity };
             filled.entry(order_id).or_default().push(line);
         }
@@ -52,6 +68,12 @@ pub(crate) async fn fill_backorders(tx: &mut Tx, levels: &mut Levels) -> Result<
         if waiting.len() < BATCH {
             break;
         }
+    }
+    // The order hears of whole kits.
+    for change in settle(tx, &kits).await? {
+        let quantity = Quantity::from_micros(change.micros);
+        let line = OrderLineQuantity { order_line_id: change.order_line_id, quantity };
+        filled.entry(change.order_id).or_default().push(line);
     }
     for (order_id, lines) in filled {
         let event = BackorderFilled { order_id, lines };
@@ -80,9 +102,10 @@ async fn next_in_queue(tx: &Tx, levels: &Levels) -> Result<Vec<Waiting>> {
     ];
     let values = Values::new(tx.get_database_backend(), "k", &columns, rows);
     let (sql, values) = values.statement(&format!(
-        "SELECT q.id, q.order_id, q.order_line_id, q.product_id, q.warehouse_id, q.remaining \
+        "SELECT q.id, q.order_id, q.order_line_id, q.product_id, q.warehouse_id, q.remaining, \
+         q.kit_line_id \
          FROM (SELECT b.id, b.order_id, b.order_line_id, b.product_id, b.warehouse_id, \
-           b.remaining, k.available, CAST(SUM(b.remaining) OVER (\
+           b.remaining, b.kit_line_id, k.available, CAST(SUM(b.remaining) OVER (\
              PARTITION BY b.product_id, b.warehouse_id ORDER BY b.id \
              ROWS UNBOUNDED PRECEDING) AS BIGINT) - b.remaining AS ahead \
            FROM k JOIN backorders b \

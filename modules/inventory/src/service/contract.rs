@@ -50,6 +50,7 @@ fn product_info(row: product::Model) -> Result<ProductInfo> {
         // Checked when it was written.
         tax_class: Code::parse(&row.tax_class).map_err(kernel::Error::internal)?,
         is_active: row.is_active,
+        is_kit: row.is_kit,
     })
 }
 

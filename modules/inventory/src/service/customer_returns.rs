@@ -16,6 +16,7 @@ use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
 use crate::service::backorders::fill_backorders;
 use crate::service::bins::Bins;
+use crate::service::kit_lines::Parts;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
@@ -25,43 +26,80 @@ use crate::service::{Service, merge};
 impl Service {
     pub(crate) async fn return_received(&self, event: &Event) -> Result<()> {
         let returned: ReturnReceived = event.parse()?;
-        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
+        if !self.try_return(event, &returned, false).await? {
+            self.try_return(event, &returned, true).await?;
+        }
+        Ok(())
+    }
+
+    /// False if a line has no level, as those for kits have none: see `try_reserve`.
+    async fn try_return(
+        &self,
+        event: &Event,
+        returned: &ReturnReceived,
+        has_kits: bool,
+    ) -> Result<bool> {
+        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(true) };
         let moved_on = first_open_day(&tx, returned.received_on).await?;
         let fate = |line: &ReturnedLine| (line.order_line_id, line.restock);
-        let lines = merge(returned.lines, fate, |line| &mut line.quantity)?;
-        let mut levels = Levels::lock(&tx, &lines.iter().map(key).collect()).await?;
-        let mut with_customer = with_customer(&tx, &lines).await?;
+        let lines = merge(returned.lines.clone(), fate, |line| &mut line.quantity)?;
+        let parts = match has_kits {
+            true => Parts::of(&tx, lines.iter().map(|line| line.order_line_id)).await?,
+            false => Parts::default(),
+        };
+        let mut pieces = Vec::with_capacity(lines.len());
+        for line in &lines {
+            let exploded = parts.explode(line.order_line_id, key(line), line.quantity)?;
+            pieces.extend(exploded.into_iter().map(|piece| (line, piece)));
+        }
+        let keys = pieces.iter().map(|(_, piece)| piece.key).collect();
+        let mut levels = Levels::lock(&tx, &keys).await?;
+        if !has_kits && levels.unknown(keys).is_some() {
+            return Ok(false);
+        }
+        let ids = pieces.iter().map(|(_, piece)| piece.line_id);
+        let mut with_customer = with_customer(&tx, ids).await?;
         let mut total = Money::zero(self.company.currency);
-        let (mut moves, mut back) = (Vec::new(), Vec::new());
-        for line in lines {
-            let (order_line_id, product_id) = (line.order_line_id, line.product_id);
-            let quantity = line.quantity;
+        let mut moves = Vec::new();
+        let mut back: Vec<IssuedLine> = Vec::new();
+        for (line, piece) in pieces {
+            let order_line_id = line.order_line_id;
             // What the customer has is a stock like any other: a part of it goes out at
             // its average, the last part takes the rest, so that all that was issued for
             // a line comes back at exactly its cost (V-5).
             let cost = with_customer
-                .entry(order_line_id)
+                .entry(piece.line_id)
                 .or_default()
-                .issue(quantity, &self.company)
+                .issue(piece.quantity, &self.company)
                 .map_err(|_| Error::ReturnedTooMuch { order_line_id })?;
             let (kind, to) = if line.restock {
-                levels.at(key(&line))?.receive(quantity, cost, &self.company).map_err(internal)?;
+                let level = levels.at(piece.key)?;
+                level.receive(piece.quantity, cost, &self.company).map_err(internal)?;
                 total = total.checked_add(cost).map_err(internal)?;
-                back.push(IssuedLine { order_line_id, product_id, quantity, cost });
+                // A kit comes back at what its parts cost.
+                match back.last_mut().filter(|last| last.order_line_id == order_line_id) {
+                    Some(last) => last.cost = last.cost.checked_add(cost).map_err(internal)?,
+                    None => back.push(IssuedLine {
+                        order_line_id,
+                        product_id: line.product_id,
+                        quantity: line.quantity,
+                        cost,
+                    }),
+                }
                 (MoveKind::Return, LocationKind::Warehouse)
             } else {
                 (MoveKind::Scrap, LocationKind::Scrap)
             };
             moves.push(NewMove {
                 kind,
-                product_id,
+                product_id: piece.key.product_id,
                 from: LocationKind::Customer,
                 to,
                 warehouse_id: line.restock.then_some(line.warehouse_id),
-                quantity,
+                quantity: piece.quantity,
                 unit_cost: None,
                 value: cost,
-                line_id: Some(order_line_id.uuid()),
+                line_id: Some(piece.line_id.uuid()),
                 reverses_id: None,
                 bins: Bins::AsIssued,
             });
@@ -86,7 +124,8 @@ impl Service {
         }
         fill_backorders(&mut tx, &mut levels).await?;
         levels.store(&mut tx).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 }
 
@@ -94,15 +133,19 @@ fn key(line: &ReturnedLine) -> Key {
     Key { product_id: line.product_id, warehouse_id: line.warehouse_id }
 }
 
-/// What the customer still has of each order line, and what it cost.
-async fn with_customer(tx: &Tx, lines: &[ReturnedLine]) -> Result<HashMap<OrderLineId, Level>> {
+/// What the customer still has of each order line or part of one, and what it cost.
+async fn with_customer(
+    tx: &Tx,
+    lines: impl Iterator<Item = OrderLineId>,
+) -> Result<HashMap<OrderLineId, Level>> {
     #[derive(FromQueryResult)]
     struct Row {
         source_line_id: Uuid,
         quantity: Quantity,
         value_minor: i64,
     }
-    let marks: Vec<_> = (1..=lines.len()).map(|i| format!("${i}")).collect();
+    let ids: Vec<_> = lines.map(Value::from).collect();
+    let marks: Vec<_> = (1..=ids.len()).map(|i| format!("${i}")).collect();
     let sql = format!(
         "SELECT source_line_id, \
          CAST(SUM(CASE kind WHEN 'issue' THEN quantity ELSE -quantity END) AS BIGINT) \
@@ -113,7 +156,6 @@ async fn with_customer(tx: &Tx, lines: &[ReturnedLine]) -> Result<HashMap<OrderL
          AND source_line_id IN ({}) GROUP BY source_line_id",
         marks.join(", ")
     );
-    let ids = lines.iter().map(|line| Value::from(line.order_line_id)).collect();
     let rows: Vec<Row> = query_all(&**tx, sql, ids).await?;
     let level = |row: Row| {
         let (on_hand, value_minor) = (row.quantity, row.value_minor);

@@ -27,6 +27,9 @@ pub(crate) struct Hold {
     pub backordered: Quantity,
     /// Whether it no longer expires.
     pub is_lasting: bool,
+    /// The line for kits that it is a part of.
+    #[serde(skip)]
+    pub kit_line_id: Option<OrderLineId>,
     #[serde(skip)]
     reservation: Option<Uuid>,
     #[serde(skip)]
@@ -137,6 +140,7 @@ pub(crate) async fn of_order(tx: &Tx, order_id: OrderId) -> Result<BTreeMap<Orde
             reserved: row.remaining,
             backordered: Quantity::ZERO,
             is_lasting: row.expires_at.is_none(),
+            kit_line_id: row.kit_line_id,
             reservation: Some(row.id.uuid()),
             backorder: None,
         };
@@ -151,6 +155,7 @@ pub(crate) async fn of_order(tx: &Tx, order_id: OrderId) -> Result<BTreeMap<Orde
             reserved: Quantity::ZERO,
             backordered: Quantity::ZERO,
             is_lasting: row.expires_at.is_none(),
+            kit_line_id: row.kit_line_id,
             reservation: None,
             backorder: None,
         });
@@ -252,9 +257,10 @@ pub(crate) async fn add(
     let (expires_at, now) = (values.bind(expires_at), values.bind(tx.now()));
     let (sql, values) = values.statement(&format!(
         "INSERT INTO {name} (id, order_id, order_line_id, product_id, warehouse_id, quantity, \
-         remaining, status, expires_at, version, created_at, updated_at) \
+         remaining, status, expires_at, version, created_at, updated_at, kit_line_id, kit_id) \
          SELECT v.id, v.order_id, v.order_line_id, v.product_id, v.warehouse_id, v.quantity, \
-         v.quantity, '{live}', {expires_at}, 1, {now}, {now} FROM v WHERE true \
+         v.quantity, '{live}', {expires_at}, 1, {now}, {now}, p.order_line_id, p.kit_id \
+         FROM v LEFT JOIN kit_parts p ON p.id = v.order_line_id WHERE true \
          ON CONFLICT (order_line_id) WHERE status = '{live}' DO UPDATE SET \
          quantity = {name}.quantity + excluded.quantity, \
          remaining = {name}.remaining + excluded.remaining, \

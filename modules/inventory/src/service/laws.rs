@@ -287,6 +287,36 @@ pub(crate) const LAWS: &[Law] = &[
             GROUP BY order_line_id HAVING SUM(allocated) > 0) more) AS n",
     },
     Law {
+        id: "I24",
+        description: "an order knows of as many kits as its reservations make whole, and all \
+            parts of a line are of as many kits",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT l.order_line_id FROM kit_lines l \
+            JOIN kit_parts p ON p.order_line_id = l.order_line_id \
+            LEFT JOIN reservations r ON r.order_line_id = p.id \
+            AND r.status = 'active' AND r.expires_at IS NULL \
+            LEFT JOIN backorders b ON b.order_line_id = p.id \
+            AND b.status = 'open' AND b.expires_at IS NULL \
+            GROUP BY l.order_line_id, l.reserved HAVING COUNT(r.id) + COUNT(b.id) > 0 AND (\
+            l.reserved <> 1000000 * MIN(COALESCE(r.remaining, 0) / p.per_kit) \
+            OR SUM((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) % p.per_kit) <> 0 \
+            OR MIN((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) / p.per_kit) \
+            <> MAX((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) / p.per_kit))) off",
+    },
+    Law {
+        id: "I24b",
+        description: "a kit is in no warehouse, and what is held for one is a part of its line",
+        violations: "SELECT (SELECT COUNT(*) FROM stock_levels s \
+            JOIN products p ON p.id = s.product_id WHERE p.is_kit) \
+            + (SELECT COUNT(*) FROM kit_components c JOIN products p ON p.id = c.product_id \
+            WHERE p.is_kit) + (SELECT COUNT(*) FROM (\
+            SELECT order_line_id, product_id, kit_line_id, kit_id FROM reservations \
+            WHERE kit_id IS NOT NULL UNION ALL \
+            SELECT order_line_id, product_id, kit_line_id, kit_id FROM backorders \
+            WHERE kit_id IS NOT NULL) h LEFT JOIN kit_parts p ON p.id = h.order_line_id \
+            AND p.order_line_id = h.kit_line_id AND p.kit_id = h.kit_id \
+            AND p.product_id = h.product_id WHERE p.id IS NULL) AS n",
+    },
+    Law {
         // Flow 2.3, step 3: backorders are filled first, oldest first.
         id: "2.3-3",
         description: "no confirmed order waits for stock that is available",

@@ -37,7 +37,7 @@ struct Row {
 
 impl Levels {
     /// Locks the levels of `keys` and reads them. A level there is not yet is made, unless
-    /// its product or warehouse is unknown: [`Levels::unknown`] tells.
+    /// its product is a kit, or it or its warehouse is unknown: [`Levels::unknown`] tells.
     pub async fn lock(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Self> {
         if keys.is_empty() {
             return Ok(Levels(BTreeMap::new()));
@@ -97,7 +97,7 @@ impl Levels {
         }
     }
 
-    /// The first of `keys` whose product or warehouse does not exist.
+    /// The first of `keys` whose product is a kit, or does not exist, or its warehouse.
     pub fn unknown(&self, keys: impl IntoIterator<Item = Key>) -> Option<Key> {
         keys.into_iter().find(|key| !self.0.contains_key(key))
     }
@@ -224,7 +224,7 @@ async fn read(tx: &Tx, keys: &BTreeSet<Key>) -> Result<Vec<stock_level::Model>> 
     Ok(query_all(&**tx, sql, values).await?)
 }
 
-/// Makes the levels that are not there yet, of what does exist.
+/// Makes the levels that are not there yet, of what does exist and is no kit.
 async fn open(tx: &Tx, keys: &BTreeSet<Key>) -> Result<()> {
     let backend = tx.get_database_backend();
     // Neither a first location nor another tracking may come between.
@@ -243,7 +243,7 @@ async fn open(tx: &Tx, keys: &BTreeSet<Key>) -> Result<()> {
          CASE WHEN w.is_transit THEN 'average' ELSE p.costing END, \
          CASE WHEN w.is_transit THEN NULL ELSE p.standard_cost END FROM k \
          JOIN products p ON p.id = k.product_id JOIN warehouses w ON w.id = k.warehouse_id \
-         WHERE true ORDER BY k.product_id, k.warehouse_id{lock} \
+         WHERE NOT p.is_kit ORDER BY k.product_id, k.warehouse_id{lock} \
          ON CONFLICT (product_id, warehouse_id) DO NOTHING"
     ));
     execute(&**tx, sql, values).await?;

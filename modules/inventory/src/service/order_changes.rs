@@ -15,8 +15,9 @@ use kernel::quantity::Quantity;
 
 use crate::error::internal;
 use crate::service::Service;
-use crate::service::backorders::fill_backorders;
+use crate::service::backorders::{fill_and_settle, fill_backorders};
 use crate::service::holds::{self, End, Hold};
+use crate::service::kit_lines::{Parts, note_gone, note_told, settle};
 use crate::service::levels::{Key, Levels};
 use crate::service::reserve::{Taken, give_up_order, hold};
 
@@ -26,22 +27,48 @@ impl Service {
     /// becomes a backorder, and the order is told.
     pub(crate) async fn order_confirmed(&self, event: &Event) -> Result<()> {
         let order: OrderConfirmed = event.parse()?;
-        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
-        let mut keys: BTreeSet<_> = order.lines.iter().map(key).collect();
+        if !self.try_confirm(event, &order, false).await? {
+            self.try_confirm(event, &order, true).await?;
+        }
+        Ok(())
+    }
+
+    /// False if a line has no level, as those for kits have none: see `try_reserve`.
+    async fn try_confirm(
+        &self,
+        event: &Event,
+        order: &OrderConfirmed,
+        has_kits: bool,
+    ) -> Result<bool> {
+        let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(true) };
+        let parts = match has_kits {
+            true => {
+                let lines: Vec<_> =
+                    order.lines.iter().map(|line| (line.line_id, line.product_id)).collect();
+                Parts::make(&tx, order.order_id, &lines).await?
+            }
+            false => Parts::default(),
+        };
+        let wanted = explode(&order.lines, &parts)?;
+        let mut keys: BTreeSet<_> = wanted.iter().map(key).collect();
         keys.extend(holds::keys_of_order(&tx, order.order_id).await?);
         let mut levels = Levels::lock(&tx, &keys).await?;
+        if !has_kits && levels.unknown(wanted.iter().map(key)).is_some() {
+            return Ok(false);
+        }
         let held = holds::of_order(&tx, order.order_id).await?;
-        if is_whole(&held, &order.lines) {
+        if is_whole(&held, &order.lines, &parts, &wanted) {
             holds::set_expiry(&tx, order.order_id, None).await?;
         } else {
-            take_anew(&mut tx, event, &order, &held, &mut levels).await?;
+            take_anew(&mut tx, event, order, (&parts, &wanted), &held, &mut levels).await?;
         }
         // What came while the order was not confirmed was not kept for it.
         fill_backorders(&mut tx, &mut levels).await?;
         levels.store(&mut tx).await?;
         let before: Vec<_> = held.into_values().collect();
         tx.audit("order_hold", order.order_id.uuid(), Some(&before), Some(&order.lines))?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// All that the order held is available again.
@@ -65,17 +92,29 @@ impl Service {
             *released = add(*released, line.released)?;
             *unbackordered = add(*unbackordered, line.unbackordered)?;
         }
-        let cuts: Vec<_> = cancelled
-            .into_iter()
-            .filter_map(|(line_id, (released, unbackordered))| {
-                let hold = *held.get(&line_id)?;
+        let kits = held.values().filter_map(|hold| hold.kit_line_id);
+        let kits: BTreeSet<_> = kits.filter(|line_id| cancelled.contains_key(line_id)).collect();
+        let parts = match kits.is_empty() {
+            true => Parts::default(),
+            false => Parts::of(&tx, kits.iter().copied()).await?,
+        };
+        let (mut cuts, mut gone) = (Vec::new(), Vec::new());
+        for (line_id, (released, unbackordered)) in cancelled {
+            if kits.contains(&line_id) {
+                let (reserved, backordered) = parts.held(line_id, &held);
+                let (reserved, backordered) = split(reserved, backordered, released, unbackordered);
+                cuts.extend(cut_parts(&held, &parts, line_id, add(reserved, backordered)?)?);
+                gone.push((line_id, reserved));
+            } else if let Some(hold) = held.get(&line_id) {
                 let (reserved, backordered) =
                     split(hold.reserved, hold.backordered, released, unbackordered);
-                Some((hold, reserved, backordered))
-            })
-            .collect();
+                cuts.push((*hold, reserved, backordered));
+            }
+        }
         holds::cut(&tx, &mut levels, &cuts, End::Released).await?;
-        fill_backorders(&mut tx, &mut levels).await?;
+        note_gone(&tx, &gone).await?;
+        // The parts of kits nobody wants any more may make others whole.
+        fill_and_settle(&mut tx, &mut levels, kits).await?;
         levels.store(&mut tx).await?;
         let before: Vec<_> = cuts.iter().map(|(hold, ..)| hold).collect();
         let after: Vec<_> = cuts.iter().map(after_cut).collect();
@@ -84,55 +123,123 @@ impl Service {
     }
 }
 
-fn key(line: &ConfirmedLine) -> Key {
-    Key { product_id: line.product_id, warehouse_id: line.warehouse_id }
+fn key(wanted: &Wanted) -> Key {
+    wanted.key
 }
 
 fn add(a: Quantity, b: Quantity) -> Result<Quantity> {
     a.checked_add(b).map_err(internal)
 }
 
-/// Whether the hold is what the order was confirmed on.
-fn is_whole(held: &BTreeMap<OrderLineId, Hold>, lines: &[ConfirmedLine]) -> bool {
+/// What a confirmed line is to hold, or a part of it.
+struct Wanted {
+    line_id: OrderLineId,
+    key: Key,
+    reserved: Quantity,
+    backordered: Quantity,
+    is_part: bool,
+}
+
+fn explode(lines: &[ConfirmedLine], parts: &Parts) -> Result<Vec<Wanted>> {
+    let mut wanted = Vec::with_capacity(lines.len());
+    for line in lines {
+        let key = Key { product_id: line.product_id, warehouse_id: line.warehouse_id };
+        let reserved = parts.explode(line.line_id, key, line.reserved)?;
+        let backordered = parts.explode(line.line_id, key, line.backordered)?;
+        wanted.extend(reserved.into_iter().zip(backordered).map(|(reserved, backordered)| {
+            Wanted {
+                line_id: reserved.line_id,
+                key: reserved.key,
+                reserved: reserved.quantity,
+                backordered: backordered.quantity,
+                is_part: parts.has(line.line_id),
+            }
+        }));
+    }
+    Ok(wanted)
+}
+
+/// Whether the hold is what the order was confirmed on. Of a kit some parts may be reserved
+/// and others waited for, as long as as many kits are whole.
+fn is_whole(
+    held: &BTreeMap<OrderLineId, Hold>,
+    lines: &[ConfirmedLine],
+    parts: &Parts,
+    wanted: &[Wanted],
+) -> bool {
     let wanted =
-        lines.iter().filter(|line| line.reserved.is_positive() || line.backordered.is_positive());
-    let matches = |line: &ConfirmedLine| {
+        wanted.iter().filter(|line| line.reserved.is_positive() || line.backordered.is_positive());
+    let matches = |line: &Wanted| {
         held.get(&line.line_id).is_some_and(|hold| {
-            hold.key == key(line)
-                && hold.reserved == line.reserved
-                && hold.backordered == line.backordered
+            let figures = (hold.reserved.micros(), hold.backordered.micros());
+            let asked = (line.reserved.micros(), line.backordered.micros());
+            hold.key == line.key
+                && if line.is_part {
+                    figures.0 + figures.1 == asked.0 + asked.1
+                } else {
+                    figures == asked
+                }
         })
     };
-    wanted.clone().count() == held.len() && wanted.clone().all(matches)
+    let kits = || lines.iter().filter(|line| parts.has(line.line_id));
+    wanted.clone().count() == held.len()
+        && wanted.clone().all(matches)
+        && kits().all(|kit| parts.held(kit.line_id, held) == (kit.reserved, kit.backordered))
 }
 
 async fn take_anew(
     tx: &mut Tx,
     event: &Event,
     order: &OrderConfirmed,
+    (parts, wanted): (&Parts, &[Wanted]),
     held: &BTreeMap<OrderLineId, Hold>,
     levels: &mut Levels,
 ) -> Result<()> {
     holds::give_up(tx, levels, held.values().copied()).await?;
     let (mut taken, mut broken) = (Vec::new(), Vec::new());
-    for line in &order.lines {
-        let level = levels.at(key(line))?;
+    for line in wanted {
+        let level = levels.at(line.key)?;
         let reserved = level.reserve_up_to(line.reserved);
         let missing = line.reserved.checked_sub(reserved).map_err(internal)?;
         let backordered = add(line.backordered, missing)?;
         level.backorder(backordered).map_err(internal)?;
         let line_id = line.line_id;
-        taken.push(Taken { line: ReservedLine { line_id, reserved, backordered }, key: key(line) });
-        if missing.is_positive() {
+        taken.push(Taken { line: ReservedLine { line_id, reserved, backordered }, key: line.key });
+        if missing.is_positive() && !line.is_part {
             broken.push(OrderLineQuantity { order_line_id: line_id, quantity: missing });
         }
     }
     hold(tx, order.order_id, &taken, None).await?;
+    let kits = order.lines.iter().filter(|line| parts.has(line.line_id));
+    let told: Vec<_> = kits.map(|line| (line.line_id, line.reserved)).collect();
+    note_told(tx, &told).await?;
+    for change in settle(tx, &parts.lines().collect()).await? {
+        let quantity = Quantity::from_micros(-change.micros);
+        broken.push(OrderLineQuantity { order_line_id: change.order_line_id, quantity });
+    }
     if !broken.is_empty() {
         let event_data = ReservationBroken { order_id: order.order_id, lines: broken };
         tx.publish(order.order_id.uuid(), event.aggregate_version, &event_data)?;
     }
     Ok(())
+}
+
+/// What comes off the parts of a line when so many kits of it are cancelled: what is waited
+/// for first, and only then what is reserved.
+fn cut_parts(
+    held: &BTreeMap<OrderLineId, Hold>,
+    parts: &Parts,
+    line_id: OrderLineId,
+    kits: Quantity,
+) -> Result<Vec<(Hold, Quantity, Quantity)>> {
+    let mut cuts = Vec::new();
+    for (part_id, quantity) in parts.pieces(line_id, kits)? {
+        let Some(hold) = held.get(&part_id) else { continue };
+        let backordered = quantity.min(hold.backordered);
+        let reserved = quantity.checked_sub(backordered).map_err(internal)?.min(hold.reserved);
+        cuts.push((*hold, reserved, backordered));
+    }
+    Ok(cuts)
 }
 
 /// What comes off a hold when an order line is cancelled. The order may not know yet that

@@ -37,6 +37,8 @@ struct Demand {
     order_id: OrderId,
     order_line_id: OrderLineId,
     product_id: ProductId,
+    kit_line_id: Option<OrderLineId>,
+    kit_id: Option<ProductId>,
     remaining: Quantity,
     /// Shipped of it so far.
     shipped: Quantity,
@@ -121,6 +123,8 @@ impl Service {
                 quantity,
                 picked: None,
                 allocated: bin.map_or(Quantity::ZERO, |_| quantity),
+                kit_line_id: row.kit_line_id,
+                kit_id: row.kit_id,
             };
             if !levels.is_detailed(key) {
                 if missing.is_positive() {
@@ -303,7 +307,7 @@ async fn demand(tx: &Tx, warehouse_id: WarehouseId, orders: &[OrderId]) -> Resul
     let mut values = Values::new(tx.get_database_backend(), "k", &[("id", Column::Uuid)], rows);
     let warehouse_id = values.bind(warehouse_id);
     let (sql, values) = values.statement(&format!(
-        "SELECT r.order_id, r.order_line_id, r.product_id, r.remaining, \
+        "SELECT r.order_id, r.order_line_id, r.product_id, r.kit_line_id, r.kit_id, r.remaining, \
          r.quantity - r.remaining AS shipped, \
          COALESCE((SELECT CAST(SUM(p.allocated) AS BIGINT) FROM picking_lines p \
            WHERE p.order_line_id = r.order_line_id AND p.allocated > 0), 0) AS allocated, \
@@ -452,7 +456,9 @@ fn present(row: picking_list::Model, lines: Vec<picking_line::Model>) -> Picking
     let line = |line: picking_line::Model| PickingLine {
         position: line.position,
         order_id: line.order_id,
-        order_line_id: line.order_line_id,
+        // Of a part, the line that the order has.
+        order_line_id: line.kit_line_id.unwrap_or(line.order_line_id),
+        kit_id: line.kit_id,
         product_id: line.product_id,
         location_id: line.location_id,
         lot_id: line.lot_id,

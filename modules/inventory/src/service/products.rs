@@ -89,6 +89,9 @@ impl Service {
         if let Some(tracking) = patch.tracking
             && tracking != before.tracking
         {
+            if before.is_kit {
+                return Err(Error::KitTracked.into());
+            }
             check_countable(tracking, before.unit_decimals)?;
             let level = stock_level::Entity::find();
             let level = level.filter(stock_level::Column::ProductId.eq(id));
@@ -169,6 +172,7 @@ pub(crate) fn product_of(
         picking: new.picking,
         costing: new.costing,
         standard_cost: new.standard_cost,
+        is_kit: false,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -265,6 +269,7 @@ impl From<product::Model> for Product {
             picking: model.picking,
             costing: model.costing,
             standard_cost: model.standard_cost,
+            is_kit: model.is_kit,
             version: model.version,
             created_at: model.created_at,
             updated_at: model.updated_at,

@@ -28,10 +28,15 @@ impl Service {
         product_id: ProductId,
         query: GetAvailableToPromise,
     ) -> Result<AvailableToPromise> {
-        self.product(product_id).await?;
+        let product = self.product(product_id).await?;
         let warehouse_id = query.warehouse_id;
         if let Some(id) = warehouse_id {
             self.warehouse(id).await?;
+        }
+        if product.is_kit {
+            let days = self.days_of_kit(product_id, warehouse_id).await?;
+            let promise_on = query.quantity.and_then(|asked| promise_on(&days, asked.get()));
+            return Ok(AvailableToPromise { product_id, warehouse_id, days, promise_on });
         }
         let db = self.db.read();
         let (mut values, mut condition) = (vec![product_id.into()], "");

@@ -1,6 +1,6 @@
 //! Breaking promises: what is to be taken out though it is reserved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use contracts::events::{OrderLineQuantity, ReservationBroken};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
+use crate::service::kit_lines::settle;
 use crate::service::levels::{Key, Levels};
 use crate::service::picking::give_up_lines;
 
@@ -29,6 +30,8 @@ struct Promise {
     warehouse_id: WarehouseId,
     remaining: Quantity,
     expires_at: Option<DateTime<Utc>>,
+    /// The line for kits that it is a part of.
+    kit_line_id: Option<OrderLineId>,
     /// What is missing there, and how much newer promises than this one make up for.
     missing: Quantity,
     newer: Quantity,
@@ -44,6 +47,7 @@ pub(crate) async fn break_newest(
 ) -> Result<()> {
     let (mut cuts, mut waiting) = (Vec::new(), Vec::new());
     let mut broken: BTreeMap<OrderId, Vec<OrderLineQuantity>> = BTreeMap::new();
+    let mut kits = BTreeSet::new();
     for row in promises(tx, missing).await? {
         let key = Key { product_id: row.product_id, warehouse_id: row.warehouse_id };
         let short = row.missing.checked_sub(row.newer).map_err(internal)?;
@@ -55,6 +59,10 @@ pub(crate) async fn break_newest(
             (Some(order_id), Some(line_id)) if row.expires_at.is_none() => {
                 level.backorder(quantity).map_err(internal)?;
                 waiting.push(NewHold { order_id, line_id, key, quantity });
+                if let Some(kit_line_id) = row.kit_line_id {
+                    kits.insert(kit_line_id);
+                    continue;
+                }
                 let line = OrderLineQuantity { order_line_id: line_id, quantity };
                 broken.entry(order_id).or_default().push(line);
             }
@@ -73,6 +81,12 @@ pub(crate) async fn break_newest(
     }
     for waiting in waiting.chunks(BATCH) {
         add(tx, Table::Backorders, waiting, None).await?;
+    }
+    // The order hears of whole kits.
+    for change in settle(tx, &kits).await? {
+        let quantity = Quantity::from_micros(-change.micros);
+        let line = OrderLineQuantity { order_line_id: change.order_line_id, quantity };
+        broken.entry(change.order_id).or_default().push(line);
     }
     for (order_id, lines) in broken {
         let event = ReservationBroken { order_id, lines };
@@ -95,7 +109,7 @@ async fn promises(tx: &Tx, missing: &[(Key, Quantity)]) -> Result<Vec<Promise>> 
     });
     let (sql, values) = Values::new(tx.get_database_backend(), "k", &columns, rows).statement(
         "SELECT q.* FROM (SELECT r.id, r.order_id, r.order_line_id, r.product_id, \
-           r.warehouse_id, r.remaining, r.expires_at, k.missing, CAST(SUM(r.remaining) OVER (\
+           r.warehouse_id, r.remaining, r.expires_at, r.kit_line_id, k.missing, CAST(SUM(r.remaining) OVER (\
              PARTITION BY r.product_id, r.warehouse_id ORDER BY r.id DESC \
              ROWS UNBOUNDED PRECEDING) AS BIGINT) - r.remaining AS newer \
            FROM k JOIN reservations r \

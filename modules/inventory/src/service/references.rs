@@ -53,13 +53,28 @@ pub(crate) fn check_scope(
     Err(kernel::Error::not_found(what, id))
 }
 
-/// The product a request names at `/product_id`.
+/// The product a request names at `/product_id`, to stock it: no kit.
 pub(crate) async fn find_product(tx: &Tx, id: ProductId) -> Result<product::Model> {
+    let product = find_any_product(tx, id).await?;
+    check_no_kit(&product, "/product_id")?;
+    Ok(product)
+}
+
+/// The same, though it be a kit.
+pub(crate) async fn find_any_product(tx: &Tx, id: ProductId) -> Result<product::Model> {
     let found = product::Entity::find_by_id(id).one(&**tx).await?;
     Ok(found.ok_or_else(|| Error::UnknownProduct { pointer: "/product_id".into() })?)
 }
 
-/// The products of the lines of a request, by id.
+/// A kit is in no warehouse: nothing is done there with it.
+pub(crate) fn check_no_kit(product: &product::Model, pointer: &str) -> Result<(), Error> {
+    match product.is_kit {
+        true => Err(Error::ProductIsKit { pointer: pointer.into(), sku: product.sku.clone() }),
+        false => Ok(()),
+    }
+}
+
+/// The products of the lines of a request, by id; none is a kit.
 pub(crate) async fn find_products(
     tx: &Tx,
     lines: &[ProductId],
@@ -67,10 +82,13 @@ pub(crate) async fn find_products(
     let ids: BTreeSet<_> = lines.iter().copied().collect();
     let found = product::Entity::find().filter(product::Column::Id.is_in(ids)).all(&**tx).await?;
     let products: HashMap<_, _> = found.into_iter().map(|row| (row.id, row)).collect();
-    match lines.iter().position(|id| !products.contains_key(id)) {
-        Some(i) => Err(Error::UnknownProduct { pointer: format!("/lines/{i}/product_id") }.into()),
-        None => Ok(products),
+    for (i, id) in lines.iter().enumerate() {
+        let pointer = || format!("/lines/{i}/product_id");
+        let product = products.get(id);
+        let product = product.ok_or_else(|| Error::UnknownProduct { pointer: pointer() })?;
+        check_no_kit(product, &pointer())?;
     }
+    Ok(products)
 }
 
 /// The products with these SKUs, by SKU.
@@ -135,6 +153,7 @@ mod tests {
                 picking: Picking::Fefo,
                 costing: Costing::Average,
                 standard_cost: None,
+                is_kit: false,
                 version: 1,
                 created_at: Utc::now(),
                 updated_at: Utc::now(),

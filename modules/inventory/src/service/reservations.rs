@@ -78,6 +78,8 @@ impl Service {
             status: Set(ReservationStatus::Active),
             expires_at: Set(Some(expires_at)),
             note: Set(Some(new.note.into())),
+            kit_line_id: Set(None),
+            kit_id: Set(None),
             version: Set(1),
             created_at: Set(tx.now()),
             updated_at: Set(tx.now()),
@@ -148,7 +150,9 @@ impl From<reservation::Model> for Reservation {
         Reservation {
             id: model.id,
             order_id: model.order_id,
-            order_line_id: model.order_line_id,
+            // Of a part, the line that the order has.
+            order_line_id: model.kit_line_id.or(model.order_line_id),
+            kit_id: model.kit_id,
             product_id: model.product_id,
             warehouse_id: model.warehouse_id,
             quantity: model.quantity,

@@ -1,6 +1,6 @@
 //! Holding stock for orders: the promise inventory makes before an order is confirmed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use contracts::ids::{OrderId, OrderLineId};
@@ -15,24 +15,53 @@ use crate::entities::product;
 use crate::error::{Error, Shortage};
 use crate::service::backorders::fill_backorders;
 use crate::service::holds::{self, Hold, NewHold, Table};
+use crate::service::kit_lines::{Parts, note_told};
 use crate::service::levels::{Key, Levels};
 use crate::service::{MAX_LINES, Service, check_line_count};
 
 impl Service {
     pub(crate) async fn reserve_for_order(&self, ctx: &Ctx, request: Reserve) -> Result<Reserved> {
         check_lines(&request.lines)?;
+        if let Some(reserved) = self.try_reserve(ctx, &request, false).await? {
+            return Ok(reserved);
+        }
+        let reserved = self.try_reserve(ctx, &request, true).await?;
+        reserved.ok_or_else(|| kernel::Error::internal("a line is neither known nor unknown"))
+    }
+
+    /// Reserves unless a line has no level, as those for kits have none: levels are locked all
+    /// at once, so those of the parts are found out in another transaction, before the locks.
+    /// Documents without kits need not look for them.
+    async fn try_reserve(
+        &self,
+        ctx: &Ctx,
+        asked: &Reserve,
+        has_kits: bool,
+    ) -> Result<Option<Reserved>> {
         let mut tx = self.db.begin(ctx).await?;
+        let parts = match has_kits {
+            true => {
+                let lines: Vec<_> =
+                    asked.lines.iter().map(|line| (line.line_id, line.product_id)).collect();
+                Parts::make(&tx, asked.order_id, &lines).await?
+            }
+            false => Parts::default(),
+        };
+        let request = explode(asked, &parts)?;
         let mut keys: BTreeSet<_> = request.lines.iter().map(key).collect();
         keys.extend(holds::keys_of_order(&tx, request.order_id).await?);
         let mut levels = Levels::lock(&tx, &keys).await?;
         if let Some(unknown) = levels.unknown(request.lines.iter().map(key)) {
-            return Err(unknown_reference(&tx, &request.lines, unknown).await?);
+            return match has_kits {
+                true => Err(unknown_reference(&tx, asked, &parts, unknown).await?),
+                false => Ok(None),
+            };
         }
         let held = holds::of_order(&tx, request.order_id).await?;
         if stands(&held, &request) {
             holds::set_expiry(&tx, request.order_id, Some(request.expires_at)).await?;
             tx.commit().await?;
-            return Ok(answer(&request.lines, &held));
+            return Ok(Some(answer(&asked.lines, &parts, &held)));
         }
         // What is held for other lines is left from an attempt whose end nobody saw.
         holds::give_up(&tx, &mut levels, held.values().copied()).await?;
@@ -45,14 +74,17 @@ impl Service {
         let lines = request.lines.iter().map(|line| (line.line_id, key(line), line.quantity));
         let taken = take(&mut levels, lines)?;
         hold(&tx, request.order_id, &taken, Some(request.expires_at)).await?;
+        let reserved = collapse(&asked.lines, &parts, taken);
+        let told = reserved.lines.iter().filter(|line| parts.has(line.line_id));
+        let told: Vec<_> = told.map(|line| (line.line_id, line.reserved)).collect();
+        note_told(&tx, &told).await?;
         fill_backorders(&mut tx, &mut levels).await?;
         levels.store(&mut tx).await?;
         let held: Vec<_> = held.into_values().collect();
-        let reserved = Reserved { lines: taken.into_iter().map(|t| t.line).collect() };
         let before = (!held.is_empty()).then_some(&held);
         tx.audit("order_hold", request.order_id.uuid(), before, Some(&reserved))?;
         tx.commit().await?;
-        Ok(reserved)
+        Ok(Some(reserved))
     }
 
     pub(crate) async fn release_order(&self, ctx: &Ctx, request: Release) -> Result<()> {
@@ -158,8 +190,45 @@ fn stands(held: &BTreeMap<OrderLineId, Hold>, request: &Reserve) -> bool {
         })
 }
 
-fn answer(lines: &[ReserveLine], held: &BTreeMap<OrderLineId, Hold>) -> Reserved {
+/// The request, with the parts of kits instead of the kits.
+fn explode(asked: &Reserve, parts: &Parts) -> Result<Reserve> {
+    let mut lines = Vec::with_capacity(asked.lines.len());
+    for line in &asked.lines {
+        for piece in parts.explode(line.line_id, key(line), line.quantity)? {
+            lines.push(ReserveLine {
+                line_id: piece.line_id,
+                product_id: piece.key.product_id,
+                warehouse_id: piece.key.warehouse_id,
+                quantity: piece.quantity,
+            });
+        }
+    }
+    Ok(Reserve { lines, ..*asked })
+}
+
+/// What was taken for the lines asked for, of kits as many as are whole.
+fn collapse(asked: &[ReserveLine], parts: &Parts, taken: Vec<Taken>) -> Reserved {
+    let taken: HashMap<_, _> = taken.into_iter().map(|t| (t.line.line_id, t.line)).collect();
+    let lines = asked.iter().map(|line| {
+        let reserved = match taken.get(&line.line_id) {
+            Some(own) => own.reserved,
+            None => parts.whole(line.line_id, |id| {
+                taken.get(&id).map_or(Quantity::ZERO, |part| part.reserved)
+            }),
+        };
+        // A part of what was asked for.
+        let backordered = Quantity::from_micros(line.quantity.micros() - reserved.micros());
+        ReservedLine { line_id: line.line_id, reserved, backordered }
+    });
+    Reserved { lines: lines.collect() }
+}
+
+fn answer(lines: &[ReserveLine], parts: &Parts, held: &BTreeMap<OrderLineId, Hold>) -> Reserved {
     let lines = lines.iter().map(|line| {
+        if parts.has(line.line_id) {
+            let (reserved, backordered) = parts.held(line.line_id, held);
+            return ReservedLine { line_id: line.line_id, reserved, backordered };
+        }
         let hold = held.get(&line.line_id);
         ReservedLine {
             line_id: line.line_id,
@@ -206,9 +275,18 @@ async fn not_enough(tx: &Tx, short: Vec<(Key, Quantity, Quantity)>) -> Result<ke
     Ok(Error::InsufficientStock { shortages }.into())
 }
 
-/// Which of the two ids of a key is unknown, at the first line that has it.
-async fn unknown_reference(tx: &Tx, lines: &[ReserveLine], unknown: Key) -> Result<kernel::Error> {
-    let line = lines.iter().position(|line| key(line) == unknown).unwrap_or_default();
+/// Which of the two ids of a key is unknown, at the first line that has it or a part of it.
+async fn unknown_reference(
+    tx: &Tx,
+    asked: &Reserve,
+    parts: &Parts,
+    unknown: Key,
+) -> Result<kernel::Error> {
+    let has = |line: &ReserveLine| {
+        let pieces = parts.explode(line.line_id, key(line), line.quantity);
+        pieces.is_ok_and(|pieces| pieces.iter().any(|piece| piece.key == unknown))
+    };
+    let line = asked.lines.iter().position(has).unwrap_or_default();
     let product = product::Entity::find_by_id(unknown.product_id).one(&**tx).await?;
     Ok(match product {
         None => Error::UnknownProduct { pointer: format!("/lines/{line}/product_id") },

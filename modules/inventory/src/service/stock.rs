@@ -58,7 +58,9 @@ impl Service {
         ctx: &Ctx,
         product_id: ProductId,
     ) -> Result<Availability> {
-        self.product(product_id).await?;
+        if self.product(product_id).await?.is_kit {
+            return self.availability_of_kit(ctx, product_id).await;
+        }
         // What is in transit can be promised to nobody.
         let in_transit = warehouse::Entity::find()
             .select_only()
@@ -91,6 +93,28 @@ impl Service {
                     backordered: row.backordered,
                 })
                 .collect(),
+        })
+    }
+}
+
+impl Service {
+    /// A kit is in no warehouse; it is available as often as it could be made.
+    async fn availability_of_kit(&self, ctx: &Ctx, product_id: ProductId) -> Result<Availability> {
+        let rows = self.kits_available(ctx, product_id).await?;
+        let available = rows.iter().fold(0_i64, |sum, row| sum.saturating_add(row.1.micros()));
+        let warehouse = |(warehouse_id, available)| WarehouseAvailability {
+            warehouse_id,
+            on_hand: Quantity::ZERO,
+            reserved: Quantity::ZERO,
+            available,
+            backordered: Quantity::ZERO,
+        };
+        Ok(Availability {
+            product_id,
+            on_hand: Quantity::ZERO,
+            reserved: Quantity::ZERO,
+            available: Quantity::from_micros(available),
+            warehouses: rows.into_iter().map(warehouse).collect(),
         })
     }
 }

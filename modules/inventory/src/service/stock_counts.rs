@@ -108,6 +108,7 @@ impl Service {
                     "unknown_product" => {
                         Error::UnknownProduct { pointer: "/product_ids".into() }.into()
                     }
+                    "product_is_kit" => Error::KitListed.into(),
                     _ => error,
                 })?;
                 ids.into_iter().collect()

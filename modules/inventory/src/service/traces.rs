@@ -43,10 +43,11 @@ impl Service {
         let sql = format!(
             "SELECT m.id, m.kind, m.from_location, m.to_location, e.warehouse_id, \
              CAST(ABS(SUM(e.quantity)) AS BIGINT) AS quantity, m.moved_on, m.source_type, \
-             m.source_id, m.source_line_id FROM bin_entries e \
-             JOIN stock_moves m ON m.id = e.move_id WHERE e.lot_id = $1{condition} \
+             m.source_id, COALESCE(k.order_line_id, m.source_line_id) AS source_line_id \
+             FROM bin_entries e JOIN stock_moves m ON m.id = e.move_id \
+             LEFT JOIN kit_parts k ON k.id = m.source_line_id WHERE e.lot_id = $1{condition} \
              GROUP BY m.id, m.kind, m.from_location, m.to_location, e.warehouse_id, m.moved_on, \
-             m.source_type, m.source_id, m.source_line_id HAVING SUM(e.quantity) <> 0 \
+             m.source_type, m.source_id, m.source_line_id, k.order_line_id HAVING SUM(e.quantity) <> 0 \
              ORDER BY m.id LIMIT {}",
             request.limit.rows() + 1
         );

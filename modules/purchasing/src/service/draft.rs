@@ -88,6 +88,10 @@ fn match_products(
                 "product_inactive",
                 format!("{} is not active: nothing more is ordered of it", product.sku),
             )),
+            Some(product) if product.is_kit => faults.push(fault(
+                "product_is_kit",
+                format!("{} is a kit: what it is made of is ordered", product.sku),
+            )),
             Some(product) => {
                 let decimals = product.unit_decimals.into();
                 if !is_fine_enough(line.quantity.get().micros(), decimals) {

@@ -56,6 +56,7 @@ impl Inventory for Shelf {
             unit_decimals: 1,
             tax_class: Code::parse("standard").expect("a code"),
             is_active: !self.is(&self.inactive, id.uuid()),
+            is_kit: false,
         });
         Ok(products.collect())
     }

@@ -124,6 +124,7 @@ mod tests {
             unit_decimals: 0,
             tax_class: Code::parse("standard").expect("a code"),
             is_active,
+            is_kit: false,
         };
         let (good, idle) = (ProductId::new(), ProductId::new());
         let line = |product_id, quantity: &str| AskedLine {

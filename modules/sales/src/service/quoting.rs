@@ -175,6 +175,7 @@ mod tests {
                 unit_decimals: 0,
                 tax_class: Code::parse("standard").expect("a code"),
                 is_active: true,
+                is_kit: false,
             };
             let listed = listed.map(|price| PricedLine {
                 unit_price: price.parse().expect("a price"),

@@ -43,6 +43,7 @@ impl Inventory for Shelf {
                 unit_decimals: 0,
                 tax_class: Code::parse("standard").expect("a code"),
                 is_active: true,
+                is_kit: false,
             })
             .collect())
     }

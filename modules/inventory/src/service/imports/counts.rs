@@ -15,7 +15,7 @@ use crate::entities::import;
 use crate::error::Error;
 use crate::routes::stock_counts::{CountedLine, RecordCounts};
 use crate::service::Service;
-use crate::service::references::products_by_sku;
+use crate::service::references::{check_no_kit, products_by_sku};
 
 /// A row of a file.
 #[derive(Debug, Deserialize)]
@@ -67,6 +67,10 @@ impl Importer for Counts<'_> {
                 outcome.errors.push(refused(number, unknown));
                 continue;
             };
+            if let Err(kit) = check_no_kit(product, "/sku") {
+                outcome.errors.push(refused(number, kit));
+                continue;
+            }
             let (product_id, quantity, unit_cost) = (product.id, row.quantity, row.unit_cost);
             numbers.push(number);
             lines.push(CountedLine { product_id, quantity, unit_cost });

@@ -21,7 +21,7 @@ use crate::routes::lots::NewLotQuantity;
 use crate::routes::receipts::{NewStockReceipt, NewStockReceiptLine};
 use crate::service::Service;
 use crate::service::levels::{Key, Levels};
-use crate::service::references::{check_fineness, products_by_sku};
+use crate::service::references::{check_fineness, check_no_kit, products_by_sku};
 use crate::service::stock_receipts::check_receivable;
 
 /// A row of a file.
@@ -159,6 +159,7 @@ fn line(facts: &Facts, row: StockRow) -> Result<(WarehouseId, NewStockReceiptLin
     }
     let product = facts.products.get(&*row.sku);
     let product = product.ok_or_else(|| Error::UnknownProduct { pointer: "/sku".into() })?;
+    check_no_kit(product, "/sku")?;
     check_receivable(product, "/sku")?;
     check_fineness(product, row.quantity.get(), "/quantity")?;
     let location_id = match row.location_code {

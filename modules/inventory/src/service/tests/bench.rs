@@ -152,6 +152,24 @@ impl Bench {
     }
 
     /// A location, later on the walk than those before it.
+    /// A kit of so much of other products.
+    pub async fn kit(&self, sku: &str, components: &[(ProductId, &str)]) -> ProductId {
+        let id = self.product(sku).await;
+        self.set_components(id, components).await.expect("made a kit");
+        id
+    }
+
+    pub async fn set_components(
+        &self,
+        id: ProductId,
+        components: &[(ProductId, &str)],
+    ) -> Result<()> {
+        let component = |(product_id, quantity): &(ProductId, &str)| json!({ "product_id": product_id, "quantity": quantity });
+        let components: Vec<_> = components.iter().map(component).collect();
+        let set = request(json!({ "components": components }));
+        self.service.set_product_components(&ctx(), id, set).await.map(drop)
+    }
+
     pub async fn place(&self, warehouse: WarehouseId, code: &str, kind: &str) -> LocationId {
         static ORDER: AtomicU64 = AtomicU64::new(1);
         let new = json!({

@@ -95,7 +95,9 @@ async fn a_queue_longer_than_a_statement_can_name_is_served_at_once() {
     bench
         .sql(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3999) \
-             INSERT INTO backorders SELECT randomblob(16), randomblob(16), randomblob(16), \
+             INSERT INTO backorders (id, order_id, order_line_id, product_id, warehouse_id, \
+             quantity, remaining, status, expires_at, version, created_at, updated_at) \
+             SELECT randomblob(16), randomblob(16), randomblob(16), \
              product_id, warehouse_id, quantity, remaining, status, expires_at, version, \
              created_at, updated_at FROM backorders, n",
         )

@@ -7,6 +7,7 @@ mod costing;
 mod files;
 mod holds;
 mod invariants;
+mod kits;
 mod limits;
 mod lots;
 mod planning_events;

@@ -275,6 +275,7 @@ pub(super) fn product(unit_decimals: u8) -> ProductInfo {
         unit_decimals,
         tax_class: standard(),
         is_active: true,
+        is_kit: false,
     }
 }
 

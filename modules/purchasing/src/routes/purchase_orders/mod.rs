@@ -131,6 +131,7 @@ async fn get_purchase_order(service: Data<Service>, id: Path<PurchaseOrderId>) -
         ("x-permission" = json!("purchasing.purchase_order:create")),
         ("x-errors" = json!([
             "unknown_supplier", "supplier_inactive", "unknown_warehouse", "warehouse_inactive",
+            "product_is_kit",
             "unknown_product", "product_inactive", "quantity_too_fine", "no_lines",
             "too_many_lines", "date_in_future", "date_out_of_range", "expected_before_ordered",
             "currency_not_supported", "unknown_tax_class", "amount_overflow"
@@ -161,6 +162,7 @@ async fn create_purchase_order(
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!([
             "illegal_transition", "unknown_supplier", "supplier_inactive", "unknown_warehouse",
+            "product_is_kit",
             "warehouse_inactive", "unknown_product", "product_inactive", "quantity_too_fine",
             "no_lines", "too_many_lines", "date_in_future", "date_out_of_range",
             "expected_before_ordered", "currency_not_supported", "unknown_tax_class",

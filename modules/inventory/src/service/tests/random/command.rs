@@ -35,6 +35,7 @@ pub(super) enum Command {
 pub(super) fn command() -> impl Strategy<Value = Command> {
     let item = 0..4_usize;
     let items = || prop::collection::vec((0..4_usize, 1..8_i64), 1..4);
+    let ordered = prop::collection::vec((0..8_usize, 1..8_i64), 1..4);
     let (pick, units, cents) = (any::<usize>(), 1..8_i64, 0..500_i64);
     prop_oneof![
         3 => (item.clone(), units.clone(), cents.clone())
@@ -50,7 +51,7 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(item, units)| Command::Transfer { item, units }),
         2 => (pick, units.clone(), prop::bool::weighted(0.2))
             .prop_map(|(pick, units, is_lost)| Command::Arrive { pick, units, is_lost }),
-        5 => (items(), any::<bool>(), prop::bool::weighted(0.3)).prop_map(
+        5 => (ordered, any::<bool>(), prop::bool::weighted(0.3)).prop_map(
             |(items, allow_backorder, is_late)| Command::Reserve { items, allow_backorder, is_late }
         ),
         1 => (pick, any::<bool>())

@@ -42,6 +42,7 @@ struct KnownOrder {
 
 struct World {
     bench: Bench,
+    /// Of two products in two warehouses; then, of two kits that share a part.
     items: Vec<(ProductId, WarehouseId)>,
     orders: Vec<KnownOrder>,
     /// Cents billing has booked on its account of inventory.
@@ -79,7 +80,12 @@ impl World {
             bench.place(warehouses[0], "IN", "input").await;
             bench.place(warehouses[0], "A-1", "stock").await;
         }
-        let items = products.iter().flat_map(|p| warehouses.map(|w| (*p, w))).collect();
+        let kits = [
+            bench.kit("K", &[(products[0], "2"), (products[1], "1")]).await,
+            bench.kit("L", &[(products[0], "1")]).await,
+        ];
+        let items =
+            products.iter().chain(&kits).flat_map(|p| warehouses.map(|w| (*p, w))).collect();
         World { bench, items, orders: Vec::new(), booked: 0, heard: 0 }
     }
 
@@ -393,15 +399,21 @@ impl World {
             CAST(SUM(backordered) AS BIGINT) AS backordered FROM (\
             SELECT order_line_id, remaining AS reserved, 0 AS backordered FROM reservations \
             WHERE order_id IS NOT NULL \
-            UNION ALL SELECT order_line_id, 0, remaining FROM backorders) held \
+            UNION ALL SELECT order_line_id, 0, remaining FROM backorders \
+            UNION ALL SELECT order_line_id, kits * 1000000, (whole - kits) * 1000000 FROM (\
+            SELECT p.order_line_id, MIN(COALESCE(r.remaining, 0) / p.per_kit) AS kits, \
+            MIN((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) / p.per_kit) AS whole \
+            FROM kit_parts p LEFT JOIN reservations r \
+            ON r.order_line_id = p.id AND r.status = 'active' LEFT JOIN backorders b \
+            ON b.order_line_id = p.id AND b.status = 'open' \
+            GROUP BY p.order_line_id) parts) held \
             GROUP BY order_line_id";
         let db = self.bench.service.db.read();
         let held: Vec<Held> = kernel::db::query_all(db, sql, vec![]).await.expect("reads");
         let held: BTreeMap<_, _> = held.into_iter().map(|row| (row.order_line_id, row)).collect();
         for order in self.orders.iter().filter(|order| order.is_confirmed) {
             for line in &order.lines {
-                let row = held.get(&line.line.id);
-                let found = row.map_or((0, 0), |row| {
+                let found = held.get(&line.line.id).map_or((0, 0), |row| {
                     (row.reserved / q(1).micros(), row.backordered / q(1).micros())
                 });
                 assert_eq!(found, (line.reserved, line.backordered), "of order {}", order.id);
