@@ -445,6 +445,34 @@ async fn a_credit_note_takes_back_what_was_invoiced_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_dated_in_a_closed_period_is_told_through_when() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let locks = "/api/v1/billing/period-locks";
+    let lock = json!({"through": "2020-01-31", "kind": "soft", "reason": "January is done"});
+    let closed = api.post(locks, lock.clone()).await.ok();
+    let again = api.post(locks, lock).await.points_at(409, "period_already_closed", "/through");
+    assert_eq!(again["params"]["closed_through"], "2020-01-31");
+    let future = json!({"through": "9999-12-31", "kind": "hard", "reason": "no"});
+    api.post(locks, future).await.points_at(422, "period_not_over", "/through");
+    let late =
+        with(payment(&Uuid::now_v7().to_string(), "1.00"), "received_on", json!("2020-01-31"));
+    let refused = api.post("/api/v1/billing/payments", late).await;
+    let refused = refused.points_at(422, "period_closed", "/received_on");
+    assert_eq!(refused["params"], json!({"closed_through": "2020-01-31", "kind": "soft"}));
+    let path = format!("{locks}/{}", text(&closed["id"]));
+    assert_eq!(api.get(&path).await.ok(), closed);
+    let reopen = format!("{path}/reopen");
+    let reason = json!({"reason": "one came late"});
+    let stale = with(closed.clone(), "version", json!(7));
+    api.act_with(&reopen, &stale, reason.clone()).await.problem(412, "stale_version");
+    let reopened = api.act_with(&reopen, &closed, reason).await.ok();
+    assert_eq!(api.get(&path).await.ok(), reopened);
+    server.assert_invariants().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_is_allocated_later_and_never_beyond_what_is_open() {
     let server = Server::start().await;
     let api = &server.api;

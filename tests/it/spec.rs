@@ -46,8 +46,9 @@ fn lint(method: &str, path: &str, operation: &Value) -> Vec<String> {
     need(!text("x-permission").is_empty(), "no permission");
     need(operation["x-error-codes"].as_array().is_some_and(|c| !c.is_empty()), "no error codes");
     // What nobody is to do who finds an open session.
-    let is_dangerous =
-        ["bank-accounts", "/payouts", "periods/{id}/reopen"].iter().any(|part| path.contains(part));
+    let is_dangerous = ["bank-accounts", "/payouts", "period-locks/{id}/reopen"]
+        .iter()
+        .any(|part| path.contains(part));
     let has_step_up = operation["x-step-up"] == true;
     need(method == "GET" || !is_dangerous || has_step_up, "no fresh proof of who asks");
     let empty = Map::new();
@@ -85,7 +86,7 @@ async fn every_operation_is_documented_whole() {
 fn an_operation_that_says_nothing_is_found_by_the_lint() {
     assert!(lint("GET", "/x", &serde_json::json!({})).len() >= 5);
     let nothing = serde_json::json!({});
-    for path in ["/suppliers/{id}/bank-accounts", "/payouts", "/periods/{id}/reopen"] {
+    for path in ["/suppliers/{id}/bank-accounts", "/payouts", "/period-locks/{id}/reopen"] {
         let lacks = lint("POST", path, &nothing);
         assert!(lacks.iter().any(|lack| lack.ends_with("fresh proof of who asks")), "{lacks:?}");
     }

@@ -8,6 +8,7 @@ use kernel::quantity::Quantity;
 use serde_json::json;
 
 use crate::entities::payment::Direction;
+use crate::entities::period_lock::PeriodLockKind;
 use crate::service::totals::Overflow;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,17 @@ pub(crate) enum Error {
 
     #[error("{asked} is before {last}, when the last document of the series was issued")]
     DateBeforeLastIssued { asked: NaiveDate, last: NaiveDate },
+
+    #[error("the books are closed through {through}")]
+    PeriodClosed { pointer: &'static str, through: NaiveDate, kind: PeriodLockKind },
+    #[error("{through} is not over: a period is closed through a day that is")]
+    PeriodNotOver { through: NaiveDate },
+    #[error("the books are closed through {last} already")]
+    PeriodAlreadyClosed { last: NaiveDate },
+    #[error("what is closed for ever is not reopened")]
+    PeriodLockedHard,
+    #[error("the books are closed through {last}: that is reopened first")]
+    LaterPeriodClosed { last: NaiveDate },
 
     #[error("the invoice has no line {id}")]
     UnknownInvoiceLine { position: usize, id: InvoiceLineId },
@@ -108,6 +120,20 @@ impl From<Error> for KernelError {
             Error::DateBeforeLastIssued { last, .. } => {
                 conflict("date_before_last_issued", "/issued_on".into())
                     .with_params(json!({ "last_issued_on": last }))
+            }
+            Error::PeriodClosed { pointer, through, kind } => {
+                invalid("period_closed", pointer.into())
+                    .with_params(json!({ "closed_through": through, "kind": kind }))
+            }
+            Error::PeriodNotOver { .. } => invalid("period_not_over", "/through".into()),
+            Error::PeriodAlreadyClosed { last } => {
+                conflict("period_already_closed", "/through".into())
+                    .with_params(json!({ "closed_through": last }))
+            }
+            Error::PeriodLockedHard => KernelError::conflict("period_locked_hard", detail),
+            Error::LaterPeriodClosed { last } => {
+                KernelError::conflict("later_period_closed", detail)
+                    .with_params(json!({ "closed_through": last }))
             }
             Error::UnknownInvoiceLine { position, .. } => {
                 invalid("unknown_invoice_line", format!("/lines/{position}/invoice_line_id"))

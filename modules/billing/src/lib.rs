@@ -66,6 +66,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "account_balance_parts",
         sql: include_str!("../../../migrations/billing/0103_account_balance_parts.sql"),
     },
+    Script {
+        number: 104,
+        name: "period_locks",
+        sql: include_str!("../../../migrations/billing/0104_period_locks.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -20,6 +20,7 @@ pub enum Order {}
 pub enum OrderLine {}
 pub enum Passkey {}
 pub enum Payment {}
+pub enum PeriodLock {}
 pub enum PickingList {}
 pub enum PriceList {}
 pub enum Product {}
@@ -64,6 +65,7 @@ pub type OrderId = Id<Order>;
 pub type OrderLineId = Id<OrderLine>;
 pub type PasskeyId = Id<Passkey>;
 pub type PaymentId = Id<Payment>;
+pub type PeriodLockId = Id<PeriodLock>;
 pub type PickingListId = Id<PickingList>;
 pub type PriceListId = Id<PriceList>;
 pub type ProductId = Id<Product>;

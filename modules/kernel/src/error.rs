@@ -171,7 +171,7 @@ impl Error {
     }
 
     /// 503: undone for others to go on; whoever asked may ask anew at once.
-    pub(crate) fn aborted(source: impl Into<Cause>) -> Self {
+    pub fn aborted(source: impl Into<Cause>) -> Self {
         let error = Error::unavailable(TRANSACTION_ABORTED, "others were in the way, try again", 1);
         error.with_source(source)
     }

@@ -18,6 +18,19 @@ pub(crate) enum Error {
     #[error("the books are in {company}: nothing can be bought in {asked}")]
     CurrencyNotSupported { asked: Currency, company: Currency },
 
+    #[error("this is no IBAN: its length, its characters or its check digits are not right")]
+    InvalidIban,
+    #[error("a BIC has 6 letters and then 2 or 5 letters or digits")]
+    InvalidBic,
+    #[error("an account has an IBAN, or else a number and the bank's code")]
+    BankAccountAmbiguous { pointer: &'static str },
+    #[error("an account needs an IBAN, or a number and the bank's code or BIC")]
+    BankAccountIncomplete { pointer: &'static str },
+    #[error("an account that is not active is no default")]
+    DefaultInactive,
+    #[error("the supplier has an account with this IBAN already")]
+    BankAccountTaken,
+
     #[error("there is no supplier {0}")]
     UnknownSupplier(SupplierId),
     #[error("the supplier {number} is not active")]
@@ -85,6 +98,14 @@ impl From<Error> for KernelError {
                 invalid("payment_terms_too_long", "/payment_terms_days")
             }
             Error::CurrencyNotSupported { .. } => invalid("currency_not_supported", "/currency"),
+            Error::InvalidIban => invalid("invalid_iban", "/iban"),
+            Error::InvalidBic => invalid("invalid_bic", "/bic"),
+            Error::BankAccountAmbiguous { pointer } => invalid("bank_account_ambiguous", pointer),
+            Error::BankAccountIncomplete { pointer } => invalid("bank_account_incomplete", pointer),
+            Error::DefaultInactive => invalid("default_inactive", "/is_default"),
+            Error::BankAccountTaken => {
+                conflict("bank_account_taken").with_field("/iban", "bank_account_taken", &detail)
+            }
             Error::UnknownSupplier(_) => invalid("unknown_supplier", "/supplier_id"),
             Error::SupplierInactive { .. } => invalid("supplier_inactive", "/supplier_id"),
             Error::UnknownWarehouse(_) => invalid("unknown_warehouse", "/warehouse_id"),

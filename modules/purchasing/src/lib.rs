@@ -55,6 +55,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "purchasing_triggers",
         sql: include_str!("../../../migrations/purchasing/0101_triggers.sql"),
     },
+    Script {
+        number: 102,
+        name: "supplier_bank_accounts",
+        sql: include_str!("../../../migrations/purchasing/0102_supplier_bank_accounts.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -270,6 +270,17 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
     later.post(payments, payment("incoming", "customer_id")).await.ok();
     let out = payment("outgoing", "supplier_id");
     later.post(payments, out.clone()).await.problem(401, "step_up_required");
+    // Nor is it changed where money goes, or what was closed opened again.
+    let supplier = json!({ "name": "Ostsee AG", "address": crate::flows::address() });
+    let supplier = later.post("/api/v1/purchasing/suppliers", supplier).await.ok();
+    let accounts = format!("/api/v1/purchasing/suppliers/{}/bank-accounts", text(&supplier["id"]));
+    let account = json!({ "holder_name": "Ostsee AG", "iban": "DE89370400440532013000" });
+    later.post(&accounts, account.clone()).await.problem(401, "step_up_required");
+    let lock = json!({ "through": "2020-01-31", "kind": "soft", "reason": "January is done" });
+    let lock = later.post("/api/v1/billing/period-locks", lock).await.ok();
+    let reopen = format!("/api/v1/billing/period-locks/{}/reopen", text(&lock["id"]));
+    let reason = json!({ "reason": "one came late" });
+    later.act_with(&reopen, &lock, reason.clone()).await.problem(401, "step_up_required");
     let step_up = async |password: &str| {
         let body = json!({ "password": password });
         later.post("/api/v1/auth/me/step-up", body).await
@@ -279,4 +290,10 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
     let fresh = caller(api, &fresh);
     fresh.post("/api/v1/auth/roles", new_role).await.ok();
     fresh.post(payments, out).await.ok();
+    let account = fresh.post(&accounts, account).await.ok();
+    let path = format!("{accounts}/{}", text(&account["id"]));
+    let change = json!({ "holder_name": "Ost AG" });
+    later.patch(&path, &account, change.clone()).await.problem(401, "step_up_required");
+    fresh.patch(&path, &account, change).await.ok();
+    fresh.act_with(&reopen, &lock, reason).await.ok();
 }

@@ -601,6 +601,16 @@ async fn buying(server: &Server, api: &Api, goods: &Goods) {
     let path = format!("/api/v1/purchasing/suppliers/{}", text(&supplier["id"]));
     api.get(&path).await.ok();
     let supplier = api.patch(&path, &supplier, json!({"payment_terms_days": 45})).await.ok();
+    let accounts = format!("{path}/bank-accounts");
+    let account = json!({
+        "holder_name": "Holzwerk Nord GmbH", "iban": "DE89 3704 0044 0532 0130 00",
+        "bic": "COBADEFFXXX", "is_default": true
+    });
+    let account = api.post(&accounts, account).await.ok();
+    let path = format!("{accounts}/{}", text(&account["id"]));
+    api.get(&path).await.ok();
+    api.patch(&path, &account, json!({"holder_name": "Holzwerk Nord AG"})).await.ok();
+    api.get(&accounts).await.ok();
 
     let orders = "/api/v1/purchasing/purchase-orders";
     let order = json!({
@@ -694,6 +704,13 @@ async fn looking_around(api: &Api) {
     let path = format!("/api/v1/billing/tax-rates/{}", text(&rate["id"]));
     api.get(&path).await.ok();
     api.patch(&path, &rate, json!({"name": "Printed books"})).await.ok();
+    let locks = "/api/v1/billing/period-locks";
+    let lock = json!({"through": "2019-12-31", "kind": "soft", "reason": "2019 is done"});
+    let lock = api.post(locks, lock).await.ok();
+    let path = format!("{locks}/{}", text(&lock["id"]));
+    api.get(&path).await.ok();
+    let reason = json!({"reason": "The auditor wants a correction"});
+    api.act_with(&format!("{path}/reopen"), &lock, reason).await.ok();
     let totals = json!({
         "currency": "EUR", "prices_include_tax": false,
         "lines": [

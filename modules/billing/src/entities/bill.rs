@@ -42,6 +42,8 @@ pub struct Model {
     pub purchase_order_number: String,
     pub billed_on: NaiveDate,
     pub due_on: NaiveDate,
+    // Since it was approved.
+    pub posted_on: Option<NaiveDate>,
     pub currency: Currency,
     pub rounding_mode: Mode,
     pub net_minor: i64,

@@ -39,10 +39,14 @@ pub struct Model {
     pub id: JournalEntryId,
     pub number: String,
     pub entry_on: NaiveDate,
+    // Of what it came from, where that day was closed.
+    pub document_on: Option<NaiveDate>,
     pub source_type: SourceType,
     // The document or the event of another module it came from.
     pub source_id: Uuid,
     pub description: String,
+    // Why it was posted through a soft lock.
+    pub exception_reason: Option<String>,
     pub currency: Currency,
     pub created_at: DateTime<Utc>,
 }

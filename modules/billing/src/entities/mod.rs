@@ -13,6 +13,7 @@ pub(crate) mod journal_entry;
 pub(crate) mod journal_line;
 pub(crate) mod payment;
 pub(crate) mod payment_allocation;
+pub(crate) mod period_lock;
 pub(crate) mod purchase_order;
 pub(crate) mod purchase_order_line;
 mod rounding_mode;

@@ -44,6 +44,11 @@ pub(crate) struct Bill {
     pub purchase_order_number: String,
     pub billed_on: NaiveDate,
     pub due_on: NaiveDate,
+    /// Its day in the books: `billed_on`, or the first open day where that was closed when it
+    /// was approved. Absent until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub posted_on: Option<NaiveDate>,
     pub currency: Currency,
     pub rounding_mode: RoundingMode,
     /// Left out of lists.
@@ -200,7 +205,8 @@ async fn create_bill(ctx: Ctx, service: Data<Service>, body: Json<NewBill>) -> R
 
 /// Approve bill
 ///
-/// Posts it: we owe it from now on. A bill that does not match needs the permission
+/// Posts it: we owe it from now on. Where the day it is dated is closed by then, it is posted on
+/// the first open one, `posted_on`. A bill that does not match needs the permission
 /// `billing.bill:override` besides, and a reason in `X-Reason`.
 /// - Errors: 403 `permission_denied`; 409 `illegal_transition`; 422 `reason_required`,
 ///   `amount_overflow`.

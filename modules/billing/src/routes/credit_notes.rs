@@ -126,20 +126,25 @@ impl ListCreditNotes {
 /// the customer's credit, `unapplied`.
 /// - Errors: 409 `illegal_transition`, `nothing_to_credit`, `over_credited` with
 ///   `params.left`, `date_before_last_issued`; 422 `unknown_invoice_line`, `duplicate_line`,
-///   `no_lines`, `too_many_lines`, `date_in_future`, `date_out_of_range`.
+///   `no_lines`, `too_many_lines`, `date_in_future`, `date_out_of_range`, `period_closed` with
+///   `params.closed_through` and `params.kind`.
 /// - Emits `billing.credit_note.issued`.
 #[utoipa::path(
     tag = "Credit notes",
-    params(("id" = InvoiceId, Path)),
+    params(
+        ("id" = InvoiceId, Path),
+        ("X-Reason" = Option<String>, Header, description = "Why, on a day that is closed.")
+    ),
     request_body = NewCreditNote,
     responses((status = 201, body = CreditNote)),
     extensions(
         ("x-permission" = json!("billing.credit_note:create")),
+        ("x-override-permission" = json!("billing.period_lock:override")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "illegal_transition", "nothing_to_credit", "over_credited",
             "date_before_last_issued", "unknown_invoice_line", "duplicate_line", "no_lines",
-            "too_many_lines", "date_in_future", "date_out_of_range"
+            "too_many_lines", "date_in_future", "date_out_of_range", "period_closed"
         ]))
     )
 )]

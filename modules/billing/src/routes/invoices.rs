@@ -168,19 +168,24 @@ async fn get_invoice(service: Data<Service>, id: Path<InvoiceId>) -> Result<Repl
 /// owes it from now on. An invoice of nothing is settled at once.
 /// - `issued_on`: today (UTC) where not given; never before the last one issued.
 /// - Errors: 409 `illegal_transition`, `date_before_last_issued` with
-///   `params.last_issued_on`; 422 `date_in_future`, `date_out_of_range`.
+///   `params.last_issued_on`; 422 `date_in_future`, `date_out_of_range`, `period_closed` with
+///   `params.closed_through` and `params.kind`.
 /// - Emits `billing.invoice.issued`.
 #[utoipa::path(
     tag = "Invoices",
-    params(("id" = InvoiceId, Path)),
+    params(
+        ("id" = InvoiceId, Path),
+        ("X-Reason" = Option<String>, Header, description = "Why, on a day that is closed.")
+    ),
     request_body(content = Option<IssueInvoice>, content_type = "application/json"),
     responses((status = 200, body = Invoice)),
     extensions(
         ("x-permission" = json!("billing.invoice:issue")),
+        ("x-override-permission" = json!("billing.period_lock:override")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
             "illegal_transition", "date_before_last_issued", "date_in_future",
-            "date_out_of_range"
+            "date_out_of_range", "period_closed"
         ]))
     )
 )]

@@ -27,10 +27,18 @@ pub(crate) struct JournalEntry {
     #[schema(example = "JE-2026-000001")]
     pub number: String,
     pub entry_on: NaiveDate,
+    /// The day of what it came from, where that was closed: the entry is on the first open day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub document_on: Option<NaiveDate>,
     pub source_type: SourceType,
     /// What it came from; each source posts once.
     pub source_id: Uuid,
     pub description: String,
+    /// Why it was posted on a day that was closed, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub exception_reason: Option<String>,
     pub lines: Vec<JournalLine>,
     pub created_at: DateTime<Utc>,
 }

@@ -12,6 +12,7 @@ pub(crate) mod journal_entries;
 mod optional_json;
 pub(crate) mod parked_events;
 pub(crate) mod payments;
+pub(crate) mod period_locks;
 pub(crate) mod tax_rates;
 pub(crate) mod totals;
 
@@ -27,6 +28,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     accounts::configure(routes);
     ageing::configure(routes);
     journal_entries::configure(routes);
+    period_locks::configure(routes);
     parked_events::configure(routes);
     audit::configure(routes);
     invariants::configure(routes);

@@ -172,21 +172,27 @@ async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Repl
 ///   `params.unapplied`, `document_not_open`, `external_key_taken`; 422 `wrong_party`,
 ///   `wrong_document`, `unknown_invoice`, `unknown_bill`, `other_party`,
 ///   `duplicate_allocation`, `too_many_lines`, `amount_not_positive`,
-///   `currency_not_supported`, `date_in_future`, `date_out_of_range`.
+///   `currency_not_supported`, `date_in_future`, `date_out_of_range`, `period_closed` with
+///   `params.closed_through` and `params.kind`.
 /// - Emits `billing.payment.captured` where incoming, and `billing.payment.applied` for
 ///   each invoice.
 #[utoipa::path(
     tag = "Payments",
+    params(
+        ("X-Reason" = Option<String>, Header, description = "Why, on a day that is closed.")
+    ),
     request_body = NewPayment,
     responses((status = 201, body = Payment)),
     extensions(
         ("x-permission" = json!("billing.payment:create")),
+        ("x-override-permission" = json!("billing.period_lock:override")),
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "over_allocated", "payment_exhausted", "document_not_open", "external_key_taken",
             "wrong_party", "wrong_document", "unknown_invoice", "unknown_bill", "other_party",
             "duplicate_allocation", "too_many_lines", "amount_not_positive",
-            "currency_not_supported", "date_in_future", "date_out_of_range", "step_up_required"
+            "currency_not_supported", "date_in_future", "date_out_of_range", "period_closed",
+            "step_up_required"
         ]))
     )
 )]

@@ -72,6 +72,7 @@ const RECEIVABLES: Side = Side {
     name: "SELECT customer FROM invoices WHERE customer_id = parties.id ORDER BY id DESC LIMIT 1",
 };
 
+// A bill counts from the day it was posted on; one approved before that was kept, from its own.
 const PAYABLES: Side = Side {
     list: "payables-ageing",
     now: "SELECT supplier_id AS party, {bucket} AS bucket, \
@@ -81,14 +82,15 @@ const PAYABLES: Side = Side {
         WHERE applied_minor < amount_minor AND direction = 'outgoing'",
     past: "SELECT supplier_id AS party, {bucket} AS bucket, \
             total_minor - applied_minor AS amount \
-        FROM bills WHERE status = 'approved' AND billed_on <= $1 \
+        FROM bills WHERE status = 'approved' AND COALESCE(posted_on, billed_on) <= $1 \
         UNION ALL SELECT supplier_id, -1, applied_minor - amount_minor FROM payments \
         WHERE applied_minor < amount_minor AND direction = 'outgoing' AND received_on <= $1 \
-        UNION ALL SELECT b.supplier_id, CASE WHEN b.billed_on <= $1 THEN {bucket} ELSE -1 END, \
-            CASE WHEN b.billed_on <= $1 THEN a.amount_minor ELSE -a.amount_minor END \
+        UNION ALL SELECT b.supplier_id, CASE WHEN b.posted_on <= $1 THEN {bucket} ELSE -1 END, \
+            CASE WHEN b.posted_on <= $1 THEN a.amount_minor ELSE -a.amount_minor END \
         FROM payment_allocations a JOIN payments p ON p.id = a.payment_id \
-        JOIN bills b ON b.id = a.bill_id \
-        WHERE a.id >= {since} AND (p.received_on <= $1) <> (b.billed_on <= $1)",
+        JOIN (SELECT id, supplier_id, due_on, COALESCE(posted_on, billed_on) AS posted_on \
+            FROM bills) b ON b.id = a.bill_id \
+        WHERE a.id >= {since} AND (p.received_on <= $1) <> (b.posted_on <= $1)",
     name: "SELECT supplier_name FROM bills WHERE supplier_id = parties.id \
         ORDER BY id DESC LIMIT 1",
 };

@@ -28,6 +28,7 @@ use crate::service::goods::relieve;
 use crate::service::journal::{Entry, account, post};
 use crate::service::matching::{MatchException, match_lines};
 use crate::service::order_lines::OrderLines;
+use crate::service::period_locks::first_open_day;
 use crate::service::presenting::present_bill as present;
 use crate::service::tax_rates::{TaxTable, stored_class};
 use crate::service::totals::{Line, Terms, calculate};
@@ -131,12 +132,14 @@ impl Service {
 
         let relief = relieve(&tx, &ordered, quantities(), self.pricing(&before)).await?;
         let variance = before.net_minor.checked_sub(relief).ok_or(Error::AmountOverflow)?;
-        post(&tx, entry(&before, relief, variance)).await?;
+        let posted_on = first_open_day(&tx, before.billed_on).await?;
+        post(&tx, entry(&before, posted_on, relief, variance)).await?;
         let mut model = before.clone().into_active_model();
         model.status = Set(match before.total_minor {
             0 => MACHINE.apply(status, "settle")?,
             _ => status,
         });
+        model.posted_on = Set(Some(posted_on));
         model.override_reason = Set(override_reason);
         model.version = Set(before.version + 1);
         model.updated_at = Set(tx.now());
@@ -253,6 +256,7 @@ impl Service {
             purchase_order_number: order.number.clone(),
             billed_on,
             due_on,
+            posted_on: None,
             currency: order.currency,
             rounding_mode: self.config.rounding_mode.into(),
             net_minor: totals.net.minor(),
@@ -319,11 +323,12 @@ fn may_override(ctx: &Ctx) -> Result<String> {
 }
 
 /// Goods received not invoiced, input tax and the difference in price against the payable.
-fn entry(row: &bill::Model, relief: i64, variance: i64) -> Entry {
+fn entry(row: &bill::Model, entry_on: NaiveDate, relief: i64, variance: i64) -> Entry {
     Entry {
         source_type: SourceType::Bill,
         source_id: row.id.uuid(),
-        entry_on: row.billed_on,
+        entry_on,
+        document_on: row.billed_on,
         description: format!("Bill {} for {}", row.number, row.purchase_order_number),
         currency: row.currency,
         postings: vec![

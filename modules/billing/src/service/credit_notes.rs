@@ -290,6 +290,7 @@ fn entry(row: &credit_note::Model, description: String) -> Entry {
         source_type: SourceType::CreditNote,
         source_id: row.id.uuid(),
         entry_on: row.issued_on,
+        document_on: row.issued_on,
         description,
         currency: row.currency,
         postings: vec![

@@ -197,6 +197,7 @@ fn entry(row: &invoice::Model, entry_on: NaiveDate, description: String) -> Entr
         source_type: SourceType::Invoice,
         source_id: row.id.uuid(),
         entry_on,
+        document_on: entry_on,
         description,
         currency: row.currency,
         postings: vec![

@@ -3,14 +3,15 @@
 use chrono::{Datelike, NaiveDate};
 use contracts::ids::JournalEntryId;
 use kernel::Result;
-use kernel::db::{Column, Tx, Values, execute};
+use kernel::db::{Column, Tx, Values, execute, query_one};
 use kernel::money::Currency;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, FromQueryResult};
 use uuid::Uuid;
 
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{journal_entry, journal_line};
 use crate::service::insert_all;
+use crate::service::period_locks::{check_open, closed_meanwhile, open_day};
 
 /// Parts of a balance where many post at the same time.
 const PARTS: u8 = 16;
@@ -39,6 +40,8 @@ pub(crate) struct Entry {
     pub source_type: SourceType,
     pub source_id: Uuid,
     pub entry_on: NaiveDate,
+    /// The day of the source: earlier than `entry_on` where that day is closed.
+    pub document_on: NaiveDate,
     pub description: String,
     pub currency: Currency,
     pub postings: Vec<Posting>,
@@ -48,10 +51,15 @@ pub(crate) struct Entry {
 pub(crate) type Written = (journal_entry::Model, Vec<journal_line::Model>);
 
 /// Writes an entry and carries the balances along. Postings of nothing are left out; an
-/// entry of nothing else is not written and `None` returned.
+/// entry of nothing else is not written and `None` returned. Of a day that is closed only who
+/// may and says why posts something.
 ///
 /// The lines go in before the entry: the database refuses an entry that does not balance.
 pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
+    let exception_reason = match field_of(entry.source_type) {
+        Some(field) => check_open(tx, entry.entry_on, field).await?,
+        None => None,
+    };
     let postings: Vec<_> = entry.postings.iter().filter(|(_, amount)| *amount != 0).collect();
     if postings.is_empty() {
         return Ok(None);
@@ -71,23 +79,50 @@ pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
         id,
         number,
         entry_on: entry.entry_on,
+        document_on: (entry.document_on < entry.entry_on).then_some(entry.document_on),
         source_type: entry.source_type,
         source_id: entry.source_id,
         description: entry.description,
+        exception_reason,
         currency: entry.currency,
         created_at: tx.now(),
     };
-    insert_all(tx, [row.clone()]).await?;
+    insert_all(tx, [row.clone()]).await.map_err(closed_meanwhile)?;
     carry_balances(tx, id, &postings).await?;
     Ok(Some((row, lines)))
 }
 
-/// Whether something has been posted for this source: a second telling changes nothing.
-pub(crate) async fn is_posted(tx: &Tx, source_type: SourceType, source_id: Uuid) -> Result<bool> {
-    let entries = journal_entry::Entity::find()
-        .filter(journal_entry::Column::SourceType.eq(source_type))
-        .filter(journal_entry::Column::SourceId.eq(source_id));
-    Ok(entries.count(&**tx).await? > 0)
+/// Where a caller says the day of a document that is posted on it, and on no other.
+fn field_of(source_type: SourceType) -> Option<&'static str> {
+    match source_type {
+        SourceType::Invoice | SourceType::CreditNote => Some("/issued_on"),
+        SourceType::Payment => Some("/received_on"),
+        SourceType::Bill
+        | SourceType::Shipment
+        | SourceType::Receipt
+        | SourceType::Return
+        | SourceType::StockMove => None,
+    }
+}
+
+/// The day on which to post what happened on `on`: the first open one. None if it has been
+/// posted: a second telling changes nothing.
+pub(crate) async fn day_to_post(
+    tx: &Tx,
+    (source_type, source_id): (SourceType, Uuid),
+    on: NaiveDate,
+) -> Result<Option<NaiveDate>> {
+    #[derive(FromQueryResult)]
+    struct Found {
+        posted: i64,
+        closed_through: Option<NaiveDate>,
+    }
+    let sql = "SELECT (SELECT COUNT(*) FROM journal_entries \
+            WHERE source_type = $1 AND source_id = $2) AS posted, \
+        (SELECT MAX(through) FROM period_locks WHERE status = 'closed') AS closed_through";
+    let values = vec![source_type.to_value().into(), source_id.into()];
+    let found: Option<Found> = query_one(&**tx, sql, values).await?;
+    Ok(found.filter(|found| found.posted == 0).map(|found| open_day(on, found.closed_through)))
 }
 
 /// Adds to a part of each account's balance, the one the entry falls to: who posts at the same

@@ -151,6 +151,13 @@ pub(crate) const LAWS: &[Law] = &[
                 WHERE direction = 'outgoing')",
     },
     Law {
+        id: "B-10",
+        description: "a bill counts from the day it is in the journal",
+        violations: "SELECT COUNT(*) AS n FROM bills b JOIN journal_entries e \
+            ON e.source_type = 'bill' AND e.source_id = b.id \
+            WHERE e.entry_on <> COALESCE(b.posted_on, b.billed_on)",
+    },
+    Law {
         id: "L-1",
         description: "every journal entry has at least two lines, and they balance",
         violations: "SELECT COUNT(*) AS n FROM (\
@@ -179,6 +186,15 @@ pub(crate) const LAWS: &[Law] = &[
             FROM account_totals b LEFT JOIN journal_lines l ON l.account = b.account \
             GROUP BY b.account, b.debit_minor, b.credit_minor) AS b \
             WHERE debit_minor <> debit OR credit_minor <> credit OR difference <> 0",
+    },
+    Law {
+        id: "L-5",
+        description: "nothing was posted in a period after it was closed, but through a soft \
+            lock with a reason",
+        violations: "SELECT COUNT(*) AS n FROM journal_entries e WHERE EXISTS (\
+            SELECT 1 FROM period_locks p WHERE p.status = 'closed' \
+            AND p.through >= e.entry_on AND p.closed_at < e.created_at \
+            AND (p.kind = 'hard' OR e.exception_reason IS NULL))",
     },
     Law {
         id: "L-6",

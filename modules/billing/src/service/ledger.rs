@@ -258,9 +258,11 @@ pub(crate) fn present_entry(
         id: row.id,
         number: row.number,
         entry_on: row.entry_on,
+        document_on: row.document_on,
         source_type: row.source_type,
         source_id: row.source_id,
         description: row.description,
+        exception_reason: row.exception_reason,
         lines: lines.collect(),
         created_at: row.created_at,
     }

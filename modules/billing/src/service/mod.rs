@@ -17,6 +17,7 @@ mod ledger;
 pub(crate) mod matching;
 mod order_lines;
 mod payments;
+pub(crate) mod period_locks;
 mod presenting;
 mod purchases;
 mod seal;

@@ -169,6 +169,7 @@ fn entry(row: &payment::Model) -> Entry {
         source_type: SourceType::Payment,
         source_id: row.id.uuid(),
         entry_on: row.received_on,
+        document_on: row.received_on,
         description: format!("Payment {} {verb}", row.number),
         currency: row.currency,
         postings,

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::service::bills::status_of;
 use crate::service::goods::{goods_of, keep_goods, nothing_received};
 use crate::service::grni::{Pricing, receive};
-use crate::service::journal::{Entry, account, is_posted};
+use crate::service::journal::{Entry, account, day_to_post};
 use crate::service::matching::{Claim, match_lines};
 use crate::service::order_lines::{OrderLines, summed};
 use crate::service::presenting::present_bill as present;
@@ -142,9 +142,9 @@ impl Service {
     pub(crate) async fn post_received(&self, event: &Event, told: StockReceived) -> Result<()> {
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
         let source = (SourceType::Receipt, told.receipt_id.uuid());
-        if is_posted(&tx, source.0, source.1).await? {
+        let Some(entry_on) = day_to_post(&tx, source, told.received_on).await? else {
             return tx.commit().await;
-        }
+        };
         self.check_currency(told.value.currency(), "/value")?;
         let ids: Vec<_> = told.lines.iter().map(|line| line.purchase_order_line_id).collect();
         let prices = purchase_order_line::Entity::find()
@@ -171,7 +171,8 @@ impl Service {
         let entry = Entry {
             source_type: source.0,
             source_id: source.1,
-            entry_on: told.received_on,
+            entry_on,
+            document_on: told.received_on,
             description: "Goods received".into(),
             currency: self.company.currency,
             postings: vec![

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::entities::journal_entry::SourceType;
 use crate::service::Service;
-use crate::service::journal::{Entry, account, is_posted, post};
+use crate::service::journal::{Entry, account, day_to_post, post};
 use crate::service::ledger::present_entry;
 
 /// Debit and credit account of a value; the other way round if it is negative.
@@ -68,15 +68,18 @@ impl Service {
 
     async fn post_moved(&self, event: &Event, moved: Moved) -> Result<()> {
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
-        if is_posted(&tx, moved.source_type, moved.source_id).await? {
+        let Some(entry_on) =
+            day_to_post(&tx, (moved.source_type, moved.source_id), moved.on).await?
+        else {
             return tx.commit().await;
-        }
+        };
         self.check_currency(moved.value.currency(), "/value")?;
         let (debit, credit) = moved.accounts;
         let entry = Entry {
             source_type: moved.source_type,
             source_id: moved.source_id,
-            entry_on: moved.on,
+            entry_on,
+            document_on: moved.on,
             description: moved.description,
             currency: moved.value.currency(),
             postings: vec![(debit, moved.value.minor()), (credit, -moved.value.minor())],

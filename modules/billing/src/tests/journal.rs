@@ -13,6 +13,7 @@ fn entry(postings: &[(&'static str, i64)]) -> Entry {
         source_type: SourceType::StockMove,
         source_id: uuid::Uuid::now_v7(),
         entry_on: today(),
+        document_on: today(),
         description: "a try".into(),
         currency: kernel::money::Currency::EUR,
         postings: postings.to_vec(),

@@ -94,6 +94,8 @@ const DAMAGE: &[(&str, &str, &str)] = &[
         "UPDATE account_balances SET debit_minor = debit_minor + 1 WHERE account = '2000'",
     ),
     ("B-10", "payables", "UPDATE payments SET applied_minor = 0 WHERE direction = 'outgoing'"),
+    ("B-10", "a bill counts", "UPDATE bills SET posted_on = '9999-12-31'"),
+    ("B-10", "a bill counts", "UPDATE journal_entries SET entry_on = '9999-12-31'"),
     ("L-1", "every journal entry", "DELETE FROM journal_lines WHERE position > 1"),
     (
         "L-1",
@@ -115,6 +117,13 @@ const DAMAGE: &[(&str, &str, &str)] = &[
         "UPDATE account_balances SET debit_minor = debit_minor + 1, \
          credit_minor = credit_minor + 1 WHERE account = '4000'",
     ),
+    ("L-5", "nothing was posted", "UPDATE journal_entries SET entry_on = '2000-01-31'"),
+    (
+        "L-5",
+        "nothing was posted",
+        "UPDATE journal_entries SET entry_on = '1999-12-31', exception_reason = 'why not'",
+    ),
+    ("L-5", "nothing was posted", "UPDATE period_locks SET through = '9998-12-31'"),
     ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'invoice'"),
     ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'credit_note'"),
     ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'payment'"),

@@ -8,6 +8,7 @@ mod invoices;
 mod journal;
 mod laws;
 mod payments;
+mod periods;
 mod random;
 mod stock;
 mod support;

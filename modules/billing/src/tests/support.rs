@@ -217,6 +217,19 @@ impl Books {
     pub async fn reject(&self, id: BillId) -> Result<Value> {
         body_of(self.service.reject_bill(&user(), id).await?).await
     }
+
+    pub async fn close(&self, through: NaiveDate, kind: &str) -> Result<Value> {
+        let body = json!({ "through": through, "kind": kind, "reason": "the month is done" });
+        body_of(self.service.create_period_lock(&user(), read(body)).await?).await
+    }
+
+    /// Reopens what was closed through this day last.
+    pub async fn reopen(&self, through: NaiveDate) -> Result<Value> {
+        let locks = self.service.list_period_locks(read(json!({}))).await.expect("a page").data;
+        let lock = locks.iter().find(|lock| lock.through == through).expect("the lock");
+        let body = read(json!({ "reason": "an invoice came late" }));
+        body_of(self.service.reopen_period_lock(&user(), lock.id, body).await?).await
+    }
 }
 
 fn assert_sums(rows: &[&Ageing], totals: &Ageing, account: i64, as_of: NaiveDate) {
@@ -459,9 +472,14 @@ pub(super) fn outgoing(order: &PurchaseOrderApproved, amount: &str, allocations:
 }
 
 /// Books with at least two of everything: invoices in every status, credit notes, payments
-/// either way, bills in every status, receipts.
+/// either way, bills in every status, receipts, locks of old periods.
 pub(super) async fn populated() -> Books {
     let books = Books::open().await;
+    for (through, kind) in [("1999-12-31", "hard"), ("2000-01-31", "soft"), ("2000-03-31", "soft")]
+    {
+        books.close(through.parse().expect("a date"), kind).await.expect("closed");
+    }
+    books.reopen("2000-03-31".parse().expect("a date")).await.expect("reopened");
     let customer = customer();
     let lines = [("3", "19.90", "standard"), ("1", "5.25", "reduced")];
     let mut issued = Vec::new();

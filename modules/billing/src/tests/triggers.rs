@@ -64,6 +64,27 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
              {NEW}, 'a try', 'EUR', '2026-01-01')"
         )
     };
+    let dated = |on: &str, exception: &str| {
+        format!(
+            "PRAGMA defer_foreign_keys = ON; INSERT INTO journal_lines (entry_id, position, \
+             account, debit_minor, credit_minor) VALUES (x'01', 1, '1000', 5, 0), \
+             (x'01', 2, '4000', 0, 5); INSERT INTO journal_entries (id, number, entry_on, \
+             source_type, source_id, description, currency, created_at, exception_reason) \
+             VALUES (x'01', 'JE-X', {on}, 'payment', {NEW}, 'a try', 'EUR', '2026-01-01', \
+             {exception})"
+        )
+    };
+    let lock = |through: &str, kind: &str, status: &str| {
+        let columns = "id, through, kind, status, reason, closed_at, version, updated_at";
+        let values = format!("{NEW}, {through}, {kind}, {status}, 'X', closed_at, 1, updated_at");
+        copy("period_locks", columns, &values, "kind = 'hard'")
+    };
+    let reopen = |set: &str, through: &str| {
+        format!(
+            "UPDATE period_locks SET {set} status = 'reopened', reopened_at = closed_at, \
+             reopen_reason = 'X' WHERE through = '{through}'"
+        )
+    };
     let invoice_line_columns = "order_line_id, product_id, sku, name, unit, quantity, unit_price, \
         discount, tax_class, tax_rate, net_minor, tax_minor, credited_quantity, \
         credited_net_minor, credited_tax_minor";
@@ -237,6 +258,25 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
             ),
             "entry balances",
         ),
+        ("journal_entries_in_open_periods", dated("'1999-12-31'", "'why not'"), "period is closed"),
+        ("journal_entries_in_open_periods", dated("'2000-01-31'", "NULL"), "period is closed"),
+        ("period_locks_go_on", lock("'2000-02-29'", "'soft'", "'reopened'"), "begins closed"),
+        ("period_locks_go_on", lock("'2000-01-30'", "'soft'", "'closed'"), "not closed again"),
+        ("period_locks_go_on", lock("'1999-12-31'", "'hard'", "'closed'"), "not closed again"),
+        ("period_locks_stay", all("period_locks", "through = '1999-01-01'"), "else stays"),
+        ("period_locks_stay", reopen("reason = 'X',", "2000-01-31"), "else stays"),
+        ("period_locks_stay", reopen("", "2000-03-31"), "else stays"),
+        (
+            "period_locks_reopen_backwards",
+            format!("{}; {}", lock("'2000-02-29'", "'soft'", "'closed'"), reopen("", "2000-01-31")),
+            "reopened first",
+        ),
+        ("period_locks_no_delete", "DELETE FROM period_locks".into(), "never deleted"),
+        (
+            "bills_posted_once",
+            all("bills", "posted_on = '9999-12-31' WHERE status = 'approved'"),
+            "posted once",
+        ),
         ("journal_entries_no_update", all("journal_entries", "description = 'X'"), "append-only"),
         ("journal_entries_no_delete", "DELETE FROM journal_entries".into(), "append-only"),
         (
@@ -347,6 +387,15 @@ const CONSTRAINED: &[&str] = &[
     "UPDATE account_balance_parts SET credit_minor = 9223372036854775807",
     "UPDATE account_balance_parts SET part = 16",
     "UPDATE journal_entries SET number = 'same'",
+    "UPDATE journal_entries SET document_on = entry_on",
+    "UPDATE bills SET posted_on = '1999-01-01'",
+    "UPDATE period_locks SET kind = 'firm'",
+    "UPDATE period_locks SET status = 'open'",
+    "UPDATE period_locks SET kind = 'hard' WHERE status = 'reopened'",
+    "UPDATE period_locks SET reopened_at = NULL WHERE status = 'reopened'",
+    "UPDATE period_locks SET reopen_reason = NULL WHERE status = 'reopened'",
+    "UPDATE period_locks SET reopen_reason = 'X' WHERE status = 'closed'",
+    "UPDATE period_locks SET through = '1990-01-01', kind = 'soft' WHERE status = 'closed'",
     "UPDATE journal_entries SET source_type = 'payment', source_id = x'01'",
     "UPDATE journal_lines SET debit_minor = -debit_minor",
     "UPDATE journal_lines SET debit_minor = 1, credit_minor = 1",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::OrderLineQuantity;
 use crate::ids::{
-    BillId, CreditNoteId, CustomerId, InvoiceId, OrderId, PaymentId, PurchaseOrderId,
+    BillId, CreditNoteId, CustomerId, InvoiceId, OrderId, PaymentId, PeriodLockId, PurchaseOrderId,
     PurchaseOrderLineId, ShipmentId,
 };
 
@@ -98,4 +98,17 @@ pub struct BilledLine {
 
 impl EventData for BillApproved {
     const TYPE: &'static str = "billing.bill.approved";
+}
+
+/// Nothing is posted on `through` or before it any more. Aggregate: the lock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeriodLocked {
+    pub period_lock_id: PeriodLockId,
+    pub through: NaiveDate,
+    /// It will not be reopened.
+    pub is_hard: bool,
+}
+
+impl EventData for PeriodLocked {
+    const TYPE: &'static str = "billing.period.locked";
 }

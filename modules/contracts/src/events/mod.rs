@@ -26,6 +26,7 @@ pub const TYPES: &[&str] = &[
     InvoiceIssued::TYPE,
     PaymentApplied::TYPE,
     PaymentCaptured::TYPE,
+    PeriodLocked::TYPE,
     BackorderFilled::TYPE,
     ReservationBroken::TYPE,
     StockAdjusted::TYPE,

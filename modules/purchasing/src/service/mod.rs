@@ -1,6 +1,7 @@
 //! The module's rules and transactions, by resource.
 
 mod actions;
+mod bank_accounts;
 mod bills;
 mod contract;
 mod create;

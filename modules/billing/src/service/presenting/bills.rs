@@ -33,6 +33,7 @@ pub(crate) fn present(row: bill::Model, lines: Option<&[bill_line::Model]>) -> R
         purchase_order_number: row.purchase_order_number,
         billed_on: row.billed_on,
         due_on: row.due_on,
+        posted_on: row.posted_on,
         currency: row.currency,
         rounding_mode: RoundingMode::from(row.rounding_mode),
         lines: lines.map(|lines| lines.iter().map(|l| present_line(l, &money)).collect()),
