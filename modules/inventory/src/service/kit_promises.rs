@@ -6,7 +6,6 @@ use chrono::{NaiveDate, Utc};
 use contracts::ids::{ProductId, WarehouseId};
 use kernel::Result;
 use kernel::db::query_all;
-use kernel::quantity::Quantity;
 use sea_orm::FromQueryResult;
 
 use crate::routes::promises::PromiseDay;
@@ -107,6 +106,8 @@ fn days(today: NaiveDate, warehouses: &[Vec<Part>]) -> Vec<PromiseDay> {
 
 #[cfg(test)]
 mod tests {
+    use kernel::quantity::Quantity;
+
     use super::*;
 
     #[test]
