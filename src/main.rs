@@ -14,7 +14,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(erp::cli::run(cli)) {
+    let ended = runtime.block_on(erp::cli::run(cli));
+    // What may still run is the look-up of a name that no server answers: nobody waits for it.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("erp: {message}");

@@ -114,12 +114,15 @@ if [ ${#modules[@]} -eq ${#all[@]} ]; then
         demo --url http://gateway:8080
 else
     password=$(cat "$(podman volume inspect --format '{{.Mountpoint}}' "$name-auth")/admin-password")
-    token=$(curl --fail-with-body -sS "$url/api/v1/auth/token" -d username=admin --data-urlencode "password=$password" |
+    # A name of theirs may not be known for a moment.
+    patience=(--retry 30 --retry-delay 1)
+    token=$(curl --fail-with-body -sS "${patience[@]}" "$url/api/v1/auth/token" -d username=admin --data-urlencode "password=$password" |
         sed 's/.*"access_token":"\([^"]*\)".*/\1/')
     # What a path answers with: the status, and the body for who looks at a failure.
     try() {
         local expected=$1 path=$2 status
         shift 2
+        [ "$expected" = 503 ] || set -- "${patience[@]}" "$@"
         status=$(curl -sS --output "$answer" --write-out '%{http_code}' "$url$path" -H "Authorization: Bearer $token" "$@")
         if [ "$status" != "$expected" ]; then
             echo "images: $path answered $status: $(cat "$answer")" >&2

@@ -1,7 +1,7 @@
 //! A caller of the public API: signs in, repeats what may be repeated, and turns a
 //! refusal into one line.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -12,8 +12,10 @@ use super::failure::{Failure, Result};
 use super::patience::{EFFECT_DEADLINE, Patience};
 use super::reading::{string, text};
 
-/// How often a request is sent in all when the server says "later".
+/// How often a change is sent in all when the version it was meant for has gone.
 const ATTEMPTS: u32 = 5;
+/// How long a request is repeated when the server says "later".
+const OUTAGE: Duration = Duration::from_secs(30);
 /// Longest wait for an answer; more than the server gives itself.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -174,7 +176,7 @@ impl Client {
         // One key for all attempts: whichever of them arrives, it is done once.
         let key = Uuid::now_v7().to_string();
         let mut refreshed = false;
-        let mut attempt = 1;
+        let begun = Instant::now();
         loop {
             let token = self.session.read().await.access_token.clone();
             let mut request = self.http.request(method.clone(), &url).bearer_auth(&token);
@@ -194,9 +196,8 @@ impl Client {
                     self.refresh(&token).await?;
                 }
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-                    if attempt < ATTEMPTS =>
+                    if begun.elapsed() < OUTAGE =>
                 {
-                    attempt += 1;
                     tokio::time::sleep(retry_after(&response)).await;
                 }
                 _ => return read(&format!("{method} {path}"), response).await,

@@ -234,7 +234,8 @@ async fn change_told(tx: &Tx, kits: &[(OrderLineId, Quantity)], set: &str) -> Re
 ///
 /// Parts of one line may be in the hands of two transactions, each of which holds the lock of
 /// its own level. So the lines are locked, after the levels and in the order of their ids, and
-/// read only then: whoever comes second sees what the first has done.
+/// read only then: whoever comes second sees what the first has done. The lock leaves the key
+/// alone, for both have written rows that refer to the line by now.
 pub(crate) async fn settle(tx: &Tx, lines: &BTreeSet<OrderLineId>) -> Result<Vec<Change>> {
     #[derive(FromQueryResult)]
     struct Row {
@@ -254,7 +255,7 @@ pub(crate) async fn settle(tx: &Tx, lines: &BTreeSet<OrderLineId>) -> Result<Vec
     if backend == DbBackend::Postgres {
         let (sql, values) = keys().statement(
             "SELECT l.order_line_id FROM k JOIN kit_lines l ON l.order_line_id = k.id \
-             ORDER BY l.order_line_id FOR UPDATE OF l",
+             ORDER BY l.order_line_id FOR NO KEY UPDATE OF l",
         );
         execute(&**tx, sql, values).await?;
     }
