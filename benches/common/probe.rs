@@ -117,7 +117,8 @@ impl Probe {
 /// Durations in microseconds. Three digits are kept, whatever the length.
 #[expect(clippy::expect_used, reason = "the number of digits is a constant in its range")]
 pub fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("3 is between 0 and 5")
+    // One without bounds takes nothing that is longer than what it has seen.
+    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("an hour, and 3 is between 0 and 5")
 }
 
 pub fn ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {

@@ -139,7 +139,7 @@ impl Shop {
             }
             let body = json!({
                 "warehouse_id": self.warehouse, "product_id": product, "quantity": "1",
-                "ttl_s": 3600
+                "ttl_s": 3600, "note": "bench"
             });
             match probe.post(&format!("{API}/reservations"), &body).await {
                 Ok(done) => times.saturating_record(done.micros),
