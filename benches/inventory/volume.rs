@@ -108,9 +108,9 @@ pub async fn valuation(
          SELECT gen_random_uuid(), 'adjustment', p.id, \
          CASE d.n WHEN 0 THEN 'adjustment' ELSE 'warehouse' END, \
          CASE d.n WHEN 0 THEN 'warehouse' ELSE 'adjustment' END, w.id, 1000000, 100, 'EUR', \
-         current_date - (n % 300)::int, 'adjustment', gen_random_uuid(), gen_random_uuid(), \
+         current_date - (g.day % 300)::int, 'adjustment', gen_random_uuid(), gen_random_uuid(), \
          now() FROM (SELECT id FROM inventory.products WHERE sku LIKE 'SKU-%' ORDER BY sku \
-         LIMIT 10000) p CROSS JOIN generate_series(1, {pairs}) n \
+         LIMIT 10000) p CROSS JOIN generate_series(1, {pairs}) g(day) \
          CROSS JOIN (VALUES (0), (1)) d(n) \
          CROSS JOIN (SELECT id FROM inventory.warehouses WHERE code = 'MAIN') w"
     );
