@@ -261,12 +261,12 @@ impl Api {
         }
     }
 
-    /// The same caller, who asks this server and the other by turns.
     /// Where it is.
     pub fn base(&self) -> &str {
         &self.base
     }
 
+    /// The same caller, who asks this server and the other by turns.
     pub fn in_turn_with(&self, other: &Api) -> Api {
         Api { other: Some((other.base.clone(), Arc::default())), ..self.clone() }
     }

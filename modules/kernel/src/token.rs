@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::config::JwtConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, MODULE_UNAVAILABLE, Result};
 
 pub use api_keys::{API_KEY_PREFIX, key_hash, looks_like_key};
 pub use revocations::Revocations;
@@ -177,8 +177,8 @@ pub struct TokenVerifier {
     source: Arc<dyn KeySource>,
     revocations: Arc<Revocations>,
     keys: RwLock<Keys>,
-    /// When the keys were last being asked for; also makes the asking single-flight.
-    refreshed_at: Mutex<Option<Instant>>,
+    /// When the keys were last asked for; also makes the asking single-flight.
+    asked: Mutex<Option<Asked>>,
     validation: Validation,
     /// What tokens are signed with where all processes share it.
     shared: Option<Arc<DecodingKey>>,
@@ -193,6 +193,12 @@ pub struct TokenVerifier {
 struct Keys {
     by_id: HashMap<String, Arc<DecodingKey>>,
     verified: HashMap<String, Verified>,
+}
+
+/// When the keys were asked for, and whether they came.
+struct Asked {
+    at: Instant,
+    answered: bool,
 }
 
 /// What a token says, and by which key: see [`key_id`].
@@ -236,7 +242,7 @@ impl TokenVerifier {
             source,
             revocations,
             keys: RwLock::default(),
-            refreshed_at: Mutex::new(None),
+            asked: Mutex::default(),
             validation: validation(config),
             shared: shared.map(|key| Arc::new(DecodingKey::from_secret(key.expose().as_bytes()))),
             key_set: Mutex::default(),
@@ -360,15 +366,20 @@ impl TokenVerifier {
 
     async fn refresh(&self) -> Result<()> {
         let came_at = Instant::now();
-        let mut refreshed_at = self.refreshed_at.lock().await;
-        if let Some(at) = *refreshed_at {
+        let mut asked = self.asked.lock().await;
+        if let Some(Asked { at, answered }) = *asked {
             if at >= came_at {
-                return Ok(());
+                // What whoever was first was told goes for all who waited.
+                let unknown = "auth did not say which keys it signs with";
+                return match answered {
+                    true => Ok(()),
+                    false => Err(Error::unavailable(MODULE_UNAVAILABLE, unknown, 1)),
+                };
             }
             // A key may have been made since then.
             tokio::time::sleep_until(at + KEY_REFRESH_INTERVAL).await;
         }
-        *refreshed_at = Some(Instant::now());
+        let asked = asked.insert(Asked { at: Instant::now(), answered: false });
         let mut keys = HashMap::new();
         for key in self.source.verification_keys().await? {
             if let Ok(decoding) = DecodingKey::from_ed_components(&key.x) {
@@ -377,6 +388,7 @@ impl TokenVerifier {
         }
         let keys = Keys { by_id: keys, verified: HashMap::new() };
         *self.keys.write().unwrap_or_else(|e| e.into_inner()) = keys;
+        asked.answered = true;
         Ok(())
     }
 }
@@ -395,7 +407,44 @@ fn invalid() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
     use super::*;
+
+    /// Auth, which is not there.
+    struct Gone;
+
+    #[async_trait]
+    impl KeySource for Gone {
+        async fn verification_keys(&self) -> Result<Vec<PublicKey>> {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Err(Error::unavailable(MODULE_UNAVAILABLE, "nobody answers", 1))
+        }
+
+        async fn ended_sessions(&self) -> Result<Vec<Uuid>> {
+            Ok(Vec::new())
+        }
+
+        async fn key_token(&self, _: &str) -> Result<String> {
+            Err(Error::unavailable(MODULE_UNAVAILABLE, "nobody answers", 1))
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_refused_because_the_keys_are_not_known() {
+        let config = JwtConfig::default();
+        let verifier = TokenVerifier::new(Arc::new(Gone), Arc::default(), &config);
+        let header = r#"{"alg":"EdDSA","kid":"new"}"#;
+        let token = format!("{}.e30.AA", BASE64_URL_SAFE_NO_PAD.encode(header));
+        // The first asks; the others come before it, while it asks, and while the next waits.
+        let ask = async |after_ms| {
+            tokio::time::sleep(Duration::from_millis(after_ms)).await;
+            verifier.verify(&token).await.expect_err("unknown").status()
+        };
+        let all = futures_util::future::join_all([0, 0, 50, 60, 500, 500, 2000].map(ask)).await;
+        assert_eq!(all, [503; 7]);
+    }
 
     #[test]
     fn a_grant_covers_what_it_names_and_no_more() {
