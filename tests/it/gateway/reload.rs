@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::upstream::Upstream;
 use super::{eventually, problem};
+use crate::crash::Process;
 
 fn write(file: &Path, url: &str, more: &str) {
     let text = format!(
@@ -110,4 +111,25 @@ async fn a_changed_file_is_read_again_and_a_wrong_one_refused() {
     running.stop().await;
     std::fs::remove_file(&file).expect("removed");
     let _ = std::fs::remove_dir_all(file.with_extension("data"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_told_to_reads_its_settings_again() {
+    let dir: PathBuf = std::env::temp_dir().join(format!("erp-hangup-{}", Uuid::now_v7()));
+    let variables = [
+        ("ERP__TELEMETRY__METRICS", "true"),
+        ("ERP__RATE_LIMIT__ANONYMOUS_PER_S", "0"),
+        ("ERP__MODULES", "[]"),
+    ];
+    let process = Process::start_with(&dir, &variables);
+    let client = Client::new();
+    let taken = "erp_gateway_reloads_total{result=\"taken\"}";
+    assert_eq!(figure(&client, &process.base, taken).await, 0);
+    // Not the end of it, as it is of a process that does not listen.
+    process.signal("-HUP");
+    eventually("it is read", async || figure(&client, &process.base, taken).await == 1).await;
+    process.signal("-HUP");
+    eventually("and again", async || figure(&client, &process.base, taken).await == 2).await;
+    process.stop().await;
+    let _ = std::fs::remove_dir_all(dir);
 }
