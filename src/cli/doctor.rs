@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use kernel::db::{self, Migrations};
+use kernel::redis::Redis;
 
 use crate::cli::{health, migrate};
 use crate::config::{Config, check_data_dir};
@@ -31,6 +32,12 @@ pub async fn doctor(config: Config) -> Result<(), String> {
             say(true, "server", format!("erp is running on {}", config.server.bind));
         }
         Err(error) => say(false, "server", format!("{}: {error}", config.server.bind)),
+    }
+    match Redis::inspect(&config.redis).await {
+        Ok(None) => {}
+        Ok(Some((address, None))) => say(true, "redis", format!("{address} answers")),
+        Ok(Some((address, Some(why)))) => say(false, "redis", format!("{address}: {why}")),
+        Err(error) => say(false, "redis", error),
     }
     let mounted = registry::migrations(&config);
     for module in MODULES {

@@ -158,6 +158,31 @@ fn the_doctor_finds_what_is_missing() {
     assert!(!alone.status.success());
     let text = String::from_utf8_lossy(&alone.stdout);
     assert!(text.contains("MISSING billing"), "{text}");
+    // A port that nobody listens on.
+    let redis = ("ERP__REDIS__URL", "redis://:s3cret@127.0.0.1:1");
+    let lonely = erp(&dir, &["doctor", "--bind", "127.0.0.1:0"], &[redis]);
+    let text = String::from_utf8_lossy(&lonely.stdout);
+    assert!(
+        !lonely.status.success() && text.contains("MISSING redis       127.0.0.1:1: "),
+        "{text}"
+    );
+    assert!(!text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn the_doctor_asks_redis() {
+    let settings: Vec<_> = test_support::redis_settings("");
+    if settings.is_empty() {
+        return;
+    }
+    let named = settings
+        .iter()
+        .map(|(key, value)| (format!("ERP__{}", key.replace('.', "__").to_uppercase()), value));
+    let named: Vec<_> = named.collect();
+    let named: Vec<_> = named.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let output = erp(&Dir::new(), &["doctor", "--bind", "127.0.0.1:0"], &named);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("ok      redis       127.0.0.1:"), "{text}");
 }
 
 #[test]

@@ -79,6 +79,13 @@ impl Redis {
         }))))
     }
 
+    /// The address of the settings, if they name one, and why it cannot be reached.
+    pub async fn inspect(config: &RedisConfig) -> Result<Option<(String, Option<String>)>, String> {
+        let Some(redis) = Redis::new(config, &Metrics::default())? else { return Ok(None) };
+        let address = connection_info(config)?.addr().to_string();
+        Ok(Some((address, redis.connect().await.err())))
+    }
+
     /// Connects, and again whenever the connection is lost, until told to stop.
     pub async fn keep_connected(self, mut stop: watch::Receiver<bool>) {
         let mut is_known_down = false;
