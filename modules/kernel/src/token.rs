@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter, Value};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -89,6 +89,19 @@ impl Scope {
             Scope::All => true,
             Scope::Only(ids) => ids.contains(&id),
         }
+    }
+
+    /// The same of what is written as SQL: a further condition, if there is one.
+    pub fn condition(&self, column: &str, values: &mut Vec<Value>) -> String {
+        let Scope::Only(ids) = self else { return String::new() };
+        let places: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                values.push((*id).into());
+                format!("${}", values.len())
+            })
+            .collect();
+        format!(" AND {column} IN ({})", places.join(", "))
     }
 
     /// Of the rows of `select` those whose `column` says so.

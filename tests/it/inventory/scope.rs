@@ -13,6 +13,8 @@ use crate::topology::Topology;
 
 const COUNTS: &str = "/api/v1/inventory/stock-counts";
 const LOCATIONS: &str = "/api/v1/inventory/locations";
+const PUT_AWAY: &str = "/api/v1/inventory/put-away-rules";
+const REORDER: &str = "/api/v1/inventory/reorder-rules";
 const TRANSFERS: &str = "/api/v1/inventory/transfers";
 const ROLES: &str = "/api/v1/auth/roles";
 const PASSWORD: &str = "a long enough password";
@@ -76,10 +78,16 @@ async fn a_clerk_sees_and_changes_what_is_in_their_warehouse_alone() {
             let aside = api.post(RESERVATIONS, reservation(warehouse, &chair, "1")).await.ok();
             let place = json!({
                 "warehouse_id": warehouse["id"], "code": "A", "name": "A", "kind": "stock",
-                "pick_order": 1
+                "pick_order": 1, "barcode": format!("SHELF-{}", text(&warehouse["code"]))
             });
             let place = api.post(LOCATIONS, place).await.ok();
+            let rule = json!({
+                "warehouse_id": warehouse["id"], "product_id": chair["id"], "min": "50",
+                "target": "100", "lead_time_days": 5
+            });
+            let rule = api.post(REORDER, rule).await.ok();
             both.push([
+                (REORDER, rule),
                 (MOVES, receipt["moves"][0].clone()),
                 (COUNTS, count),
                 (RESERVATIONS, aside),
@@ -122,7 +130,7 @@ async fn a_clerk_sees_and_changes_what_is_in_their_warehouse_alone() {
             clerk.post(list, here).await.ok();
         }
         // And what is named by its id.
-        let [_, (_, count), (_, aside), (_, place), _] = others;
+        let [(_, rule), _, (_, count), (_, aside), (_, place), _] = others;
         let of = |list: &str, row: &Value| format!("{list}/{}", text(&row["id"]));
         let act = async |path: String, row: &Value| {
             clerk.act(&path, row).await.problem(404, "not_found");
@@ -136,9 +144,36 @@ async fn a_clerk_sees_and_changes_what_is_in_their_warehouse_alone() {
         clerk.get(&format!("{}/lines", of(COUNTS, count))).await.problem(404, "not_found");
         let renamed = clerk.patch(&of(LOCATIONS, place), place, json!({ "name": "B" })).await;
         renamed.problem(404, "not_found");
-        let reversed = format!("{}/reverse", of(MOVES, &others[0].1));
+        let changed = clerk.patch(&of(REORDER, rule), rule, json!({ "min": "1" })).await;
+        changed.problem(404, "not_found");
+        let reversed = format!("{}/reverse", of(MOVES, &others[1].1));
         let reversed = clerk.post(&reversed, json!({ "reason": "Mistake" })).await;
         reversed.problem(404, "not_found");
+
+        // What is to be done is what is to be done here.
+        for (warehouse, place) in [(&ours, &own[4].1), (&theirs, place)] {
+            let rule = json!({ "warehouse_id": warehouse["id"], "location_id": place["id"] });
+            api.post(PUT_AWAY, rule).await.ok();
+        }
+        let there = json!({ "warehouse_id": theirs["id"], "location_id": place["id"] });
+        let there = clerk.post(PUT_AWAY, there).await;
+        there.points_at(403, "permission_denied", "/warehouse_id");
+        let rules = all_of(api, PUT_AWAY).await;
+        let rule = rules.iter().find(|rule| rule["warehouse_id"] == theirs["id"]).expect("it");
+        let path = of(PUT_AWAY, rule);
+        let request = clerk.request(reqwest::Method::DELETE, &path);
+        clerk.send(request).await.problem(404, "not_found");
+        for list in ["put-away-rules", "put-away-suggestions", "reorder-suggestions"] {
+            let list = format!("/api/v1/inventory/{list}");
+            assert_eq!(all_of(api, &list).await.len(), 2, "{list}");
+            let rows = all_of(&clerk, &list).await;
+            assert_eq!(rows.len(), 1, "{list}");
+            assert_eq!(rows[0]["warehouse_id"], ours["id"], "{list}");
+        }
+        let scan =
+            async |code: &str| clerk.get(&format!("/api/v1/inventory/scans?code={code}")).await;
+        assert_eq!(scan("SHELF-OURS").await.ok()["matches"][0]["kind"], "location");
+        scan("SHELF-THEIRS").await.problem(404, "not_found");
 
         // Goods are sent from here, and received here.
         let sent = clerk.post(TRANSFERS, transfer(&ours, &theirs, &chair)).await.ok();

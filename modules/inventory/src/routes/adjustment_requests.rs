@@ -120,7 +120,7 @@ pub(crate) struct ListAdjustmentRequests {
     tag = "Stock adjustments",
     params(ListAdjustmentReasons),
     responses((status = 200, body = Page<AdjustmentReason>)),
-    extensions(("x-permission" = json!("inventory.adjustment_reason:read")))
+    extensions(("x-permission" = json!("inventory.adjustment_reason:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/adjustment-reasons")]
 async fn list_adjustment_reasons(

@@ -2,9 +2,9 @@
 
 use actix_web::get;
 use actix_web::web::Data;
-use kernel::Result;
 use kernel::http::{Path, Query, Reply, Routes};
 use kernel::quantity::Quantity;
+use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -90,11 +90,11 @@ pub(crate) struct ScanCode {
     tag = "Products",
     params(ScanCode),
     responses((status = 200, body = ScanMatches)),
-    extensions(("x-permission" = json!("inventory.product:read")))
+    extensions(("x-permission" = json!("inventory.product:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/scans")]
-async fn scan_code(service: Data<Service>, query: Query<ScanCode>) -> Result<Reply> {
-    Ok(Reply::plain(&service.scan_code(&query.0.code).await?))
+async fn scan_code(ctx: Ctx, service: Data<Service>, query: Query<ScanCode>) -> Result<Reply> {
+    Ok(Reply::plain(&service.scan_code(&ctx, &query.0.code).await?))
 }
 
 /// Scan barcode
@@ -105,7 +105,7 @@ async fn scan_code(service: Data<Service>, query: Query<ScanCode>) -> Result<Rep
     tag = "Products",
     params(("barcode" = String, Path, max_length = 64)),
     responses((status = 200, body = Scan)),
-    extensions(("x-permission" = json!("inventory.product:read")))
+    extensions(("x-permission" = json!("inventory.product:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/barcodes/{barcode}")]
 async fn scan_barcode(service: Data<Service>, barcode: Path<String>) -> Result<Reply> {

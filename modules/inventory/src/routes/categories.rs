@@ -84,7 +84,7 @@ pub(crate) struct ListCategories {
     tag = "Products",
     params(ListCategories),
     responses((status = 200, body = Page<Category>)),
-    extensions(("x-permission" = json!("inventory.category:read")))
+    extensions(("x-permission" = json!("inventory.category:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/categories")]
 async fn list_categories(service: Data<Service>, query: Query<ListCategories>) -> Result<Reply> {
@@ -97,7 +97,7 @@ async fn list_categories(service: Data<Service>, query: Query<ListCategories>) -
     tag = "Products",
     params(("id" = CategoryId, Path)),
     responses((status = 200, body = Category)),
-    extensions(("x-permission" = json!("inventory.category:read")))
+    extensions(("x-permission" = json!("inventory.category:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/categories/{id}")]
 async fn get_category(service: Data<Service>, id: Path<CategoryId>) -> Result<Reply> {

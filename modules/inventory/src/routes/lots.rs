@@ -175,7 +175,7 @@ pub(crate) struct TraceStep {
     tag = "Lots",
     params(ListLots),
     responses((status = 200, body = Page<Lot>)),
-    extensions(("x-permission" = json!("inventory.lot:read")))
+    extensions(("x-permission" = json!("inventory.lot:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/lots")]
 async fn list_lots(service: Data<Service>, query: Query<ListLots>) -> Result<Reply> {
@@ -187,7 +187,7 @@ async fn list_lots(service: Data<Service>, query: Query<ListLots>) -> Result<Rep
     tag = "Lots",
     params(("id" = LotId, Path)),
     responses((status = 200, body = Lot)),
-    extensions(("x-permission" = json!("inventory.lot:read")))
+    extensions(("x-permission" = json!("inventory.lot:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/lots/{id}")]
 async fn get_lot(service: Data<Service>, id: Path<LotId>) -> Result<Reply> {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::service::Service;
+use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
     routes
@@ -178,14 +179,15 @@ pub(crate) struct ListExpectedReceipts {
     tag = "Planning",
     params(ListReorderRules),
     responses((status = 200, body = Page<ReorderRule>)),
-    extensions(("x-permission" = json!("inventory.reorder_rule:read")))
+    extensions(("x-permission" = json!("inventory.reorder_rule:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/reorder-rules")]
 async fn list_reorder_rules(
+    ctx: Ctx,
     service: Data<Service>,
     query: Query<ListReorderRules>,
 ) -> Result<Reply> {
-    let page = service.list_reorder_rules(query.0).await?;
+    let page = service.list_reorder_rules(&ctx, query.0).await?;
     Ok(Reply::plain(&page.map(ReorderRule::from)))
 }
 
@@ -194,11 +196,17 @@ async fn list_reorder_rules(
     tag = "Planning",
     params(("id" = ReorderRuleId, Path)),
     responses((status = 200, body = ReorderRule)),
-    extensions(("x-permission" = json!("inventory.reorder_rule:read")))
+    extensions(("x-permission" = json!("inventory.reorder_rule:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/reorder-rules/{id}")]
-async fn get_reorder_rule(service: Data<Service>, id: Path<ReorderRuleId>) -> Result<Reply> {
-    Ok(Reply::ok(&ReorderRule::from(service.reorder_rule(*id).await?)))
+async fn get_reorder_rule(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<ReorderRuleId>,
+) -> Result<Reply> {
+    let rule = service.reorder_rule(*id).await?;
+    check_scope(&ctx, [rule.warehouse_id], "reorder rule", *id)?;
+    Ok(Reply::ok(&ReorderRule::from(rule)))
 }
 
 /// Create reorder rule
@@ -213,6 +221,7 @@ async fn get_reorder_rule(service: Data<Service>, id: Path<ReorderRuleId>) -> Re
     responses((status = 201, body = ReorderRule)),
     extensions(
         ("x-permission" = json!("inventory.reorder_rule:create")),
+        ("x-scope" = json!("warehouse")),
         ("x-errors" = json!([
             "product_is_kit",
             "rule_exists", "unknown_product", "unknown_warehouse", "rule_out_of_order",
@@ -241,6 +250,7 @@ async fn create_reorder_rule(
     responses((status = 200, body = ReorderRule)),
     extensions(
         ("x-permission" = json!("inventory.reorder_rule:update")),
+        ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!([
             "rule_out_of_order", "quantity_negative", "quantity_too_fine", "lead_time_too_long"
@@ -281,10 +291,15 @@ impl Tabular for ReorderSuggestion {
     tag = "Planning",
     params(ListReorderSuggestions),
     responses((status = 200, body = Page<ReorderSuggestion>)),
-    extensions(("x-permission" = json!("inventory.reorder_rule:read")), ("x-forms" = json!(["csv", "series"])))
+    extensions(
+        ("x-permission" = json!("inventory.reorder_rule:read")),
+        ("x-scope" = json!("warehouse")),
+        ("x-forms" = json!(["csv", "series"]))
+    )
 )]
 #[get("/reorder-suggestions")]
 async fn list_reorder_suggestions(
+    ctx: Ctx,
     accept: Accept,
     service: Data<Service>,
     query: Query<ListReorderSuggestions>,
@@ -292,8 +307,8 @@ async fn list_reorder_suggestions(
     let service = service.into_inner();
     accept
         .answer(query.0, move |query| {
-            let service = service.clone();
-            async move { service.list_reorder_suggestions(query).await }
+            let (service, ctx) = (service.clone(), ctx.clone());
+            async move { service.list_reorder_suggestions(&ctx, query).await }
         })
         .await
 }
@@ -305,14 +320,15 @@ async fn list_reorder_suggestions(
     tag = "Planning",
     params(ListExpectedReceipts),
     responses((status = 200, body = Page<ExpectedReceipt>)),
-    extensions(("x-permission" = json!("inventory.expected_receipt:read")))
+    extensions(("x-permission" = json!("inventory.expected_receipt:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/expected-receipts")]
 async fn list_expected_receipts(
+    ctx: Ctx,
     service: Data<Service>,
     query: Query<ListExpectedReceipts>,
 ) -> Result<Reply> {
-    let page = service.list_expected_receipts(query.0).await?;
+    let page = service.list_expected_receipts(&ctx, query.0).await?;
     Ok(Reply::plain(&page.map(ExpectedReceipt::from)))
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct ListProductTemplates {
     tag = "Products",
     params(ListProductTemplates),
     responses((status = 200, body = Page<ProductTemplate>)),
-    extensions(("x-permission" = json!("inventory.product:read")))
+    extensions(("x-permission" = json!("inventory.product:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/product-templates")]
 async fn list_product_templates(
@@ -89,7 +89,7 @@ async fn list_product_templates(
     tag = "Products",
     params(("id" = ProductTemplateId, Path)),
     responses((status = 200, body = ProductTemplate)),
-    extensions(("x-permission" = json!("inventory.product:read")))
+    extensions(("x-permission" = json!("inventory.product:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/product-templates/{id}")]
 async fn get_product_template(

@@ -97,7 +97,7 @@ pub(crate) struct Converted {
     tag = "Products",
     params(("id" = ProductId, Path)),
     responses((status = 200, body = ProductUnits)),
-    extensions(("x-permission" = json!("inventory.product:read")))
+    extensions(("x-permission" = json!("inventory.product:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/products/{id}/units")]
 async fn get_product_units(service: Data<Service>, id: Path<ProductId>) -> Result<Reply> {
@@ -142,6 +142,7 @@ async fn set_product_units(
     responses((status = 200, body = Converted)),
     extensions(
         ("x-permission" = json!("inventory.product:read")),
+        ("x-scope" = json!("warehouse")),
         ("x-errors" = json!(["unknown_unit", "conversion_not_exact", "quantity_too_fine"]))
     )
 )]

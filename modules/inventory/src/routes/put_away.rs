@@ -92,14 +92,15 @@ pub(crate) struct ListPutAwaySuggestions {
     tag = "Locations",
     params(ListPutAwayRules),
     responses((status = 200, body = Page<PutAwayRule>)),
-    extensions(("x-permission" = json!("inventory.location:read")))
+    extensions(("x-permission" = json!("inventory.location:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/put-away-rules")]
 async fn list_put_away_rules(
+    ctx: Ctx,
     service: Data<Service>,
     query: Query<ListPutAwayRules>,
 ) -> Result<Reply> {
-    let page = service.list_put_away_rules(query.0).await?;
+    let page = service.list_put_away_rules(&ctx, query.0).await?;
     Ok(Reply::plain(&page.map(PutAwayRule::from)))
 }
 
@@ -113,6 +114,7 @@ async fn list_put_away_rules(
     responses((status = 201, body = PutAwayRule)),
     extensions(
         ("x-permission" = json!("inventory.location:update")),
+        ("x-scope" = json!("warehouse")),
         ("x-errors" = json!([
             "product_is_kit",
             "put_away_rule_exists", "unknown_warehouse", "unknown_location", "unknown_product",
@@ -134,7 +136,7 @@ async fn create_put_away_rule(
     tag = "Locations",
     params(("id" = PutAwayRuleId, Path)),
     responses((status = 204)),
-    extensions(("x-permission" = json!("inventory.location:update")))
+    extensions(("x-permission" = json!("inventory.location:update")), ("x-scope" = json!("warehouse")))
 )]
 #[delete("/put-away-rules/{id}")]
 async fn delete_put_away_rule(
@@ -152,12 +154,13 @@ async fn delete_put_away_rule(
     tag = "Locations",
     params(ListPutAwaySuggestions),
     responses((status = 200, body = Page<PutAwaySuggestion>)),
-    extensions(("x-permission" = json!("inventory.stock:read")))
+    extensions(("x-permission" = json!("inventory.stock:read")), ("x-scope" = json!("warehouse")))
 )]
 #[get("/put-away-suggestions")]
 async fn list_put_away_suggestions(
+    ctx: Ctx,
     service: Data<Service>,
     query: Query<ListPutAwaySuggestions>,
 ) -> Result<Reply> {
-    Ok(Reply::plain(&service.list_put_away_suggestions(query.0).await?))
+    Ok(Reply::plain(&service.list_put_away_suggestions(&ctx, query.0).await?))
 }

@@ -21,15 +21,16 @@ use crate::routes::planning::{
 };
 use crate::service::Service;
 use crate::service::levels::{Key, Levels};
-use crate::service::references::{check_fineness, find_product, find_warehouse};
+use crate::service::references::{check_fineness, check_scope, find_product, find_warehouse};
 
 impl Service {
     pub(crate) async fn list_reorder_rules(
         &self,
+        ctx: &Ctx,
         query: ListReorderRules,
     ) -> Result<Page<reorder_rule::Model>> {
         use reorder_rule::{Column, Entity, Model};
-        let mut select = Entity::find();
+        let mut select = ctx.scope.filter(Entity::find(), Column::WarehouseId);
         if let Some(product_id) = query.product_id {
             select = select.filter(Column::ProductId.eq(product_id));
         }
@@ -86,6 +87,7 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let found = tx.lock::<reorder_rule::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("reorder rule", id))?;
+        check_scope(ctx, [before.warehouse_id], "reorder rule", id)?;
         ctx.check_version(before.version)?;
         let after = reorder_rule::Model {
             min_quantity: patch.min.unwrap_or(before.min_quantity),
@@ -109,16 +111,17 @@ impl Service {
     /// What to buy: a function of what there is, so that asking twice is asking once.
     pub(crate) async fn list_reorder_suggestions(
         &self,
+        ctx: &Ctx,
         query: ListReorderSuggestions,
     ) -> Result<Page<ReorderSuggestion>> {
         let request =
             PageRequest { limit: query.limit, cursor: query.cursor, sort: Default::default() };
         let mut values = Vec::new();
+        let mut conditions = ctx.scope.condition("r.warehouse_id", &mut values);
         let mut bind = |value: sea_orm::Value| {
             values.push(value);
             format!("${}", values.len())
         };
-        let mut conditions = String::new();
         if let Some(after) = request.after("reorder_suggestions")? {
             conditions += &format!(" AND r.id > {}", bind(after.into()));
         }
@@ -158,10 +161,11 @@ impl Service {
 
     pub(crate) async fn list_expected_receipts(
         &self,
+        ctx: &Ctx,
         query: ListExpectedReceipts,
     ) -> Result<Page<expected_receipt::Model>> {
         use expected_receipt::{Column, Entity, Model};
-        let mut select = Entity::find();
+        let mut select = ctx.scope.filter(Entity::find(), Column::WarehouseId);
         if let Some(product_id) = query.product_id {
             select = select.filter(Column::ProductId.eq(product_id));
         }

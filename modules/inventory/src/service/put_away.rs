@@ -24,7 +24,7 @@ use crate::service::Service;
 use crate::service::categories::check_category;
 use crate::service::levels::Key;
 use crate::service::locations::find_location;
-use crate::service::references::{find_product, find_warehouse};
+use crate::service::references::{check_scope, find_product, find_warehouse};
 
 /// The rule of the product, or of its category, or of everything.
 const RULE: &str = "(SELECT r.location_id FROM put_away_rules r \
@@ -69,10 +69,11 @@ impl Arrivals {
 impl Service {
     pub(crate) async fn list_put_away_rules(
         &self,
+        ctx: &Ctx,
         query: ListPutAwayRules,
     ) -> Result<Page<put_away_rule::Model>> {
         use put_away_rule::{Column, Entity, Model};
-        let mut select = Entity::find();
+        let mut select = ctx.scope.filter(Entity::find(), Column::WarehouseId);
         if let Some(warehouse_id) = query.warehouse_id {
             select = select.filter(Column::WarehouseId.eq(warehouse_id));
         }
@@ -115,6 +116,7 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let found = tx.lock::<put_away_rule::Entity>(id).await?;
         let found = found.ok_or_else(|| kernel::Error::not_found("put-away rule", id))?;
+        check_scope(ctx, [found.warehouse_id], "put-away rule", id)?;
         found.clone().delete(&*tx).await?;
         tx.audit("put_away_rule", id.uuid(), Some(&PutAwayRule::from(found)), None::<&()>)?;
         tx.reply(Reply::no_content()).await
@@ -123,6 +125,7 @@ impl Service {
     /// What lies where it arrived, or nobody said where, and where the rules want it.
     pub(crate) async fn list_put_away_suggestions(
         &self,
+        ctx: &Ctx,
         query: ListPutAwaySuggestions,
     ) -> Result<Page<PutAwaySuggestion>> {
         #[derive(FromQueryResult)]
@@ -137,7 +140,8 @@ impl Service {
         }
         let request =
             PageRequest { limit: query.limit, cursor: query.cursor, sort: Default::default() };
-        let (mut values, mut conditions) = (Vec::new(), String::new());
+        let mut values = Vec::new();
+        let mut conditions = ctx.scope.condition("k.warehouse_id", &mut values);
         if let Some(warehouse_id) = query.warehouse_id {
             values.push(warehouse_id.into());
             conditions += &format!(" AND k.warehouse_id = ${}", values.len());

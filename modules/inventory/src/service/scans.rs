@@ -2,7 +2,7 @@
 //! number, a location. A GS1 element string says several at once.
 
 use contracts::ids::ProductId;
-use kernel::Result;
+use kernel::{Ctx, Result};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::entities::product::Tracking;
@@ -66,7 +66,7 @@ fn elements(code: &str) -> Option<Elements<'_>> {
 
 impl Service {
     /// Everything that what was read may stand for.
-    pub(crate) async fn scan_code(&self, code: &str) -> Result<ScanMatches> {
+    pub(crate) async fn scan_code(&self, ctx: &Ctx, code: &str) -> Result<ScanMatches> {
         // PostgreSQL knows no such character, and no code has it.
         if code.contains('\0') {
             return Err(kernel::Error::not_found("code", code.escape_debug()));
@@ -97,6 +97,7 @@ impl Service {
             matches.extend(self.lots_numbered(number, of).await?);
         }
         let found = location::Entity::find().filter(location::Column::Barcode.eq(code));
+        let found = ctx.scope.filter(found, location::Column::WarehouseId);
         if let Some(found) = found.one(self.db.read()).await? {
             matches.push(ScanMatch {
                 kind: ScanKind::Location,
