@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::tests::support::{
-    Books, bill, customer, eur, id, incoming, outgoing, purchase_order, receipt, shipment,
+    Books, bill, customer, eur, id, incoming, outgoing, purchase_order, read, receipt, shipment,
     stock_received, today, user,
 };
 
@@ -34,6 +34,8 @@ enum Step {
     Reject { which: u16 },
     PayBill { which: u16, share: u8 },
     Adjust { value: i16 },
+    Close { days_ago: u8, kind: &'static str },
+    Reopen { which: u16 },
 }
 
 /// Ordinary prices, and some of less than a cent.
@@ -85,6 +87,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => which().prop_map(|which| Step::Reject { which }),
         1 => (which(), share()).prop_map(|(which, share)| Step::PayBill { which, share }),
         1 => any::<i16>().prop_map(|value| Step::Adjust { value }),
+        // Soon all is closed, but for what was closed softly and is reopened.
+        1 => (1_u8..6, prop_oneof![9 => Just("soft"), 1 => Just("hard")])
+            .prop_map(|(days_ago, kind)| Step::Close { days_ago, kind }),
+        2 => which().prop_map(|which| Step::Reopen { which }),
     ]
 }
 
@@ -98,6 +104,7 @@ struct World {
     /// Receipts inventory has not told of yet.
     untold: Vec<ReceiptPosted>,
     bills: Vec<Value>,
+    locks: Vec<Value>,
     /// Steps that were not refused.
     done: usize,
 }
@@ -135,6 +142,7 @@ impl World {
             orders: Vec::new(),
             untold: Vec::new(),
             bills: Vec::new(),
+            locks: Vec::new(),
             done: 0,
         }
     }
@@ -226,6 +234,19 @@ impl World {
                 };
                 self.books.hear(&adjusted).await;
                 self.done += 1;
+            }
+            Step::Close { days_ago, kind } => {
+                let day = today() - Days::new(days_ago.into());
+                let outcome = self.books.close(day, kind).await;
+                if let Some(lock) = self.note(outcome) {
+                    self.locks.push(lock);
+                }
+            }
+            Step::Reopen { which } => {
+                let Some(lock) = pick(&self.locks, which) else { return };
+                let (ctx, reason) = (user(), read(json!({ "reason": "one more" })));
+                let outcome = self.books.service.reopen_period_lock(&ctx, id(&lock), reason).await;
+                self.note(outcome.map(|_| Value::Null));
             }
             purchase => self.purchase(purchase).await,
         }
@@ -408,6 +429,10 @@ fn opening() -> Vec<Step> {
         Step::Reject { which: 1 },
         Step::PayBill { which: 0, share: 50 },
         Step::Adjust { value: -77 },
+        Step::Close { days_ago: 9, kind: "hard" },
+        Step::Close { days_ago: 2, kind: "soft" },
+        Step::Adjust { value: 78 },
+        Step::Reopen { which: 1 },
     ]
 }
 
