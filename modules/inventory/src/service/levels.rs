@@ -129,11 +129,12 @@ impl Levels {
         for row in moves.iter().filter(|row| row.to_location == LocationKind::Warehouse) {
             let Some(warehouse_id) = row.warehouse_id else { continue };
             let key = Key { product_id: row.product_id, warehouse_id };
-            let layers = self.0.get_mut(&key).map(|level| level.now.layers.iter_mut());
+            let Some(Row { was, now, .. }) = self.0.get_mut(&key) else { continue };
             // They came in the order of the moves; a part of their value may be settled.
-            let new =
+            let mut new = now.layers.iter_mut().skip(was.layers.len());
+            let came =
                 |layer: &&mut Layer| layer.move_id.is_none() && layer.quantity == row.quantity;
-            if let Some(layer) = layers.and_then(|mut layers| layers.find(new)) {
+            if let Some(layer) = new.find(came) {
                 layer.move_id = Some(row.id);
             }
         }

@@ -41,10 +41,13 @@ impl Level {
         quantity: Quantity,
         company: &CompanyConfig,
     ) -> Result<Money, NotEnough> {
+        if self.allows_negative {
+            // Should this take the last of it, what comes next goes at the same.
+            self.last_cost = self.newest_cost();
+        }
         if !self.goes_below(quantity) {
             return self.issue(quantity, company);
         }
-        let newest = self.newest_cost();
         let beyond = quantity.checked_sub(self.on_hand).map_err(|_| NotEnough)?;
         let owed = self.owed.checked_add(beyond).map_err(|_| NotEnough)?;
         let owed_minor = match self.worth(owed, company).map_err(|_| NotEnough)? {
@@ -59,7 +62,7 @@ impl Level {
         Money::try_new(owed_minor, company.currency).map_err(|_| NotEnough)?;
         let cost_minor = there.minor().checked_add(beyond_minor).ok_or(NotEnough)?;
         let cost = Money::try_new(cost_minor, company.currency).map_err(|_| NotEnough)?;
-        (self.owed, self.owed_minor, self.last_cost) = (owed, owed_minor, newest);
+        (self.owed, self.owed_minor) = (owed, owed_minor);
         Ok(cost)
     }
 
@@ -178,6 +181,17 @@ mod tests {
         assert_eq!((state(&level), level.variance), ((units(-3), -600, 0), Some(eur(-200))));
         level.receive(units(4), eur(1000), &COMPANY).expect("fits");
         assert_eq!((state(&level), level.variance), ((units(1), 200, 0), Some(eur(-400))));
+    }
+
+    #[test]
+    fn what_follows_the_last_of_it_costs_the_same() {
+        for costing in [Costing::Average, Costing::Fifo] {
+            let mut level = level(costing);
+            level.receive(units(3), eur(600), &COMPANY).expect("fits");
+            assert_eq!(level.issue_or_owe(units(3), &COMPANY), Ok(eur(600)));
+            assert_eq!(level.issue_or_owe(units(2), &COMPANY), Ok(eur(400)));
+            assert_eq!(level.issue_or_owe(units(1), &COMPANY), Ok(eur(200)));
+        }
     }
 
     #[test]

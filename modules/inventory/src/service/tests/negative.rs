@@ -61,6 +61,12 @@ async fn there_is_less_than_nothing_only_where_warehouse_and_product_allow_it() 
     sell(&bench, a, w, 3).await;
     assert_eq!(bench.level(a, w).await, (-4, 0, 0, -800));
     bench.assert_lawful().await;
+    // Two lines that together are more than there is.
+    bench.receive(a, w, 7, "2").await;
+    let lines = [(bench.line(a, w), 3), (bench.line(a, w), 2)];
+    bench.ship(OrderId::new(), &lines).await.expect("both allow it");
+    assert_eq!(bench.level(a, w).await, (-2, 0, 0, -400));
+    bench.assert_lawful().await;
     // Of a level that is made later as well.
     bench.allow_negative(x, true).await.expect("no locations");
     sell(&bench, a, x, 1).await;
