@@ -5,6 +5,7 @@ mod day;
 pub mod files;
 mod kits;
 mod lots;
+mod negative;
 mod planning;
 mod products;
 mod reports;

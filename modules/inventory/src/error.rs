@@ -237,6 +237,15 @@ pub(crate) enum Error {
     #[error("a kit is reserved, shipped and taken back whole")]
     KitInPieces,
 
+    #[error("what is tracked by lot or serial number is never below nothing")]
+    NegativeOfLots { pointer: &'static str },
+    #[error("a warehouse with locations is never below nothing")]
+    NegativeOfPlaces { pointer: &'static str },
+    #[error("there is less than nothing: take in or correct that first")]
+    BelowNothing { levels: Vec<(ProductId, WarehouseId)> },
+    #[error("what goes below nothing goes at what the last cost, and there has been none")]
+    CostUnknown,
+
     #[error("days are 1 to 3650")]
     DaysOutOfRange,
     #[error("a period ends after it begins")]
@@ -414,6 +423,14 @@ impl From<Error> for KernelError {
             Error::KitWithDecimals => conflict("kit_in_pieces"),
             Error::KitIsComponent => conflict("kit_is_component"),
             Error::KitInPieces => invalid("quantity_too_fine", "/lines"),
+            Error::NegativeOfLots { pointer } => taken("negative_stock_of_lots", pointer),
+            Error::NegativeOfPlaces { pointer } => taken("negative_stock_of_places", pointer),
+            Error::BelowNothing { levels } => {
+                let level = |(product_id, warehouse_id): &(ProductId, WarehouseId)| json!({ "product_id": product_id, "warehouse_id": warehouse_id });
+                let levels: Vec<_> = levels.iter().map(level).collect();
+                conflict("stock_below_nothing").with_params(json!({ "levels": levels }))
+            }
+            Error::CostUnknown => invalid("cost_unknown", "/quantity"),
             Error::DaysOutOfRange => invalid("days_out_of_range", "days"),
             Error::PeriodBackwards => invalid("period_backwards", "from"),
             Error::NotEnoughToShip { .. } => conflict("insufficient_stock"),

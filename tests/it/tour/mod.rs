@@ -190,6 +190,7 @@ async fn goods(api: &Api) -> Goods {
     planning(api, &goods).await;
     lots(api).await;
     standard_cost(api, &goods).await;
+    negative_stock(api).await;
     files_in_and_out(api).await;
     stock_period(api).await;
     goods
@@ -338,6 +339,20 @@ async fn standard_cost(api: &Api, goods: &Goods) {
     api.post("/api/v1/inventory/receipts", receipt).await.ok();
     let path = format!("/api/v1/inventory/products/{}/standard-cost", text(&screw["id"]));
     api.act_with(&path, &screw, json!({"standard_cost": "0.11"})).await.ok();
+}
+
+/// Planks that are sold before anybody has written down that they came.
+async fn negative_stock(api: &Api) {
+    let yard = json!({"code": "YARD", "name": "Timber yard"});
+    let yard = api.post("/api/v1/inventory/warehouses", yard).await.ok();
+    let plank = json!({
+        "sku": "PLANK-OAK", "name": "Oak plank", "unit": "pcs", "tax_class": "standard"
+    });
+    let plank = api.post("/api/v1/inventory/products", plank).await.ok();
+    let path = format!("/api/v1/inventory/warehouses/{}/negative-stock", text(&yard["id"]));
+    api.act_with(&path, &yard, json!({"allows_negative": true})).await.ok();
+    let path = format!("/api/v1/inventory/products/{}/negative-stock", text(&plank["id"]));
+    api.act_with(&path, &plank, json!({"negative_stock": "inherit"})).await.ok();
 }
 
 /// What is taken from where for an order, and a list that nobody needs.

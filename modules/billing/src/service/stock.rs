@@ -55,13 +55,17 @@ impl Service {
 
     /// Stock was corrected, up or down, or came in without a purchase order.
     pub(crate) async fn post_adjusted(&self, event: &Event, told: StockAdjusted) -> Result<()> {
+        let expense = match told.is_cost_of_sales {
+            true => account::COST_OF_GOODS_SOLD,
+            false => account::INVENTORY_ADJUSTMENTS,
+        };
         let moved = Moved {
             source_type: SourceType::StockMove,
             source_id: told.move_id.uuid(),
             on: told.adjusted_on,
             value: told.value,
             description: format!("Stock adjusted: {}", told.reason),
-            accounts: (account::INVENTORY, account::INVENTORY_ADJUSTMENTS),
+            accounts: (account::INVENTORY, expense),
         };
         self.post_moved(event, moved).await
     }

@@ -240,6 +240,7 @@ fn told(
         quantity: Quantity::ONE,
         value: cost,
         reason: "stock take".into(),
+        is_cost_of_sales: false,
     };
     let mut received = stock_received(&receipt(order, &[(0, "1")]));
     received.received_on = on;

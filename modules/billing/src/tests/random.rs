@@ -231,6 +231,7 @@ impl World {
                     quantity: Quantity::from_micros(i64::from(value.signum()) * 1_000_000),
                     value: Money::new(value.into(), Currency::EUR),
                     reason: "a stock take".into(),
+                    is_cost_of_sales: value % 2 == 0,
                 };
                 self.books.hear(&adjusted).await;
                 self.done += 1;

@@ -68,6 +68,7 @@ fn adjusted(value: i64) -> StockAdjusted {
         quantity: Quantity::from_micros(value.signum() * 1_000_000),
         value: eur(value),
         reason: "stock take".into(),
+        is_cost_of_sales: false,
     }
 }
 
@@ -81,6 +82,16 @@ async fn adjustments_go_either_way() {
     let nothing = adjusted(0);
     check(&books, &nothing, nothing.move_id.uuid(), &[]).await;
     assert_eq!(books.balance("1200").await, 380);
+}
+
+/// Goods sold before they came cost more than was known, or less.
+#[tokio::test]
+async fn what_goods_sold_below_nothing_came_to_cost_is_cost_of_sales() {
+    let books = Books::open().await;
+    let more = StockAdjusted { is_cost_of_sales: true, ..adjusted(-70) };
+    check(&books, &more, more.move_id.uuid(), &[("1200", -70), ("5000", 70)]).await;
+    let less = StockAdjusted { is_cost_of_sales: true, ..adjusted(30) };
+    check(&books, &less, less.move_id.uuid(), &[("1200", 30), ("5000", -30)]).await;
 }
 
 #[tokio::test]

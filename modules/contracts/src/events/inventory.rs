@@ -86,6 +86,9 @@ pub struct StockAdjusted {
     /// Negative if stock went down.
     pub value: Money,
     pub reason: String,
+    /// Whether it is what goods that had been sold came to cost more or less than was known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cost_of_sales: bool,
 }
 
 impl EventData for StockAdjusted {

@@ -35,6 +35,7 @@ pub struct Model {
     pub costing: Costing,
     pub standard_cost: Option<UnitPrice>,
     pub is_kit: bool,
+    pub negative_stock: NegativeStock,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -119,4 +120,28 @@ pub enum Costing {
     Fifo,
     /// At a cost the company sets; what differs from it is an expense at once
     Standard,
+}
+
+/// Whether there can be less than nothing of it
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumIter,
+    DeriveActiveEnum,
+    Serialize,
+    Deserialize,
+    ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
+pub enum NegativeStock {
+    /// There cannot
+    #[default]
+    Never,
+    /// Where the warehouse allows it
+    Inherit,
 }

@@ -24,6 +24,9 @@ pub struct Model {
     pub blocked: Quantity,
     pub costing: Costing,
     pub standard_cost: Option<UnitPrice>,
+    pub allows_negative: bool,
+    pub owed: Quantity,
+    pub owed_minor: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,6 +15,7 @@ pub struct Model {
     pub is_active: bool,
     pub is_transit: bool,
     pub has_locations: bool,
+    pub allows_negative: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

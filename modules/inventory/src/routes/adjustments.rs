@@ -38,7 +38,7 @@ pub(crate) struct NewAdjustment {
     #[schema(example = "-2")]
     pub quantity: Quantity,
     /// What a unit costs, where stock is found and none was on hand: there is no average
-    /// to go by.
+    /// to go by. Where there was less than nothing it may be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub unit_cost: Option<UnitPrice>,
@@ -60,7 +60,8 @@ pub(crate) struct NewAdjustment {
 
 /// Adjust stock
 ///
-/// Goods found come in, and goods missing go out, at the average cost of what is on hand.
+/// Goods found come in, and goods missing go out, at the average cost of what is on hand. Below
+/// zero, where there may be less, at what the last of it cost.
 /// Orders that wait for what was found get it first.
 /// - Errors: 409 `insufficient_stock` if that much is not available, or was not on
 ///   `adjusted_on` or a day since: what is reserved has to be released first, or
@@ -68,7 +69,8 @@ pub(crate) struct NewAdjustment {
 ///   more than the reason allows: ask for it with `request_adjustment`; 422 `unknown_reason`,
 ///   `quantity_zero`, `quantity_too_fine`, `unit_cost_required`,
 ///   `unit_cost_not_allowed`, `unknown_product`, `unknown_warehouse`, `date_in_future`,
-///   `stock_period_closed`, `amount_overflow`.
+///   `stock_period_closed`, `amount_overflow`, `cost_unknown` where it would go below zero and
+///   there has never been any. Under an earlier date nothing goes below zero.
 /// - Emits `inventory.stock.adjusted`, `inventory.reservation.broken` for each order whose
 ///   goods are gone, and `inventory.backorder.filled` for each order that
 ///   was waiting.
@@ -84,7 +86,7 @@ pub(crate) struct NewAdjustment {
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
             "product_is_kit", "unit_cost_not_allowed", "unknown_product", "unknown_warehouse",
             "date_in_future", "date_out_of_range", "stock_period_closed", "amount_overflow",
-            "approval_required", "unknown_reason"
+            "approval_required", "unknown_reason", "cost_unknown"
         ]))
     )
 )]

@@ -242,7 +242,8 @@ async fn get_location(ctx: Ctx, service: Data<Service>, id: Path<LocationId>) ->
 ///
 /// The first of a warehouse divides it: from then on it is known where in it everything lies,
 /// and what is there by then lies where nobody said. A warehouse without locations needs none.
-/// - Errors: 409 `location_code_taken`, `location_barcode_taken`; 422 `unknown_warehouse`,
+/// - Errors: 409 `location_code_taken`, `location_barcode_taken`, `negative_stock_of_places` where
+///   there may be less than nothing in the warehouse; 422 `unknown_warehouse`,
 ///   `unknown_location` where the parent is not in the warehouse, `other_kind` where it is of
 ///   another kind.
 #[utoipa::path(
@@ -254,7 +255,7 @@ async fn get_location(ctx: Ctx, service: Data<Service>, id: Path<LocationId>) ->
         ("x-scope" = json!("warehouse")),
         ("x-errors" = json!([
             "location_code_taken", "location_barcode_taken", "unknown_warehouse",
-            "unknown_location", "other_kind", "changed_meanwhile"
+            "unknown_location", "other_kind", "changed_meanwhile", "negative_stock_of_places"
         ]))
     )
 )]

@@ -12,6 +12,7 @@ pub(crate) mod landed_costs;
 pub(crate) mod locations;
 pub(crate) mod lots;
 pub(crate) mod moves;
+pub(crate) mod negative_stock;
 pub(crate) mod parked_events;
 pub(crate) mod picking;
 pub(crate) mod planning;
@@ -41,6 +42,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     categories::configure(routes);
     barcodes::configure(routes);
     warehouses::configure(routes);
+    negative_stock::configure(routes);
     locations::configure(routes);
     put_away::configure(routes);
     stock::configure(routes);

@@ -15,7 +15,7 @@ use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::entities::product::{Costing, Picking, Tracking};
+use crate::entities::product::{Costing, NegativeStock, Picking, Tracking};
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
@@ -91,6 +91,9 @@ pub(crate) struct Product {
     pub standard_cost: Option<UnitPrice>,
     /// Whether it is sold whole and stocked in parts.
     pub is_kit: bool,
+    /// Whether more of it may leave a warehouse than is there.
+    #[schema(inline)]
+    pub negative_stock: NegativeStock,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -283,7 +286,7 @@ async fn create_product(ctx: Ctx, service: Data<Service>, body: Json<NewProduct>
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!([
             "barcode_taken", "external_id_taken", "invalid_gtin", "unknown_category",
-            "tracking_fixed", "serial_of_no_pieces", "kit_tracked"
+            "tracking_fixed", "serial_of_no_pieces", "kit_tracked", "negative_stock_of_lots"
         ]))
     )
 )]

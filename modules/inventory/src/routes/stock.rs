@@ -26,19 +26,20 @@ pub(crate) struct StockLevel {
     #[schema(example = "CHAIR-OAK")]
     pub sku: String,
     pub warehouse_id: WarehouseId,
+    /// Below zero where more has left than was there, and may.
     pub on_hand: Quantity,
     /// The part of `on_hand` that is promised.
     pub reserved: Quantity,
     /// On hand and not to be promised: in quarantine, expired, recalled, or of no known lot.
     pub blocked: Quantity,
-    /// `on_hand` less `reserved` and `blocked`.
+    /// `on_hand` less `reserved` and `blocked`; zero where that is below it.
     pub available: Quantity,
     /// What orders wait for.
     pub backordered: Quantity,
     /// Unit of measure of the product.
     #[schema(example = "pcs")]
     pub unit: String,
-    /// What the goods on hand cost.
+    /// What the goods on hand cost; below zero, what those that are missing went out at.
     pub value: Money,
     /// What a unit costs on average; absent where nothing is on hand.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +55,7 @@ pub(crate) struct Availability {
     pub warehouses: Vec<WarehouseAvailability>,
     pub on_hand: Quantity,
     pub reserved: Quantity,
-    /// `on_hand` less `reserved`.
+    /// What the warehouses can promise together.
     pub available: Quantity,
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Warehouse {
     pub is_active: bool,
     /// Whether it is the one for what is on its way between two others.
     pub is_transit: bool,
+    /// Whether more may leave it than is there, of products that allow that too.
+    pub allows_negative: bool,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

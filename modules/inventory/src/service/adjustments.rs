@@ -69,15 +69,19 @@ impl Service {
             let level = levels.at(key)?;
             let fit = quantity.checked_sub(blocked).map_err(internal)?;
             let missing = fit.checked_sub(level.available()).map_err(internal)?;
-            if missing.is_positive() && quantity <= level.on_hand {
+            let missing = missing.min(level.reserved);
+            if missing.is_positive() && (quantity <= level.on_hand || level.allows_negative) {
                 break_newest(tx, &mut levels, &[(key, missing)]).await?;
             }
         }
         if !comes_in && adjusted_on < tx.now().date_naive() {
-            let least = least_since(tx, key, adjusted_on, levels.at(key)?.on_hand).await?;
+            let least = least_since(tx, key, adjusted_on, levels.at(key)?.balance()).await?;
             if least < quantity {
                 return Err(too_few(&product, warehouse_id, quantity, least).into());
             }
+        }
+        if !comes_in {
+            levels.learn_costs(tx, [(key, quantity)]).await?;
         }
         let value = self.adjust_level(levels.at(key)?, &new, &product)?;
         if let Some(limit) = limit
@@ -132,7 +136,7 @@ impl Service {
         let is_new = new.quantity.is_positive() && level.on_hand.is_zero();
         match new.unit_cost {
             Some(_) if !is_new => Err(Error::UnitCostNotAllowed.into()),
-            None if is_new => Err(Error::UnitCostRequired.into()),
+            None if is_new && level.owed.is_zero() => Err(Error::UnitCostRequired.into()),
             Some(unit_cost) => {
                 Ok(level.receive_at(new.quantity, unit_cost, &self.company).map_err(too_large)?)
             }
@@ -142,7 +146,12 @@ impl Service {
             None => {
                 let asked = magnitude(new.quantity)?;
                 let short = not_available(product, new.warehouse_id, asked, level);
-                Ok(level.issue(asked, &self.company).map_err(|_| short)?)
+                if level.goes_below(asked)
+                    && level.provisional_minor(asked, &self.company).is_none()
+                {
+                    return Err(Error::CostUnknown.into());
+                }
+                Ok(level.issue_or_owe(asked, &self.company).map_err(|_| short)?)
             }
         }
     }
@@ -239,6 +248,7 @@ pub(crate) fn publish_adjusted(
         quantity,
         value,
         reason: posted.reason.clone().unwrap_or_default(),
+        is_cost_of_sales: false,
     };
     tx.publish(product.id.uuid(), product.version, &adjusted)
 }

@@ -1,14 +1,15 @@
 //! Costing: layers of what came first, and what differs from a standard cost.
 
 use contracts::events::StockAdjusted;
-use contracts::ids::{ProductId, StockMoveId};
+use contracts::ids::{ProductId, StockMoveId, WarehouseId};
 use kernel::db::{Column, Tx, Values, execute, insert_all, query_all};
 use kernel::http::Reply;
 use kernel::money::{AmountError, Money};
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Error as KernelError, Result};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
+    QueryFilter,
 };
 use uuid::Uuid;
 
@@ -139,23 +140,71 @@ pub(crate) async fn store_layers(tx: &Tx, levels: Vec<(Key, &Level, &Level)>) ->
     Ok(())
 }
 
-/// Books what levels at a standard cost came to be worth more or less than what moved (V-7).
-pub(crate) async fn book_variances(tx: &mut Tx, variances: &[(Key, Money)]) -> Result<()> {
+/// What the last of each level cost, below nothing: what moved last, or what came last where
+/// what came first leaves first.
+pub(crate) async fn last_costs(
+    tx: &Tx,
+    levels: &[(Key, Costing)],
+) -> Result<Vec<(Key, (i64, Quantity))>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        product_id: ProductId,
+        warehouse_id: WarehouseId,
+        quantity: Quantity,
+        value_minor: i64,
+    }
+    if levels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = levels.iter().map(|(key, costing)| {
+        let is_fifo = *costing == Costing::Fifo;
+        vec![key.product_id.into(), key.warehouse_id.into(), is_fifo.into()]
+    });
+    let columns =
+        [("product_id", Column::Uuid), ("warehouse_id", Column::Uuid), ("is_fifo", Column::Bool)];
+    let (sql, values) = Values::new(tx.get_database_backend(), "k", &columns, rows).statement(
+        "SELECT m.product_id, m.warehouse_id, m.quantity, m.value_minor \
+         FROM k JOIN stock_moves m ON m.id = (SELECT n.id FROM stock_moves n \
+         WHERE n.product_id = k.product_id AND n.warehouse_id = k.warehouse_id \
+         AND (n.to_location = 'warehouse' OR NOT k.is_fifo) ORDER BY n.id DESC LIMIT 1)",
+    );
+    let rows: Vec<Row> = query_all(&**tx, sql, values).await?;
+    let cost = |row: Row| {
+        let key = Key { product_id: row.product_id, warehouse_id: row.warehouse_id };
+        (key, (row.value_minor, row.quantity))
+    };
+    Ok(rows.into_iter().map(cost).collect())
+}
+
+/// Why a level is worth more or less than what moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// It is valued at a standard cost.
+    Standard,
+    /// What had gone below nothing has come, and cost something else than it went out at.
+    Owed,
+}
+
+/// Books what levels came to be worth more or less than what moved (V-7, I9).
+pub(crate) async fn book_variances(tx: &mut Tx, variances: &[(Key, Cause, Money)]) -> Result<()> {
     let mut rows = Vec::with_capacity(variances.len());
-    for (key, variance) in variances {
+    for (key, cause, variance) in variances {
         rows.push(cost_variance::Model {
             id: Uuid::now_v7(),
             product_id: key.product_id,
             warehouse_id: key.warehouse_id,
             value_minor: variance.minor(),
-            reason: "Standard cost".into(),
+            reason: match cause {
+                Cause::Standard => "Standard cost".into(),
+                Cause::Owed => "Cost of negative stock".into(),
+            },
             booked_on: tx.now().date_naive(),
             created_at: tx.now(),
         });
     }
     let active = rows.iter().cloned().map(IntoActiveModel::into_active_model);
     insert_all(&**tx, active).await.or_closed()?;
-    for (row, (_, value)) in rows.into_iter().zip(variances) {
+    for (row, (_, cause, value)) in rows.into_iter().zip(variances) {
         let adjusted = StockAdjusted {
             // The books know a value that moved by what moved it.
             move_id: StockMoveId::from_uuid(row.id),
@@ -165,6 +214,7 @@ pub(crate) async fn book_variances(tx: &mut Tx, variances: &[(Key, Money)]) -> R
             quantity: Quantity::ZERO,
             value: *value,
             reason: row.reason,
+            is_cost_of_sales: *cause == Cause::Owed,
         };
         // A level does not know its product's version.
         tx.publish(row.product_id.uuid(), 0, &adjusted)?;

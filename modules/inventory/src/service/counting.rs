@@ -77,7 +77,7 @@ impl Service {
         let mut levels = Levels::lock(tx, &ids.iter().map(|id| key(*id)).collect()).await?;
         let mut rows: Vec<Vec<Value>> = Vec::with_capacity(record.lines.len());
         for line in &record.lines {
-            let book = levels.at(key(line.product_id))?.on_hand;
+            let book = levels.at(key(line.product_id))?.balance();
             rows.push(vec![
                 line.product_id.into(),
                 book.into(),
@@ -168,7 +168,7 @@ impl Service {
                 _ if !comes_in => level
                     .issue(quantity, &self.company)
                     .map_err(|_| kernel::Error::internal("a level changed under its lock"))?,
-                None if level.on_hand.is_zero() => {
+                None if level.balance().is_zero() => {
                     return Err(Error::CostOfFoundRequired { product_id: line.product_id }.into());
                 }
                 Some(unit_cost) if level.on_hand.is_zero() => {
@@ -213,6 +213,7 @@ impl Service {
                 quantity: *variance,
                 value: Money::new(minor, posted.value.currency()),
                 reason: reason.clone(),
+                is_cost_of_sales: false,
             };
             // A count does not read the products; their version tells nothing here.
             tx.publish(posted.product_id.uuid(), 0, &adjusted)?;

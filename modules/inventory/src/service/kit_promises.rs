@@ -49,7 +49,8 @@ impl Service {
         }
         let sql = format!(
             "SELECT w.id AS warehouse_id, c.product_id, c.quantity AS per_kit, \
-             COALESCE(s.on_hand - s.reserved - s.blocked - s.backordered, 0) AS quantity \
+             COALESCE(s.on_hand - s.owed - s.reserved - s.blocked - s.backordered, 0) \
+             AS quantity \
              FROM kit_components c JOIN warehouses w ON NOT w.is_transit \
              LEFT JOIN stock_levels s ON s.product_id = c.product_id AND s.warehouse_id = w.id \
              WHERE c.kit_id = $1{condition}"

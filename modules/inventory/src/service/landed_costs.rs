@@ -122,6 +122,7 @@ impl Service {
                 quantity: Quantity::ZERO,
                 value: Money::new(layer.value_minor, self.company.currency),
                 reason: row.reason.clone(),
+                is_cost_of_sales: false,
             };
             let version = products.get(&layer.product_id).map_or(0, |product| product.version);
             tx.publish(layer.product_id.uuid(), version, &adjusted)?;

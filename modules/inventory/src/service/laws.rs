@@ -13,7 +13,7 @@ macro_rules! projection {
              FROM stock_moves WHERE from_location = 'warehouse' \
              UNION ALL SELECT product_id, warehouse_id, 0, value_minor FROM cost_layers \
              UNION ALL SELECT product_id, warehouse_id, 0, value_minor FROM cost_variances \
-             UNION ALL SELECT product_id, warehouse_id, -on_hand, -value_minor \
+             UNION ALL SELECT product_id, warehouse_id, owed - on_hand, owed_minor - value_minor \
              FROM stock_levels) parts GROUP BY product_id, warehouse_id HAVING ",
             $condition,
             ") off"
@@ -73,8 +73,18 @@ pub(crate) const LAWS: &[Law] = &[
     },
     Law {
         id: "I-3",
-        description: "nothing is on hand below zero",
-        violations: "SELECT COUNT(*) AS n FROM stock_levels WHERE on_hand < 0",
+        description: "nothing is on hand below zero but where it may, and is owed only then",
+        violations: "SELECT COUNT(*) AS n FROM stock_levels WHERE on_hand < 0 OR owed < 0 \
+            OR (owed > 0 AND (NOT allows_negative OR on_hand > 0))",
+    },
+    Law {
+        id: "I9",
+        description: "a level may be below nothing where its warehouse and its product allow it, \
+            and nothing is known by lot or place",
+        violations: "SELECT COUNT(*) AS n FROM stock_levels s \
+            JOIN products p ON p.id = s.product_id JOIN warehouses w ON w.id = s.warehouse_id \
+            WHERE s.allows_negative <> (w.allows_negative AND p.negative_stock = 'inherit') \
+            OR (s.allows_negative AND (s.is_detailed OR p.tracking <> 'none' OR w.is_transit))",
     },
     Law {
         id: "I-4",
@@ -200,7 +210,8 @@ pub(crate) const LAWS: &[Law] = &[
         id: "V-4b",
         description: "nothing on hand is worth nothing, and nothing is worth less",
         violations: "SELECT COUNT(*) AS n FROM stock_levels \
-            WHERE value_minor < 0 OR (on_hand = 0 AND value_minor <> 0)",
+            WHERE value_minor < 0 OR (on_hand = 0 AND value_minor <> 0) \
+            OR owed_minor < 0 OR (owed = 0 AND owed_minor <> 0)",
     },
     Law {
         id: "V-5",

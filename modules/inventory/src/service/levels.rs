@@ -13,7 +13,8 @@ use uuid::Uuid;
 use crate::entities::product::Costing;
 use crate::entities::stock_level;
 use crate::entities::stock_move::{self, LocationKind};
-use crate::service::costing;
+use crate::error::internal;
+use crate::service::costing::{self, Cause};
 use crate::service::level::{Layer, Level};
 
 /// Which product in which warehouse.
@@ -27,6 +28,17 @@ pub(crate) struct Key {
 /// level holds the lock of its level, and takes all locks at once in the order of the
 /// keys: nobody waits for somebody who waits for them.
 pub(crate) struct Levels(BTreeMap<Key, Row>);
+
+/// What is stored of a level that has changed, as differences.
+const LEVEL: &[(&str, Column)] = &[
+    ("product_id", Column::Uuid),
+    ("warehouse_id", Column::Uuid),
+    ("on_hand", Column::BigInt),
+    ("reserved", Column::BigInt),
+    ("backordered", Column::BigInt),
+    ("blocked", Column::BigInt),
+    ("value_minor", Column::BigInt),
+];
 
 struct Row {
     was: Level,
@@ -59,6 +71,11 @@ impl Levels {
                 standard_cost: row.standard_cost,
                 variance: None,
                 layers: Vec::new(),
+                allows_negative: row.allows_negative,
+                owed: row.owed,
+                owed_minor: row.owed_minor,
+                last_cost: None,
+                settled: None,
             };
             let (reorder_point, is_detailed) = (row.reorder_point, row.is_detailed);
             (key, Row { was: level.clone(), now: level, reorder_point, is_detailed })
@@ -81,17 +98,43 @@ impl Levels {
         Ok(levels)
     }
 
+    /// Reads what the last of some products cost, where more of them is to be taken out than
+    /// there is and nothing there tells.
+    pub async fn learn_costs(
+        &mut self,
+        tx: &Tx,
+        asked: impl IntoIterator<Item = (Key, Quantity)>,
+    ) -> Result<()> {
+        let mut sums: BTreeMap<Key, Quantity> = BTreeMap::new();
+        for (key, quantity) in asked {
+            let sum = sums.entry(key).or_default();
+            *sum = sum.checked_add(quantity).map_err(internal)?;
+        }
+        let below = sums.into_iter().filter_map(|(key, quantity)| {
+            let level = &self.0.get(&key)?.now;
+            let is_known = level.standard_cost.is_some() || !level.on_hand.is_zero();
+            (level.goes_below(quantity) && !is_known).then_some((key, level.costing))
+        });
+        let below: Vec<_> = below.collect();
+        for (key, cost) in costing::last_costs(tx, &below).await? {
+            if let Some(row) = self.0.get_mut(&key) {
+                (row.was.last_cost, row.now.last_cost) = (Some(cost), Some(cost));
+            }
+        }
+        Ok(())
+    }
+
     /// Says by which move each new layer came.
     pub fn note_moves(&mut self, moves: &[stock_move::Model]) {
         for row in moves.iter().filter(|row| row.to_location == LocationKind::Warehouse) {
             let Some(warehouse_id) = row.warehouse_id else { continue };
             let key = Key { product_id: row.product_id, warehouse_id };
-            let layers = self.0.get_mut(&key).map(|level| level.now.layers.iter_mut());
-            let new = |layer: &&mut Layer| {
-                layer.move_id.is_none()
-                    && (layer.quantity, layer.value_minor) == (row.quantity, row.value_minor)
-            };
-            if let Some(layer) = layers.and_then(|mut layers| layers.find(new)) {
+            let Some(Row { was, now, .. }) = self.0.get_mut(&key) else { continue };
+            // They came in the order of the moves; a part of their value may be settled.
+            let mut new = now.layers.iter_mut().skip(was.layers.len());
+            let came =
+                |layer: &&mut Layer| layer.move_id.is_none() && layer.quantity == row.quantity;
+            if let Some(layer) = new.find(came) {
                 layer.move_id = Some(row.id);
             }
         }
@@ -136,48 +179,55 @@ impl Levels {
         costing::store_layers(tx, both).await?;
         let variances: Vec<_> = changed
             .iter()
-            .filter_map(|(key, row)| Some((*key, row.now.variance?)))
-            .filter(|(_, variance)| variance.minor() != 0)
+            .flat_map(|(key, row)| {
+                let both = [(Cause::Standard, row.now.variance), (Cause::Owed, row.now.settled)];
+                both.map(|(cause, variance)| Some((*key, cause, variance?)))
+            })
+            .flatten()
+            .filter(|(_, _, variance)| variance.minor() != 0)
             .collect();
         costing::book_variances(tx, &variances).await?;
         let expected = changed.len() as u64;
-        let values = Values::new(
-            tx.get_database_backend(),
-            "v",
-            &[
-                ("product_id", Column::Uuid),
-                ("warehouse_id", Column::Uuid),
-                ("on_hand", Column::BigInt),
-                ("reserved", Column::BigInt),
-                ("backordered", Column::BigInt),
-                ("blocked", Column::BigInt),
-                ("value_minor", Column::BigInt),
-            ],
-            changed.into_iter().map(|(key, Row { was, now, .. })| {
-                vec![
-                    key.product_id.into(),
-                    key.warehouse_id.into(),
-                    (now.on_hand.micros() - was.on_hand.micros()).into(),
-                    (now.reserved.micros() - was.reserved.micros()).into(),
-                    (now.backordered.micros() - was.backordered.micros()).into(),
-                    (now.blocked.micros() - was.blocked.micros()).into(),
-                    (now.value_minor - was.value_minor).into(),
-                ]
-            }),
-        );
+        // Only where something is owed is there anything to say of it.
+        let owes =
+            |row: &Row| (row.was.owed, row.was.owed_minor) != (row.now.owed, row.now.owed_minor);
+        let has_owed = changed.iter().any(|(_, row)| owes(row));
+        let (mut columns, mut set_owed) = (LEVEL.to_vec(), "");
+        if has_owed {
+            columns.extend([("owed", Column::BigInt), ("owed_minor", Column::BigInt)]);
+            set_owed = "owed = stock_levels.owed + v.owed, \
+                        owed_minor = stock_levels.owed_minor + v.owed_minor, ";
+        }
+        let rows = changed.into_iter().map(|(key, Row { was, now, .. })| {
+            let mut row: Vec<Value> = vec![
+                key.product_id.into(),
+                key.warehouse_id.into(),
+                (now.on_hand.micros() - was.on_hand.micros()).into(),
+                (now.reserved.micros() - was.reserved.micros()).into(),
+                (now.backordered.micros() - was.backordered.micros()).into(),
+                (now.blocked.micros() - was.blocked.micros()).into(),
+                (now.value_minor - was.value_minor).into(),
+            ];
+            if has_owed {
+                row.push((now.owed.micros() - was.owed.micros()).into());
+                row.push((now.owed_minor - was.owed_minor).into());
+            }
+            row
+        });
+        let values = Values::new(tx.get_database_backend(), "v", &columns, rows);
         // Differences and a condition, not values read before: should a lock ever fail to
         // keep others out, this refuses rather than oversells.
-        let (sql, values) = values.statement(
+        let (sql, values) = values.statement(&format!(
             "UPDATE stock_levels SET on_hand = stock_levels.on_hand + v.on_hand, \
              reserved = stock_levels.reserved + v.reserved, \
              backordered = stock_levels.backordered + v.backordered, \
-             blocked = stock_levels.blocked + v.blocked, \
+             blocked = stock_levels.blocked + v.blocked, {set_owed}\
              value_minor = stock_levels.value_minor + v.value_minor FROM v \
              WHERE stock_levels.product_id = v.product_id \
              AND stock_levels.warehouse_id = v.warehouse_id \
              AND stock_levels.reserved + v.reserved + stock_levels.blocked + v.blocked \
-             <= stock_levels.on_hand + v.on_hand",
-        );
+             <= stock_levels.on_hand + v.on_hand"
+        ));
         if execute(&**tx, sql, values).await? != expected {
             return Err(Error::internal("a stock level changed under its lock"));
         }
@@ -237,9 +287,10 @@ async fn open(tx: &Tx, keys: &BTreeSet<Key>) -> Result<()> {
     let (sql, values) = Values::new(backend, "k", &columns, rows).statement(&format!(
         "INSERT INTO stock_levels \
          (product_id, warehouse_id, id, on_hand, reserved, backordered, value_minor, is_detailed, \
-         costing, standard_cost) \
+         allows_negative, costing, standard_cost) \
          SELECT k.product_id, k.warehouse_id, k.id, 0, 0, 0, 0, \
          (p.tracking <> 'none' OR w.has_locations), \
+         (w.allows_negative AND p.negative_stock = 'inherit'), \
          CASE WHEN w.is_transit THEN 'average' ELSE p.costing END, \
          CASE WHEN w.is_transit THEN NULL ELSE p.standard_cost END FROM k \
          JOIN products p ON p.id = k.product_id JOIN warehouses w ON w.id = k.warehouse_id \

@@ -147,8 +147,11 @@ async fn divide(tx: &Tx, warehouse_id: WarehouseId) -> Result<()> {
     );
     let levels: Vec<Level> = query_all(&**tx, sql, vec![warehouse_id.into()]).await?;
     let warehouse = tx.lock::<warehouse::Entity>(warehouse_id).await?;
-    if warehouse.is_none_or(|warehouse| warehouse.has_locations) {
+    let Some(warehouse) = warehouse.filter(|warehouse| !warehouse.has_locations) else {
         return Ok(());
+    };
+    if warehouse.allows_negative {
+        return Err(Error::NegativeOfPlaces { pointer: "/warehouse_id" }.into());
     }
     let values = || vec![warehouse_id.into()];
     let here = "FROM stock_levels WHERE warehouse_id = $1 AND NOT is_detailed AND on_hand > 0";

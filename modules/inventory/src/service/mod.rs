@@ -26,6 +26,7 @@ mod levels;
 mod locations;
 mod lots;
 mod moves;
+mod negative_stock;
 mod order_changes;
 mod picking;
 mod planning;

@@ -133,7 +133,8 @@ impl Service {
         }
         let sql = format!(
             "SELECT q.* FROM (SELECT r.*, \
-               COALESCE(s.on_hand - s.reserved - s.blocked - s.backordered, 0) AS available, \
+               COALESCE(s.on_hand - s.owed - s.reserved - s.blocked - s.backordered, 0) \
+                 AS available, \
                COALESCE((SELECT CAST(SUM(e.quantity - e.received) AS BIGINT) \
                  FROM expected_receipts e WHERE e.product_id = r.product_id \
                  AND e.warehouse_id = r.warehouse_id AND e.quantity > e.received), 0) AS expected \

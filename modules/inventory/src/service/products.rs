@@ -11,7 +11,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, SqlErr,
 };
 
-use crate::entities::product::{self, Costing, Tracking};
+use crate::entities::product::{self, Costing, NegativeStock, Tracking};
 use crate::entities::stock_level;
 use crate::error::Error;
 use crate::routes::products::{ListProducts, NewProduct, Product, ProductPatch};
@@ -93,6 +93,7 @@ impl Service {
                 return Err(Error::KitTracked.into());
             }
             check_countable(tracking, before.unit_decimals)?;
+            check_owable(tracking, before.negative_stock, "/tracking")?;
             let level = stock_level::Entity::find();
             let level = level.filter(stock_level::Column::ProductId.eq(id));
             if level.one(&*tx).await?.is_some() {
@@ -173,6 +174,7 @@ pub(crate) fn product_of(
         costing: new.costing,
         standard_cost: new.standard_cost,
         is_kit: false,
+        negative_stock: NegativeStock::Never,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -213,6 +215,18 @@ pub(crate) fn check_countable(tracking: Tracking, unit_decimals: i64) -> Result<
     match tracking {
         Tracking::Serial if unit_decimals > 0 => Err(Error::SerialOfNoPieces),
         _ => Ok(()),
+    }
+}
+
+/// What is not there is of no lot.
+pub(crate) fn check_owable(
+    tracking: Tracking,
+    negative_stock: NegativeStock,
+    pointer: &'static str,
+) -> Result<(), Error> {
+    match (tracking, negative_stock) {
+        (Tracking::None, _) | (_, NegativeStock::Never) => Ok(()),
+        _ => Err(Error::NegativeOfLots { pointer }),
     }
 }
 
@@ -270,6 +284,7 @@ impl From<product::Model> for Product {
             costing: model.costing,
             standard_cost: model.standard_cost,
             is_kit: model.is_kit,
+            negative_stock: model.negative_stock,
             version: model.version,
             created_at: model.created_at,
             updated_at: model.updated_at,

@@ -45,8 +45,8 @@ impl Service {
             condition = " AND s.warehouse_id = $2";
         }
         let sql = format!(
-            "SELECT CAST(COALESCE(SUM(s.on_hand - s.reserved - s.blocked - s.backordered), 0) \
-             AS BIGINT) AS quantity FROM stock_levels s \
+            "SELECT CAST(COALESCE(SUM(s.on_hand - s.owed - s.reserved - s.blocked - s.backordered), \
+             0) AS BIGINT) AS quantity FROM stock_levels s \
              JOIN warehouses w ON w.id = s.warehouse_id \
              WHERE s.product_id = $1 AND NOT w.is_transit{condition}"
         );

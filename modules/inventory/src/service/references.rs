@@ -125,7 +125,7 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::entities::product::{Costing, Picking, Tracking};
+    use crate::entities::product::{Costing, NegativeStock, Picking, Tracking};
 
     #[test]
     fn a_quantity_is_no_finer_than_its_unit() {
@@ -154,6 +154,7 @@ mod tests {
                 costing: Costing::Average,
                 standard_cost: None,
                 is_kit: false,
+                negative_stock: NegativeStock::Never,
                 version: 1,
                 created_at: Utc::now(),
                 updated_at: Utc::now(),

@@ -178,7 +178,8 @@ impl Service {
         let expected = "FROM expected_receipts e WHERE e.product_id = s.product_id \
                         AND e.warehouse_id = s.warehouse_id AND e.quantity > e.received";
         let sql = format!(
-            "SELECT s.id, s.product_id, p.sku, s.warehouse_id, s.on_hand, s.backordered, \
+            "SELECT s.id, s.product_id, p.sku, s.warehouse_id, s.on_hand - s.owed AS on_hand, \
+             s.backordered, \
              COALESCE((SELECT CAST(SUM(e.quantity - e.received) AS BIGINT) {expected}), 0) \
                AS expected, (SELECT MIN(e.expected_on) {expected}) AS expected_on \
              FROM stock_levels s JOIN products p ON p.id = s.product_id \
@@ -271,7 +272,8 @@ impl Service {
                CAST(SUM(m.cost_minor) AS BIGINT) AS cost_minor, \
                CAST(SUM(m.now_minor - m.within_minor) AS BIGINT) AS opening_minor, \
                CAST(SUM(m.now_minor - m.since_minor) AS BIGINT) AS closing_minor FROM (\
-               SELECT product_id, warehouse_id, value_minor AS now_minor, 0 AS within_minor, \
+               SELECT product_id, warehouse_id, value_minor - owed_minor AS now_minor, \
+                 0 AS within_minor, \
                  0 AS since_minor, 0 AS issued, 0 AS cost_minor FROM stock_levels \
                UNION ALL SELECT product_id, warehouse_id, 0, \
                  CASE to_location WHEN 'warehouse' THEN value_minor ELSE -value_minor END, \

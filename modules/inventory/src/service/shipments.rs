@@ -57,7 +57,7 @@ impl Service {
             let reserved = hold.map_or(Quantity::ZERO, |hold| hold.reserved.min(piece.quantity));
             if reserved < piece.quantity {
                 // Orders ships only what is reserved. What is not is taken from what is
-                // available, if there is any: the goods have left.
+                // available, if there is any, or from below nothing: the goods have left.
                 tracing::warn!(order.line.id = %line.order_line_id, "shipped without reservation");
             }
             let missing = piece.quantity.checked_sub(reserved).map_err(internal)?;
@@ -68,13 +68,15 @@ impl Service {
         let gone = lines.iter().filter(|line| parts.has(line.order_line_id));
         let gone: Vec<_> = gone.map(|line| (line.order_line_id, line.quantity)).collect();
         note_gone(&tx, &gone).await?;
+        let asked = pieces.iter().map(|(_, piece)| (piece.key, piece.quantity));
+        levels.learn_costs(&tx, asked).await?;
         let mut total = Money::zero(self.company.currency);
         let mut moves = Vec::new();
         let mut issued: Vec<IssuedLine> = Vec::with_capacity(lines.len());
         for (line, piece) in &pieces {
             let short = || Error::NotEnoughToShip { sku: line.sku.clone(), asked: line.quantity };
             let level = levels.at(piece.key)?;
-            let cost = level.issue(piece.quantity, &self.company).map_err(|_| short())?;
+            let cost = level.issue_or_owe(piece.quantity, &self.company).map_err(|_| short())?;
             total = total.checked_add(cost).map_err(internal)?;
             moves.push(NewMove {
                 kind: MoveKind::Issue,

@@ -41,14 +41,19 @@ impl Service {
                 product_id: row.product_id,
                 sku: product.map(|p| p.sku.clone()).unwrap_or_default(),
                 warehouse_id: row.warehouse_id,
-                on_hand: row.on_hand,
+                on_hand: balance(&row),
                 reserved: row.reserved,
                 blocked: row.blocked,
                 available: available(&row),
                 backordered: row.backordered,
                 unit: product.map(|p| p.unit.clone()).unwrap_or_default(),
-                value: Money::new(row.value_minor, self.company.currency),
-                average_cost: average_cost(row.on_hand, row.value_minor, &self.company),
+                value: Money::new(row.value_minor - row.owed_minor, self.company.currency),
+                // Below nothing, of what is owed: one of the two is zero.
+                average_cost: average_cost(
+                    row.on_hand.max(row.owed),
+                    row.value_minor.max(row.owed_minor),
+                    &self.company,
+                ),
             }
         }))
     }
@@ -80,14 +85,14 @@ impl Service {
         };
         Ok(Availability {
             product_id,
-            on_hand: sum(|row| row.on_hand),
+            on_hand: sum(balance),
             reserved: sum(|row| row.reserved),
             available: sum(available),
             warehouses: rows
                 .iter()
                 .map(|row| WarehouseAvailability {
                     warehouse_id: row.warehouse_id,
-                    on_hand: row.on_hand,
+                    on_hand: balance(row),
                     reserved: row.reserved,
                     available: available(row),
                     backordered: row.backordered,
@@ -119,6 +124,12 @@ impl Service {
     }
 }
 
+/// What is on hand, less what is owed.
+fn balance(row: &stock_level::Model) -> Quantity {
+    Quantity::from_micros(row.on_hand.micros() - row.owed.micros())
+}
+
+/// Of what is there: below nothing it is nothing.
 fn available(row: &stock_level::Model) -> Quantity {
     // reserved + blocked <= on_hand by a CHECK of the table.
     Quantity::from_micros(row.on_hand.micros() - row.reserved.micros() - row.blocked.micros())

@@ -98,6 +98,7 @@ impl Service {
                 quantity: posted.quantity,
                 value: posted.value,
                 reason: reason.clone(),
+                is_cost_of_sales: false,
             };
             let version = products[&posted.product_id].version;
             tx.publish(posted.product_id.uuid(), version, &adjusted)?;

@@ -47,7 +47,8 @@ const LEDGER: &str = "(SELECT s.product_id, s.warehouse_id, s.quantity, s.value_
     WHERE booked_on > (SELECT through FROM base) AND booked_on <= $1 \
     UNION ALL SELECT product_id, warehouse_id, 0, value_minor FROM cost_variances \
     WHERE booked_on > (SELECT through FROM base) AND booked_on <= $1 \
-    UNION ALL SELECT product_id, warehouse_id, on_hand, value_minor FROM stock_levels \
+    UNION ALL SELECT product_id, warehouse_id, on_hand - owed, value_minor - owed_minor \
+    FROM stock_levels \
     WHERE NOT EXISTS (SELECT 1 FROM base) \
     UNION ALL SELECT product_id, warehouse_id, \
     CASE to_location WHEN 'warehouse' THEN -quantity ELSE quantity END, \

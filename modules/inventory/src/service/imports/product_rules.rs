@@ -22,7 +22,7 @@ use crate::routes::product_templates::ProductTemplate;
 use crate::routes::products::{NewProduct, ProductPatch};
 use crate::service::barcodes::{check_gtin, holders, spellings};
 use crate::service::product_templates::fitting;
-use crate::service::products::{check_countable, check_new, patched, product_of};
+use crate::service::products::{check_countable, check_new, check_owable, patched, product_of};
 
 /// A row of a file. What a column says goes for the product; what has no column stays. An empty
 /// cell empties, where a product can be without.
@@ -252,6 +252,7 @@ impl Facts {
         }
         if let Some(tracking) = row.tracking.filter(|tracking| *tracking != before.tracking) {
             check_countable(tracking, before.unit_decimals)?;
+            check_owable(tracking, before.negative_stock, "/tracking")?;
             if self.stocked.contains(&before.id) {
                 return Err(Error::TrackingFixed);
             }

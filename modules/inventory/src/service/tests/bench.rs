@@ -188,6 +188,18 @@ impl Bench {
         self.find::<warehouse::Model>(&sql).await.id
     }
 
+    /// Says whether more may leave a warehouse than is there.
+    pub async fn allow_negative(&self, id: WarehouseId, allows_negative: bool) -> Result<()> {
+        let allow = request(json!({ "allows_negative": allows_negative }));
+        self.service.allow_negative_stock(&ctx(), id, allow).await.map(drop)
+    }
+
+    /// Says whether more of a product may leave than is there.
+    pub async fn set_negative(&self, id: ProductId, negative_stock: &str) -> Result<()> {
+        let set = request(json!({ "negative_stock": negative_stock }));
+        self.service.set_negative_stock(&ctx(), id, set).await.map(drop)
+    }
+
     pub fn line(&self, product_id: ProductId, warehouse_id: WarehouseId) -> Line {
         Line { id: OrderLineId::new(), product_id, warehouse_id }
     }
@@ -319,7 +331,8 @@ impl Bench {
         self.service.expire_holds(&ctx(), Utc::now()).await.expect("expires");
     }
 
-    /// On hand, reserved, backordered (in units) and value (in cents).
+    /// On hand, reserved, backordered (in units) and value (in cents); below zero where more has
+    /// left than was there.
     pub async fn level(&self, product: ProductId, warehouse: WarehouseId) -> (i64, i64, i64, i64) {
         let sql = "SELECT * FROM stock_levels WHERE product_id = $1 AND warehouse_id = $2";
         let values = vec![product.into(), warehouse.into()];
@@ -327,7 +340,9 @@ impl Bench {
             query_one(self.service.db.read(), sql, values).await.expect("reads");
         let units = |quantity: Quantity| quantity.micros() / Quantity::ONE.micros();
         row.map_or((0, 0, 0, 0), |row| {
-            (units(row.on_hand), units(row.reserved), units(row.backordered), row.value_minor)
+            let on_hand = units(row.on_hand) - units(row.owed);
+            let value_minor = row.value_minor - row.owed_minor;
+            (on_hand, units(row.reserved), units(row.backordered), value_minor)
         })
     }
 

@@ -10,6 +10,7 @@ mod invariants;
 mod kits;
 mod limits;
 mod lots;
+mod negative;
 mod planning_events;
 mod postings;
 mod queue;

@@ -30,6 +30,9 @@ pub(super) enum Command {
     Block { pick: usize, is_to_be: bool, breaks: bool },
     Pick { pick: usize, found: i64, is_cancelled: bool },
     ExpireLots { days: u64 },
+    Oversell { items: Vec<(usize, i64)> },
+    AllowNegative { is_allowed: bool },
+    SetNegative { item: usize, is_allowed: bool },
 }
 
 pub(super) fn command() -> impl Strategy<Value = Command> {
@@ -77,5 +80,9 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         3 => (any::<usize>(), 0..8_i64, prop::bool::weighted(0.2))
             .prop_map(|(pick, found, is_cancelled)| Command::Pick { pick, found, is_cancelled }),
         1 => (0..6_u64).prop_map(|days| Command::ExpireLots { days }),
+        3 => items().prop_map(|items| Command::Oversell { items }),
+        1 => any::<bool>().prop_map(|is_allowed| Command::AllowNegative { is_allowed }),
+        1 => (0..4_usize, any::<bool>())
+            .prop_map(|(item, is_allowed)| Command::SetNegative { item, is_allowed }),
     ]
 }

@@ -4,6 +4,7 @@
 
 mod command;
 mod lots;
+mod negative;
 
 use std::collections::BTreeMap;
 
@@ -57,6 +58,10 @@ struct Published {
     data: String,
 }
 
+/// What may be said to an adjustment that is drawn at random.
+const ADJUSTED: &[&str] =
+    &["insufficient_stock", "quantity_zero", "unit_cost_required", "cost_unknown"];
+
 /// Not enough of something is an answer; anything else is a mistake.
 fn allow_refusal<T>(result: Result<T>, codes: &[&str]) -> Option<T> {
     let refuse = |error: Error| {
@@ -84,6 +89,13 @@ impl World {
             bench.kit("K", &[(products[0], "2"), (products[1], "1")]).await,
             bench.kit("L", &[(products[0], "1")]).await,
         ];
+        // Where there are no locations, of what has no lots.
+        bench.allow_negative(warehouses[1], true).await.expect("it has no locations");
+        for (product, tracking) in products.iter().zip(tracking) {
+            if tracking == "none" {
+                bench.set_negative(*product, "inherit").await.expect("it has no lots");
+            }
+        }
         let items =
             products.iter().chain(&kits).flat_map(|p| warehouses.map(|w| (*p, w))).collect();
         World { bench, items, orders: Vec::new(), booked: 0, heard: 0 }
@@ -110,8 +122,7 @@ impl World {
             Command::Adjust { item, units } => {
                 let (product, warehouse) = self.items[item];
                 let adjusted = self.bench.adjust(product, warehouse, &units.to_string()).await;
-                let codes = ["insufficient_stock", "quantity_zero", "unit_cost_required"];
-                allow_refusal(adjusted, &codes);
+                allow_refusal(adjusted, ADJUSTED);
             }
             Command::Reverse { pick } => {
                 let moves = self.bench.moves().await;
@@ -136,7 +147,7 @@ impl World {
                     "quantity": (-units).to_string(), "break_reservations": true
                 });
                 let adjusted = self.bench.service.adjust_stock(&ctx(), request(gone)).await;
-                allow_refusal(adjusted, &["insufficient_stock"]);
+                allow_refusal(adjusted, ADJUSTED);
             }
             Command::Transfer { item, units } => {
                 // The other warehouse's item of the same product is its neighbour.
@@ -303,6 +314,9 @@ impl World {
                 }
             }
             Command::Expire => self.bench.expire().await,
+            Command::Oversell { .. }
+            | Command::AllowNegative { .. }
+            | Command::SetNegative { .. } => self.run_negative(command).await,
             other => self.run_lots(other).await,
         }
     }
@@ -320,7 +334,7 @@ impl World {
         let lines = json!({ "lines": [{ "product_id": product, "quantity": counted }] });
         service.record_counts(&ctx(), id, request(lines)).await.expect("recorded");
         let moved = self.bench.adjust(product, warehouse, &meanwhile.to_string()).await;
-        allow_refusal(moved, &["insufficient_stock", "quantity_zero", "unit_cost_required"]);
+        allow_refusal(moved, ADJUSTED);
         service.step_stock_count(&ctx(), id, "submit").await.expect("complete");
         let mut other = ctx();
         other.actor.id = Some(uuid::Uuid::now_v7());
@@ -393,7 +407,8 @@ impl World {
         struct Value {
             n: i64,
         }
-        let sql = "SELECT CAST(COALESCE(SUM(value_minor), 0) AS BIGINT) AS n FROM stock_levels";
+        let sql = "SELECT CAST(COALESCE(SUM(value_minor - owed_minor), 0) AS BIGINT) AS n \
+            FROM stock_levels";
         assert_eq!(self.bench.find::<Value>(sql).await.n, self.booked, "V-2");
         let sql = "SELECT order_line_id, CAST(SUM(reserved) AS BIGINT) AS reserved, \
             CAST(SUM(backordered) AS BIGINT) AS backordered FROM (\
