@@ -106,6 +106,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_stock_periods",
         sql: include_str!("../../../migrations/inventory/0112_stock_periods.sql"),
     },
+    Script {
+        number: 114,
+        name: "inventory_promises",
+        sql: include_str!("../../../migrations/inventory/0114_promises.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.
