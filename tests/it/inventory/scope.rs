@@ -18,7 +18,12 @@ const ROLES: &str = "/api/v1/auth/roles";
 const PASSWORD: &str = "a long enough password";
 
 /// Somebody with a role that counts in these warehouses.
-async fn clerk(api: &Api, name: &str, permissions: Value, warehouses: &[&Value]) -> (Value, Api) {
+pub(super) async fn clerk(
+    api: &Api,
+    name: &str,
+    permissions: Value,
+    warehouses: &[&Value],
+) -> (Value, Api) {
     let ids: Vec<_> = warehouses.iter().map(|warehouse| &warehouse["id"]).collect();
     let role = json!({ "name": name, "permissions": permissions, "warehouse_ids": ids });
     let role = api.post(ROLES, role).await.ok();

@@ -161,7 +161,7 @@ async fn get_backorder(ctx: Ctx, service: Data<Service>, id: Path<BackorderId>) 
 /// the day is the first by which what is expected covers it and all before it, or that of the
 /// reorder rule's lead time if that is sooner; once promised it stays.
 /// - Errors: 409 `backorder_over` if it does not wait any more, `order_not_confirmed`; 422
-///   `date_in_past`.
+///   `date_in_past`, `date_out_of_range`.
 #[utoipa::path(
     tag = "Backorders",
     params(("id" = BackorderId, Path)),

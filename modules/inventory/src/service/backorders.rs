@@ -14,7 +14,7 @@ use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
 use crate::service::kit_lines::settle;
 use crate::service::levels::{Key, Levels};
-use crate::service::promise_dates::{Promises, Whose, date};
+use crate::service::promise_dates::{Promises, Whose, available, date};
 
 /// Backorders filled by one round of statements: their parameters have to fit one.
 const BATCH: usize = 1000;
@@ -48,7 +48,7 @@ pub(crate) async fn fill_and_promise(
     mut kits: BTreeSet<OrderLineId>,
 ) -> Result<()> {
     let mut promises = Promises::default();
-    let dated = date(tx, levels, freed, Whose::Confirmed).await?;
+    let dated = date(tx, &available(levels, freed)?, Whose::Confirmed).await?;
     kits.extend(promises.add_dated(&dated));
     fill(tx, levels, kits, promises).await
 }

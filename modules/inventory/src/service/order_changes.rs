@@ -19,7 +19,7 @@ use crate::service::backorders::fill_and_promise;
 use crate::service::holds::{self, End, Hold};
 use crate::service::kit_lines::{Parts, note_gone, note_reserved, settle};
 use crate::service::levels::{Key, Levels};
-use crate::service::promise_dates::{Promises, Whose, date};
+use crate::service::promise_dates::{Promises, Whose, available, date};
 use crate::service::reserve::{Taken, give_up_order, hold, waits};
 
 impl Service {
@@ -223,7 +223,8 @@ async fn take_anew(
     let kits = order.lines.iter().filter(|line| parts.has(line.line_id));
     let told: Vec<_> = kits.map(|line| (line.line_id, line.reserved)).collect();
     note_reserved(tx, &told).await?;
-    let dated = date(tx, levels, &waits(&taken), Whose::Confirmed).await?;
+    let available = available(levels, &waits(&taken))?;
+    let dated = date(tx, &available, Whose::Confirmed).await?;
     let mut promises = Promises::default();
     let mut kits = promises.add_dated(&dated);
     kits.extend(parts.lines());

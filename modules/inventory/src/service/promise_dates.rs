@@ -11,6 +11,7 @@ use contracts::events::{BackorderPromised, LinePromise};
 use contracts::ids::{BackorderId, OrderId, OrderLineId};
 use kernel::Result;
 use kernel::db::{Column, Tx, Values, execute, query_all};
+use kernel::quantity::Quantity;
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::service::kit_lines::MAX_PARTS;
@@ -70,16 +71,28 @@ impl Promises {
     }
 }
 
-/// Gives a day to what waits at these keys without one, as far as one is known.
+/// What is available of the keys that somebody waits at.
+pub(crate) fn available(levels: &mut Levels, keys: &BTreeSet<Key>) -> Result<Vec<(Key, Quantity)>> {
+    let mut available = Vec::new();
+    for key in keys {
+        let level = levels.at(*key)?;
+        if level.backordered.is_positive() {
+            available.push((*key, level.available()));
+        }
+    }
+    Ok(available)
+}
+
+/// Gives a day to what waits at these keys without one, as far as one is known. With each key
+/// goes how much those who wait have there already.
 pub(crate) async fn date(
     tx: &Tx,
-    levels: &mut Levels,
-    keys: &BTreeSet<Key>,
+    available: &[(Key, Quantity)],
     whose: Whose,
 ) -> Result<Vec<Dated>> {
     let mut dated = Vec::new();
     loop {
-        let found = undated(tx, levels, keys, whose).await?;
+        let found = undated(tx, available, whose).await?;
         store(tx, &found).await?;
         let count = found.len();
         dated.extend(found);
@@ -91,12 +104,7 @@ pub(crate) async fn date(
 
 /// What waits without a day, is not to be had now and could have a day: the first by which what is expected covers it
 /// and whatever is before it in the queue (what is late comes today), or that of the lead time.
-async fn undated(
-    tx: &Tx,
-    levels: &mut Levels,
-    keys: &BTreeSet<Key>,
-    whose: Whose,
-) -> Result<Vec<Dated>> {
+async fn undated(tx: &Tx, available: &[(Key, Quantity)], whose: Whose) -> Result<Vec<Dated>> {
     #[derive(FromQueryResult)]
     struct Row {
         id: BackorderId,
@@ -106,17 +114,12 @@ async fn undated(
         covered_on: Option<NaiveDate>,
         lead_time_days: i64,
     }
-    let mut rows = Vec::new();
-    for key in keys {
-        let level = levels.at(*key)?;
-        if level.backordered.is_positive() {
-            let available = level.available().into();
-            rows.push(vec![key.product_id.into(), key.warehouse_id.into(), available]);
-        }
-    }
-    if rows.is_empty() {
+    if available.is_empty() {
         return Ok(Vec::new());
     }
+    let rows = available.iter().map(|(key, available)| {
+        vec![key.product_id.into(), key.warehouse_id.into(), (*available).into()]
+    });
     let columns = [
         ("product_id", Column::Uuid),
         ("warehouse_id", Column::Uuid),

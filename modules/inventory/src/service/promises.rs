@@ -83,8 +83,10 @@ pub(crate) async fn break_newest(
     for waiting in waiting.chunks(BATCH) {
         add(tx, Table::Backorders, waiting, None).await?;
     }
-    let waits = waiting.iter().map(|row| row.key).collect();
-    let dated = date(tx, levels, &waits, Whose::Confirmed).await?;
+    // What is available now is what is to be taken out.
+    let waits: BTreeSet<_> = waiting.iter().map(|row| row.key).collect();
+    let waits: Vec<_> = waits.into_iter().map(|key| (key, Quantity::ZERO)).collect();
+    let dated = date(tx, &waits, Whose::Confirmed).await?;
     let mut promises = Promises::default();
     kits.extend(promises.add_dated(&dated));
     // The order hears of whole kits.

@@ -140,7 +140,8 @@ fn take(
 
 /// Promises what an order waits for, as far as something is known of when it comes.
 async fn date(tx: &Tx, levels: &mut Levels, order_id: OrderId, taken: &mut [Taken]) -> Result<()> {
-    let dated = promise_dates::date(tx, levels, &waits(taken), Whose::Order(order_id)).await?;
+    let available = promise_dates::available(levels, &waits(taken))?;
+    let dated = promise_dates::date(tx, &available, Whose::Order(order_id)).await?;
     let days: BTreeMap<_, _> =
         dated.into_iter().map(|row| (row.order_line_id, row.promised_on)).collect();
     for Taken { line, .. } in taken {

@@ -12,6 +12,7 @@ mod limits;
 mod lots;
 mod planning_events;
 mod postings;
+mod promising;
 mod queue;
 mod random;
 mod stock_periods;
