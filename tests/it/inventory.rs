@@ -1,5 +1,6 @@
 //! Black-box tests of inventory: products, warehouses, stock, moves, reservations.
 
+mod backorders;
 mod costs;
 mod day;
 pub mod files;

@@ -3,6 +3,7 @@
 use kernel::Id;
 
 pub enum ApiKey {}
+pub enum Backorder {}
 pub enum Bill {}
 pub enum BillLine {}
 pub enum Category {}
@@ -48,6 +49,7 @@ pub enum Webhook {}
 pub enum WebhookDelivery {}
 
 pub type ApiKeyId = Id<ApiKey>;
+pub type BackorderId = Id<Backorder>;
 pub type BillId = Id<Bill>;
 pub type BillLineId = Id<BillLine>;
 pub type CategoryId = Id<Category>;

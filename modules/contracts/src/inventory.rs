@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use kernel::module::ServeContract;
 use kernel::quantity::Quantity;
 use kernel::remote::{Remote, Repeat};
@@ -98,6 +98,9 @@ pub struct ReservedLine {
     pub line_id: OrderLineId,
     pub reserved: Quantity,
     pub backordered: Quantity,
+    /// When all of what is backordered is to be there, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised_on: Option<NaiveDate>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -79,6 +79,12 @@ pub(crate) enum Error {
     InsufficientStock { shortages: Vec<Shortage> },
     #[error("the reservation belongs to an order: cancel the order or its line instead")]
     ReservationOfOrder,
+    #[error("a promise is for today or later")]
+    PromiseInPast,
+    #[error("the backorder is filled or cancelled: nothing of it waits")]
+    BackorderOver,
+    #[error("the order is not confirmed: nothing is promised to it yet")]
+    OrderNotConfirmed,
     #[error(
         "the move belongs to a document of its own: only receipts and adjustments made here \
              can be reversed"
@@ -333,6 +339,9 @@ impl From<Error> for KernelError {
                 conflict("insufficient_stock").with_params(json!({ "shortages": shortages }))
             }
             Error::ReservationOfOrder => conflict("reservation_of_order"),
+            Error::PromiseInPast => invalid("date_in_past", "/promised_on"),
+            Error::BackorderOver => conflict("backorder_over"),
+            Error::OrderNotConfirmed => conflict("order_not_confirmed"),
             Error::NotReversible => conflict("not_reversible"),
             Error::ValueMoved => conflict("value_moved"),
             Error::AlreadyReversed { by } => {

@@ -111,6 +111,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_negative_stock",
         sql: include_str!("../../../migrations/inventory/0113_negative_stock.sql"),
     },
+    Script {
+        number: 114,
+        name: "inventory_promises",
+        sql: include_str!("../../../migrations/inventory/0114_promises.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

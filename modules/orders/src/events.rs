@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use contracts::events::{
-    BackorderFilled, CreditNoteIssued, InvoiceIssued, PaymentApplied, QuotationAccepted,
-    ReservationBroken,
+    BackorderFilled, BackorderPromised, CreditNoteIssued, InvoiceIssued, PaymentApplied,
+    QuotationAccepted, ReservationBroken,
 };
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::{Error, Result};
@@ -16,6 +16,7 @@ impl Subscriber for Service {
         match event.kind.as_str() {
             QuotationAccepted::TYPE => self.order_quotation(event).await,
             BackorderFilled::TYPE => self.fill_backorder(event).await,
+            BackorderPromised::TYPE => self.promise_backorder(event).await,
             ReservationBroken::TYPE => self.break_reservation(event).await,
             InvoiceIssued::TYPE => self.note_invoice(event).await,
             CreditNoteIssued::TYPE => self.note_credit_note(event).await,

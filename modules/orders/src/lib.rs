@@ -59,6 +59,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "orders_events_index",
         sql: include_str!("../../../migrations/orders/0102_events_index.sql"),
     },
+    Script {
+        number: 103,
+        name: "orders_promises",
+        sql: include_str!("../../../migrations/orders/0103_promises.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -599,6 +599,32 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     api.act(&discard, &invoice).await.ok();
     let order = api.post(orders, direct).await.ok();
     api.act(&format!("{orders}/{}/cancel", text(&order["id"])), &order).await.ok();
+    what_waits(server, api, (customer, goods)).await;
+}
+
+/// An order for more than there is, promised, and not wanted any more.
+async fn what_waits(server: &Server, api: &Api, (customer, goods): (&Value, &Goods)) {
+    let orders = "/api/v1/orders/orders";
+    let order = json!({
+        "customer_id": customer["id"], "warehouse_id": goods.warehouse["id"],
+        "allow_backorder": true,
+        "lines": [{"product_id": goods.table["id"], "quantity": "40", "unit_price": "1.00"}]
+    });
+    let order = api.post(orders, order).await.ok();
+    let path = format!("{orders}/{}", text(&order["id"]));
+    let order = api.act(&format!("{path}/confirm"), &order).await.ok();
+    server.settle().await;
+    let backorders = "/api/v1/inventory/backorders";
+    let list = format!("{backorders}?order_id={}", text(&order["id"]));
+    let waits = api.get(&list).await.ok()["data"][0].clone();
+    let promise = json!({"promised_on": chrono::Utc::now().date_naive() + chrono::Days::new(10)});
+    let waits_path = format!("{backorders}/{}", text(&waits["id"]));
+    api.act_with(&format!("{waits_path}/promise"), &waits, promise).await.ok();
+    api.get(&waits_path).await.ok();
+    server.settle().await;
+    let order = api.get(&path).await.ok();
+    api.act(&format!("{path}/cancel"), &order).await.ok();
+    server.settle().await;
 }
 
 async fn invoice_of(api: &Api, shipment: &Value) -> Value {

@@ -25,6 +25,7 @@ pub(crate) const DEFAULT_ROLES: &[DefaultRole] = &[
             "sales.*",
             "orders.*",
             "inventory.*:read",
+            "inventory.backorder:promise",
             "billing.invoice:read",
             "billing.credit_note:read",
             "billing.payment:read",

@@ -113,6 +113,24 @@ impl EventData for BackorderFilled {
     const TYPE: &'static str = "inventory.backorder.filled";
 }
 
+/// When what an order waits for was promised, or is promised anew. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackorderPromised {
+    pub order_id: OrderId,
+    pub lines: Vec<LinePromise>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LinePromise {
+    pub order_line_id: OrderLineId,
+    /// The day by which all of what waits is to be there; none: not known any more.
+    pub promised_on: Option<NaiveDate>,
+}
+
+impl EventData for BackorderPromised {
+    const TYPE: &'static str = "inventory.backorder.promised";
+}
+
 /// A promise could not be kept: these quantities are no longer reserved but wait as
 /// backorders. Aggregate: the order.
 #[derive(Clone, Debug, Serialize, Deserialize)]

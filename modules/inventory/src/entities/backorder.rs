@@ -1,15 +1,17 @@
 //! Table `backorders`: what order lines wait for.
 
-use chrono::{DateTime, Utc};
-use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::ids::{BackorderId, OrderId, OrderLineId, ProductId, WarehouseId};
 use kernel::quantity::Quantity;
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "backorders")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: BackorderId,
     pub order_id: OrderId,
     pub order_line_id: OrderLineId,
     pub product_id: ProductId,
@@ -20,6 +22,8 @@ pub struct Model {
     pub expires_at: Option<DateTime<Utc>>,
     pub kit_line_id: Option<OrderLineId>,
     pub kit_id: Option<ProductId>,
+    /// The day by which it is promised, if one is known.
+    pub promised_on: Option<NaiveDate>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -30,14 +34,17 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Where a backorder stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+/// Where a backorder stands
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "snake_case")]
 pub enum BackorderStatus {
-    /// It waits for stock.
+    /// It waits for stock
     Open,
-    /// All of it was reserved.
+    /// All of it was reserved
     Filled,
-    /// Nobody wants it any more.
+    /// Nobody wants it any more
     Cancelled,
 }

@@ -3,6 +3,7 @@
 pub(crate) mod adjustment_requests;
 pub(crate) mod adjustments;
 mod audit;
+pub(crate) mod backorders;
 pub(crate) mod barcodes;
 pub(crate) mod categories;
 pub(crate) mod exports;
@@ -60,6 +61,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     stock_periods::configure(routes);
     transfers::configure(routes);
     reservations::configure(routes);
+    backorders::configure(routes);
     picking::configure(routes);
     imports::configure(routes);
     exports::configure(routes);

@@ -364,6 +364,7 @@ mod tests {
     use utoipa::PartialSchema;
 
     use super::*;
+    use crate::routes::backorders::Backorder;
     use crate::routes::moves::StockMove;
     use crate::routes::planning::ReorderSuggestion;
     use crate::routes::promises::PromiseDay;
@@ -394,6 +395,7 @@ mod tests {
         check::<StockLevel>(&[]);
         check::<StockMove>(&[]);
         check::<Reservation>(&["allowed_actions"]);
+        check::<Backorder>(&["allowed_actions"]);
         check::<ReorderSuggestion>(&[]);
         check::<PromiseDay>(&[]);
         check::<ValuationRow>(&[]);

@@ -1,26 +1,27 @@
-//! Filling backorders: what becomes available goes to who has waited longest.
+//! Filling backorders: what becomes available goes to the oldest promise, then to who has
+//! waited longest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::events::{BackorderFilled, OrderLineQuantity};
-use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
+use contracts::ids::{BackorderId, OrderId, OrderLineId, ProductId, WarehouseId};
 use kernel::Result;
 use kernel::db::{Column, Tx, Values, query_all};
 use kernel::quantity::Quantity;
 use sea_orm::{ConnectionTrait, FromQueryResult};
-use uuid::Uuid;
 
 use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
 use crate::service::kit_lines::settle;
 use crate::service::levels::{Key, Levels};
+use crate::service::promise_dates::{Promises, Whose, available, date};
 
 /// Backorders filled by one round of statements: their parameters have to fit one.
 const BATCH: usize = 1000;
 
 #[derive(FromQueryResult)]
 struct Waiting {
-    id: Uuid,
+    id: BackorderId,
     order_id: OrderId,
     order_line_id: OrderLineId,
     product_id: ProductId,
@@ -30,19 +31,33 @@ struct Waiting {
     kit_line_id: Option<OrderLineId>,
 }
 
-/// Reserves what is available in `levels` for the orders that wait for it, oldest first,
+/// Reserves what is available in `levels` for the orders that wait for it, in their order,
 /// and tells each order once. Called wherever stock becomes available, so that nobody
 /// waits while there is some. Orders not confirmed yet are passed over: should they never
 /// be, orders would be told of a backorder it does not know.
 pub(crate) async fn fill_backorders(tx: &mut Tx, levels: &mut Levels) -> Result<()> {
-    fill_and_settle(tx, levels, BTreeSet::new()).await
+    fill(tx, levels, BTreeSet::new(), Promises::default()).await
 }
 
-/// The same, and tells what has changed of some lines for kits.
-pub(crate) async fn fill_and_settle(
+/// The same where more can be promised than before at the keys `freed`: what waits there
+/// without a day gets one. Tells what has changed of `kits`, lines for kits, as well.
+pub(crate) async fn fill_and_promise(
+    tx: &mut Tx,
+    levels: &mut Levels,
+    freed: &BTreeSet<Key>,
+    mut kits: BTreeSet<OrderLineId>,
+) -> Result<()> {
+    let mut promises = Promises::default();
+    let dated = date(tx, &available(levels, freed)?, Whose::Confirmed).await?;
+    kits.extend(promises.add_dated(&dated));
+    fill(tx, levels, kits, promises).await
+}
+
+async fn fill(
     tx: &mut Tx,
     levels: &mut Levels,
     mut kits: BTreeSet<OrderLineId>,
+    mut promises: Promises,
 ) -> Result<()> {
     let mut filled: BTreeMap<OrderId, Vec<OrderLineQuantity>> = BTreeMap::new();
     loop {
@@ -53,7 +68,7 @@ pub(crate) async fn fill_and_settle(
             let level = levels.at(key)?;
             let quantity = level.reserve_up_to(row.remaining);
             level.unbackorder(quantity).map_err(internal)?;
-            cuts.push(Cut { id: row.id, by: quantity });
+            cuts.push(Cut { id: row.id.uuid(), by: quantity });
             let (order_id, line_id) = (row.order_id, row.order_line_id);
             reservations.push(NewHold { order_id, line_id, key, quantity });
             if let Some(kit_line_id) = row.kit_line_id {
@@ -73,7 +88,12 @@ pub(crate) async fn fill_and_settle(
     for change in settle(tx, &kits).await? {
         let quantity = Quantity::from_micros(change.micros);
         let line = OrderLineQuantity { order_line_id: change.order_line_id, quantity };
-        filled.entry(change.order_id).or_default().push(line);
+        if !quantity.is_zero() {
+            filled.entry(change.order_id).or_default().push(line);
+        }
+        if let Some(promise) = change.promise {
+            promises.add(change.order_id, promise);
+        }
     }
     for (order_id, lines) in filled {
         let event = BackorderFilled { order_id, lines };
@@ -81,10 +101,11 @@ pub(crate) async fn fill_and_settle(
         // Inventory does not know the order's version.
         tx.publish(order_id.uuid(), 0, &event)?;
     }
-    Ok(())
+    promises.tell(tx)
 }
 
-/// The backorders that what is available reaches, oldest first.
+/// The backorders that what is available reaches: the oldest promise first, what is promised
+/// nothing last, and of one day who has waited longest.
 async fn next_in_queue(tx: &Tx, levels: &Levels) -> Result<Vec<Waiting>> {
     let rows: Vec<_> = levels
         .fillable()
@@ -105,13 +126,14 @@ async fn next_in_queue(tx: &Tx, levels: &Levels) -> Result<Vec<Waiting>> {
         "SELECT q.id, q.order_id, q.order_line_id, q.product_id, q.warehouse_id, q.remaining, \
          q.kit_line_id \
          FROM (SELECT b.id, b.order_id, b.order_line_id, b.product_id, b.warehouse_id, \
-           b.remaining, b.kit_line_id, k.available, CAST(SUM(b.remaining) OVER (\
-             PARTITION BY b.product_id, b.warehouse_id ORDER BY b.id \
-             ROWS UNBOUNDED PRECEDING) AS BIGINT) - b.remaining AS ahead \
+           b.remaining, b.kit_line_id, b.promised_on, k.available, CAST(SUM(b.remaining) OVER (\
+             PARTITION BY b.product_id, b.warehouse_id \
+             ORDER BY b.promised_on NULLS LAST, b.id ROWS UNBOUNDED PRECEDING) AS BIGINT) - b.remaining AS ahead \
            FROM k JOIN backorders b \
            ON b.product_id = k.product_id AND b.warehouse_id = k.warehouse_id \
            WHERE b.status = 'open' AND b.expires_at IS NULL) q \
-         WHERE q.ahead < q.available ORDER BY q.id LIMIT {BATCH}"
+         WHERE q.ahead < q.available \
+         ORDER BY q.promised_on NULLS LAST, q.id LIMIT {BATCH}"
     ));
     Ok(query_all(&**tx, sql, values).await?)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
 use kernel::db::{Column, Tx, Values, execute, query_all};
 use kernel::quantity::Quantity;
@@ -25,6 +25,9 @@ pub(crate) struct Hold {
     pub key: Key,
     pub reserved: Quantity,
     pub backordered: Quantity,
+    /// When what it waits for is promised, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promised_on: Option<NaiveDate>,
     /// Whether it no longer expires.
     pub is_lasting: bool,
     /// The line for kits that it is a part of.
@@ -139,6 +142,7 @@ pub(crate) async fn of_order(tx: &Tx, order_id: OrderId) -> Result<BTreeMap<Orde
             key,
             reserved: row.remaining,
             backordered: Quantity::ZERO,
+            promised_on: None,
             is_lasting: row.expires_at.is_none(),
             kit_line_id: row.kit_line_id,
             reservation: Some(row.id.uuid()),
@@ -154,13 +158,15 @@ pub(crate) async fn of_order(tx: &Tx, order_id: OrderId) -> Result<BTreeMap<Orde
             key,
             reserved: Quantity::ZERO,
             backordered: Quantity::ZERO,
+            promised_on: None,
             is_lasting: row.expires_at.is_none(),
             kit_line_id: row.kit_line_id,
             reservation: None,
             backorder: None,
         });
         hold.backordered = row.remaining;
-        hold.backorder = Some(row.id);
+        hold.promised_on = row.promised_on;
+        hold.backorder = Some(row.id.uuid());
     }
     Ok(holds)
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::entities::product;
 use crate::error::internal;
 use crate::service::Service;
-use crate::service::backorders::fill_backorders;
+use crate::service::backorders::fill_and_promise;
 use crate::service::holds::{Cut, End, Table, reduce};
 use crate::service::levels::{Key, Levels};
 use crate::service::search::{index_more, to_index};
@@ -158,7 +158,8 @@ impl Service {
             }
             expire(&mut tx, Table::Reservations, &reservations).await?;
             expire(&mut tx, Table::Backorders, &backorders).await?;
-            fill_backorders(&mut tx, &mut levels).await?;
+            let freed = backorders.iter().map(Due::key).collect();
+            fill_and_promise(&mut tx, &mut levels, &freed, BTreeSet::new()).await?;
             levels.store(&mut tx).await?;
             tx.commit().await?;
             tracing::info!(

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
+use contracts::events::LinePromise;
 use contracts::ids::{OrderId, OrderLineId, ProductId};
 use kernel::db::{Column, Tx, Values, execute, insert_all, query_all};
 use kernel::quantity::Quantity;
@@ -36,11 +38,14 @@ pub(crate) struct Piece {
     pub quantity: Quantity,
 }
 
-/// How many more whole kits a line has reserved than its order was told; less below zero.
+/// What is different of a line from what its order was told.
 pub(crate) struct Change {
     pub order_id: OrderId,
     pub order_line_id: OrderLineId,
+    /// How many more whole kits it has reserved; less below zero.
     pub micros: i64,
+    /// Another promise for what still waits.
+    pub promise: Option<LinePromise>,
 }
 
 impl Parts {
@@ -161,6 +166,18 @@ impl Parts {
         let all = of(|hold| hold.reserved.micros() + hold.backordered.micros());
         (reserved, Quantity::from_micros(all.micros() - reserved.micros()))
     }
+
+    /// The day by which the last part of a line that waits is promised; none if one is promised
+    /// nothing. `of` tells whether a part waits, and for when.
+    pub fn promised_on(
+        &self,
+        line_id: OrderLineId,
+        of: impl Fn(OrderLineId) -> Option<Option<NaiveDate>>,
+    ) -> Option<NaiveDate> {
+        let parts = self.0.get(&line_id).into_iter().flatten();
+        let days: Option<Vec<_>> = parts.filter_map(|part| of(part.id)).collect();
+        days?.into_iter().max()
+    }
 }
 
 /// So much of a part for so many kits.
@@ -201,36 +218,58 @@ async fn open_lines(
     Ok(rows.into_iter().map(|row| row.order_line_id).collect())
 }
 
-/// Notes how many kits of each line the order is told are reserved.
-pub(crate) async fn note_told(tx: &Tx, told: &[(OrderLineId, Quantity)]) -> Result<()> {
-    let set = "v.kits";
-    change_told(tx, told, set).await
+/// What the order is told of a line: how many kits are reserved, and by when the others are
+/// promised.
+pub(crate) type Told = (OrderLineId, Quantity, Option<NaiveDate>);
+
+/// Notes what the order is told of each line.
+pub(crate) async fn note_told(tx: &Tx, told: &[Told]) -> Result<()> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    let rows = told.iter().map(|(line_id, kits, promised_on)| {
+        vec![(*line_id).into(), (*kits).into(), (*promised_on).into()]
+    });
+    let columns = [("id", Column::Uuid), ("kits", Column::BigInt), ("promised_on", Column::Date)];
+    let set = "reserved = v.kits, promised_on = v.promised_on";
+    change_told(tx, Values::new(tx.get_database_backend(), "v", &columns, rows), set, told.len())
+        .await
+}
+
+/// Notes how many kits of each line the order believes are reserved.
+pub(crate) async fn note_reserved(tx: &Tx, kits: &[(OrderLineId, Quantity)]) -> Result<()> {
+    change_reserved(tx, kits, "reserved = v.kits").await
 }
 
 /// Notes that so many kits of each line are gone: shipped, or not wanted any more.
 pub(crate) async fn note_gone(tx: &Tx, gone: &[(OrderLineId, Quantity)]) -> Result<()> {
-    let set = "CASE WHEN kit_lines.reserved > v.kits THEN kit_lines.reserved - v.kits ELSE 0 END";
-    change_told(tx, gone, set).await
+    let set = "reserved = \
+        CASE WHEN kit_lines.reserved > v.kits THEN kit_lines.reserved - v.kits ELSE 0 END";
+    change_reserved(tx, gone, set).await
 }
 
-async fn change_told(tx: &Tx, kits: &[(OrderLineId, Quantity)], set: &str) -> Result<()> {
+async fn change_reserved(tx: &Tx, kits: &[(OrderLineId, Quantity)], set: &str) -> Result<()> {
     if kits.is_empty() {
         return Ok(());
     }
     let rows = kits.iter().map(|(line_id, kits)| vec![(*line_id).into(), (*kits).into()]);
     let columns = [("id", Column::Uuid), ("kits", Column::BigInt)];
-    let (sql, values) =
-        Values::new(tx.get_database_backend(), "v", &columns, rows).statement(&format!(
-            "UPDATE kit_lines SET reserved = {set} FROM v WHERE kit_lines.order_line_id = v.id"
-        ));
-    if execute(&**tx, sql, values).await? != kits.len() as u64 {
+    let values = Values::new(tx.get_database_backend(), "v", &columns, rows);
+    change_told(tx, values, set, kits.len()).await
+}
+
+async fn change_told(tx: &Tx, values: Values, set: &str, count: usize) -> Result<()> {
+    let (sql, values) = values.statement(&format!(
+        "UPDATE kit_lines SET {set} FROM v WHERE kit_lines.order_line_id = v.id"
+    ));
+    if execute(&**tx, sql, values).await? != count as u64 {
         return Err(KernelError::internal("a line for kits is not known"));
     }
     Ok(())
 }
 
-/// Compares what lines for kits have reserved with what their orders were told, notes it as
-/// told, and returns what differs.
+/// Compares what lines for kits have reserved, and by when their last part is promised, with
+/// what their orders were told, notes it as told, and returns what differs.
 ///
 /// Parts of one line may be in the hands of two transactions, each of which holds the lock of
 /// its own level. So the lines are locked, after the levels and in the order of their ids, and
@@ -243,6 +282,9 @@ pub(crate) async fn settle(tx: &Tx, lines: &BTreeSet<OrderLineId>) -> Result<Vec
         order_id: OrderId,
         told: Quantity,
         reserved: Quantity,
+        told_on: Option<NaiveDate>,
+        promised_on: Option<NaiveDate>,
+        waiting: i64,
     }
     if lines.is_empty() {
         return Ok(Vec::new());
@@ -261,20 +303,30 @@ pub(crate) async fn settle(tx: &Tx, lines: &BTreeSet<OrderLineId>) -> Result<Vec
     }
     let (sql, values) = keys().statement(&format!(
         "SELECT l.order_line_id, l.order_id, l.reserved AS told, \
-         CAST(MIN(COALESCE(r.remaining, 0) / p.per_kit) AS BIGINT) * {KIT} AS reserved \
+         CAST(MIN(COALESCE(r.remaining, 0) / p.per_kit) AS BIGINT) * {KIT} AS reserved, \
+         l.promised_on AS told_on, CASE WHEN COUNT(b.id) = COUNT(b.promised_on) \
+         THEN MAX(b.promised_on) END AS promised_on, COUNT(b.id) AS waiting \
          FROM k JOIN kit_lines l ON l.order_line_id = k.id \
          JOIN kit_parts p ON p.order_line_id = l.order_line_id \
          LEFT JOIN reservations r ON r.order_line_id = p.id AND r.status = 'active' \
-         GROUP BY l.order_line_id, l.order_id, l.reserved ORDER BY l.order_line_id"
+         LEFT JOIN backorders b ON b.order_line_id = p.id AND b.status = 'open' \
+         GROUP BY l.order_line_id, l.order_id, l.reserved, l.promised_on ORDER BY l.order_line_id"
     ));
     let rows: Vec<Row> = query_all(&**tx, sql, values).await?;
-    let changed = || rows.iter().filter(|row| row.told != row.reserved);
-    let told: Vec<_> = changed().map(|row| (row.order_line_id, row.reserved)).collect();
+    let differs = |row: &&Row| row.told != row.reserved || row.told_on != row.promised_on;
+    let changed = || rows.iter().filter(differs);
+    let told: Vec<_> =
+        changed().map(|row| (row.order_line_id, row.reserved, row.promised_on)).collect();
     note_told(tx, &told).await?;
     let change = |row: &Row| Change {
         order_id: row.order_id,
         order_line_id: row.order_line_id,
         micros: row.reserved.micros() - row.told.micros(),
+        // Of what does not wait any more the order needs to hear nothing.
+        promise: (row.waiting > 0 && row.told_on != row.promised_on).then_some(LinePromise {
+            order_line_id: row.order_line_id,
+            promised_on: row.promised_on,
+        }),
     };
     Ok(changed().map(change).collect())
 }

@@ -314,6 +314,24 @@ pub(crate) const LAWS: &[Law] = &[
             <> MAX((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) / p.per_kit))) off",
     },
     Law {
+        id: "I10",
+        description: "an order knows by when the last part of a kit that waits is promised",
+        violations: "SELECT COUNT(*) AS n FROM (SELECT l.order_line_id FROM kit_lines l \
+            JOIN kit_parts p ON p.order_line_id = l.order_line_id \
+            JOIN backorders b ON b.order_line_id = p.id \
+            AND b.status = 'open' AND b.expires_at IS NULL \
+            GROUP BY l.order_line_id, l.promised_on HAVING l.promised_on IS DISTINCT FROM \
+            CASE WHEN COUNT(b.id) = COUNT(b.promised_on) THEN MAX(b.promised_on) END) off",
+    },
+    Law {
+        id: "I10b",
+        description: "nobody whose order is confirmed waits for what is available",
+        violations: "SELECT COUNT(*) AS n FROM stock_levels s \
+            WHERE s.on_hand > s.reserved + s.blocked AND EXISTS (SELECT 1 FROM backorders b \
+            WHERE b.product_id = s.product_id AND b.warehouse_id = s.warehouse_id \
+            AND b.status = 'open' AND b.expires_at IS NULL)",
+    },
+    Law {
         id: "I24b",
         description: "a kit is in no warehouse, and what is held for one is a part of its line",
         violations: "SELECT (SELECT COUNT(*) FROM stock_levels s \

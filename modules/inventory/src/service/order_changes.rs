@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::events::{
-    ConfirmedLine, OrderCancelled, OrderConfirmed, OrderLineQuantity, OrderLinesCancelled,
-    ReservationBroken,
+    ConfirmedLine, LinePromise, OrderCancelled, OrderConfirmed, OrderLineQuantity,
+    OrderLinesCancelled, ReservationBroken,
 };
 use contracts::ids::OrderLineId;
 use contracts::inventory::ReservedLine;
@@ -15,11 +15,12 @@ use kernel::quantity::Quantity;
 
 use crate::error::internal;
 use crate::service::Service;
-use crate::service::backorders::{fill_and_settle, fill_backorders};
+use crate::service::backorders::fill_and_promise;
 use crate::service::holds::{self, End, Hold};
-use crate::service::kit_lines::{Parts, note_gone, note_told, settle};
+use crate::service::kit_lines::{Parts, note_gone, note_reserved, settle};
 use crate::service::levels::{Key, Levels};
-use crate::service::reserve::{Taken, give_up_order, hold};
+use crate::service::promise_dates::{Promises, Whose, available, date};
+use crate::service::reserve::{Taken, give_up_order, hold, waits};
 
 impl Service {
     /// The hold becomes lasting. Where it is gone (its time ran out before the order was
@@ -57,13 +58,19 @@ impl Service {
             return Ok(false);
         }
         let held = holds::of_order(&tx, order.order_id).await?;
+        let mut undated = BTreeSet::new();
         if is_whole(&held, &order.lines, &parts, &wanted) {
             holds::set_expiry(&tx, order.order_id, None).await?;
+            // What has become known while it was not confirmed is known to it only now.
+            let held = held.values();
+            let held =
+                held.filter(|hold| hold.backordered.is_positive() && hold.promised_on.is_none());
+            undated = held.map(|hold| hold.key).collect();
         } else {
             take_anew(&mut tx, event, order, (&parts, &wanted), &held, &mut levels).await?;
         }
         // What came while the order was not confirmed was not kept for it.
-        fill_backorders(&mut tx, &mut levels).await?;
+        fill_and_promise(&mut tx, &mut levels, &undated, BTreeSet::new()).await?;
         levels.store(&mut tx).await?;
         let before: Vec<_> = held.into_values().collect();
         tx.audit("order_hold", order.order_id.uuid(), Some(&before), Some(&order.lines))?;
@@ -114,7 +121,9 @@ impl Service {
         holds::cut(&tx, &mut levels, &cuts, End::Released).await?;
         note_gone(&tx, &gone).await?;
         // The parts of kits nobody wants any more may make others whole.
-        fill_and_settle(&mut tx, &mut levels, kits).await?;
+        let waited = cuts.iter().filter(|(.., backordered)| backordered.is_positive());
+        let freed = waited.map(|(hold, ..)| hold.key).collect();
+        fill_and_promise(&mut tx, &mut levels, &freed, kits).await?;
         levels.store(&mut tx).await?;
         let before: Vec<_> = cuts.iter().map(|(hold, ..)| hold).collect();
         let after: Vec<_> = cuts.iter().map(after_cut).collect();
@@ -204,7 +213,8 @@ async fn take_anew(
         let backordered = add(line.backordered, missing)?;
         level.backorder(backordered).map_err(internal)?;
         let line_id = line.line_id;
-        taken.push(Taken { line: ReservedLine { line_id, reserved, backordered }, key: line.key });
+        let got = ReservedLine { line_id, reserved, backordered, promised_on: None };
+        taken.push(Taken { line: got, key: line.key });
         if missing.is_positive() && !line.is_part {
             broken.push(OrderLineQuantity { order_line_id: line_id, quantity: missing });
         }
@@ -212,16 +222,34 @@ async fn take_anew(
     hold(tx, order.order_id, &taken, None).await?;
     let kits = order.lines.iter().filter(|line| parts.has(line.line_id));
     let told: Vec<_> = kits.map(|line| (line.line_id, line.reserved)).collect();
-    note_told(tx, &told).await?;
-    for change in settle(tx, &parts.lines().collect()).await? {
+    note_reserved(tx, &told).await?;
+    let available = available(levels, &waits(&taken))?;
+    let dated = date(tx, &available, Whose::Confirmed).await?;
+    let mut promises = Promises::default();
+    let mut kits = promises.add_dated(&dated);
+    kits.extend(parts.lines());
+    // What was promised before is gone with what was held.
+    let dated: BTreeSet<_> = dated.iter().map(|row| row.order_line_id).collect();
+    for (line, taken) in wanted.iter().zip(&taken).filter(|(line, _)| !line.is_part) {
+        if taken.line.backordered.is_positive() && !dated.contains(&line.line_id) {
+            let promise = LinePromise { order_line_id: line.line_id, promised_on: None };
+            promises.add(order.order_id, promise);
+        }
+    }
+    for change in settle(tx, &kits).await? {
         let quantity = Quantity::from_micros(-change.micros);
-        broken.push(OrderLineQuantity { order_line_id: change.order_line_id, quantity });
+        if !quantity.is_zero() {
+            broken.push(OrderLineQuantity { order_line_id: change.order_line_id, quantity });
+        }
+        if let Some(promise) = change.promise {
+            promises.add(change.order_id, promise);
+        }
     }
     if !broken.is_empty() {
         let event_data = ReservationBroken { order_id: order.order_id, lines: broken };
         tx.publish(order.order_id.uuid(), event.aggregate_version, &event_data)?;
     }
-    Ok(())
+    promises.tell(tx)
 }
 
 /// What comes off the parts of a line when so many kits of it are cancelled: what is waited
@@ -268,6 +296,7 @@ fn after_cut((hold, reserved, backordered): &(Hold, Quantity, Quantity)) -> Rese
         line_id: hold.line_id,
         reserved: left(hold.reserved, *reserved),
         backordered: left(hold.backordered, *backordered),
+        promised_on: hold.promised_on,
     }
 }
 

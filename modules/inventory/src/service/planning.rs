@@ -1,5 +1,7 @@
 //! Reorder rules, what they suggest to buy, and what is on its way.
 
+use std::collections::BTreeSet;
+
 use contracts::ids::{ProductId, PurchaseOrderLineId, ReorderRuleId, WarehouseId};
 use kernel::date::check_date;
 use kernel::db::{Column, Tx, Values, execute, query_all};
@@ -20,6 +22,7 @@ use crate::routes::planning::{
     NewReorderRule, ReorderRule, ReorderRulePatch, ReorderSuggestion, SetExpectedReceipt,
 };
 use crate::service::Service;
+use crate::service::backorders::fill_and_promise;
 use crate::service::levels::{Key, Levels};
 use crate::service::references::{check_fineness, check_scope, find_product, find_warehouse};
 
@@ -70,9 +73,11 @@ impl Service {
             updated_at: tx.now(),
         };
         check_rule(&product, &model)?;
-        set_reorder_point(&tx, &model).await?;
+        let (key, mut levels) = set_reorder_point(&tx, &model).await?;
         let inserted = model.into_active_model().insert(&*tx).await;
         let rule = ReorderRule::from(inserted.or_conflict(|| Error::RuleExists.into())?);
+        fill_and_promise(&mut tx, &mut levels, &[key].into(), BTreeSet::new()).await?;
+        levels.store(&mut tx).await?;
         tx.audit_new("reorder_rule", rule.id.uuid(), &rule)?;
         let location = format!("/api/v1/inventory/reorder-rules/{}", rule.id);
         tx.reply(Reply::created(&rule, location)).await
@@ -102,8 +107,10 @@ impl Service {
         };
         let product = find_product(&tx, after.product_id).await?;
         check_rule(&product, &after)?;
-        set_reorder_point(&tx, &after).await?;
+        let (key, mut levels) = set_reorder_point(&tx, &after).await?;
         let after = ReorderRule::from(after.into_active_model().reset_all().update(&*tx).await?);
+        fill_and_promise(&mut tx, &mut levels, &[key].into(), BTreeSet::new()).await?;
+        levels.store(&mut tx).await?;
         tx.audit("reorder_rule", id.uuid(), Some(&ReorderRule::from(before)), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
     }
@@ -193,6 +200,9 @@ impl Service {
             return Err(Error::QuantityNegative { pointer: "/quantity".into() }.into());
         }
         check_fineness(&product, set.quantity, "/quantity")?;
+        // Levels are locked first, as by whoever receives.
+        let key = Key { product_id: product.id, warehouse_id };
+        let mut levels = Levels::lock(&tx, &[key].into()).await?;
         let before = tx.lock::<expected_receipt::Entity>(id).await?;
         let after = expected_receipt::Model {
             id,
@@ -211,6 +221,8 @@ impl Service {
         };
         let before = before.map(ExpectedReceipt::from);
         let after = ExpectedReceipt::from(after);
+        fill_and_promise(&mut tx, &mut levels, &[key].into(), BTreeSet::new()).await?;
+        levels.store(&mut tx).await?;
         tx.audit("expected_receipt", id.uuid(), before.as_ref(), Some(&after))?;
         tx.reply(Reply::plain(&after)).await
     }
@@ -233,14 +245,14 @@ pub(crate) async fn note_received(
 }
 
 /// Writes the minimum beside what is compared with it.
-async fn set_reorder_point(tx: &Tx, rule: &reorder_rule::Model) -> Result<()> {
+async fn set_reorder_point(tx: &Tx, rule: &reorder_rule::Model) -> Result<(Key, Levels)> {
     let key = Key { product_id: rule.product_id, warehouse_id: rule.warehouse_id };
-    Levels::lock(tx, &[key].into()).await?;
+    let levels = Levels::lock(tx, &[key].into()).await?;
     let sql = "UPDATE stock_levels SET reorder_point = $1 \
                WHERE product_id = $2 AND warehouse_id = $3";
     let values = vec![rule.min_quantity.into(), rule.product_id.into(), rule.warehouse_id.into()];
     execute(&**tx, sql, values).await?;
-    Ok(())
+    Ok((key, levels))
 }
 
 fn check_rule(

@@ -17,6 +17,7 @@ use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
 use crate::service::kit_lines::settle;
 use crate::service::levels::{Key, Levels};
 use crate::service::picking::give_up_lines;
+use crate::service::promise_dates::{Promises, Whose, date};
 
 /// Reservations changed by one statement: their parameters have to fit.
 const BATCH: usize = 1000;
@@ -82,11 +83,22 @@ pub(crate) async fn break_newest(
     for waiting in waiting.chunks(BATCH) {
         add(tx, Table::Backorders, waiting, None).await?;
     }
+    // What is available now is what is to be taken out.
+    let waits: BTreeSet<_> = waiting.iter().map(|row| row.key).collect();
+    let waits: Vec<_> = waits.into_iter().map(|key| (key, Quantity::ZERO)).collect();
+    let dated = date(tx, &waits, Whose::Confirmed).await?;
+    let mut promises = Promises::default();
+    kits.extend(promises.add_dated(&dated));
     // The order hears of whole kits.
     for change in settle(tx, &kits).await? {
         let quantity = Quantity::from_micros(-change.micros);
         let line = OrderLineQuantity { order_line_id: change.order_line_id, quantity };
-        broken.entry(change.order_id).or_default().push(line);
+        if !quantity.is_zero() {
+            broken.entry(change.order_id).or_default().push(line);
+        }
+        if let Some(promise) = change.promise {
+            promises.add(change.order_id, promise);
+        }
     }
     for (order_id, lines) in broken {
         let event = ReservationBroken { order_id, lines };
@@ -94,7 +106,7 @@ pub(crate) async fn break_newest(
         // Inventory does not know the order's version.
         tx.publish(order_id.uuid(), 0, &event)?;
     }
-    Ok(())
+    promises.tell(tx)
 }
 
 /// The reservations that have to be cut, newest first.

@@ -13,10 +13,11 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::entities::product;
 use crate::error::{Error, Shortage};
-use crate::service::backorders::fill_backorders;
+use crate::service::backorders::{fill_and_promise, fill_backorders};
 use crate::service::holds::{self, Hold, NewHold, Table};
 use crate::service::kit_lines::{Parts, note_told};
 use crate::service::levels::{Key, Levels};
+use crate::service::promise_dates::{self, Whose};
 use crate::service::{MAX_LINES, Service, check_line_count};
 
 impl Service {
@@ -72,11 +73,13 @@ impl Service {
             }
         }
         let lines = request.lines.iter().map(|line| (line.line_id, key(line), line.quantity));
-        let taken = take(&mut levels, lines)?;
+        let mut taken = take(&mut levels, lines)?;
         hold(&tx, request.order_id, &taken, Some(request.expires_at)).await?;
+        date(&tx, &mut levels, request.order_id, &mut taken).await?;
         let reserved = collapse(&asked.lines, &parts, taken);
         let told = reserved.lines.iter().filter(|line| parts.has(line.line_id));
-        let told: Vec<_> = told.map(|line| (line.line_id, line.reserved)).collect();
+        let told: Vec<_> =
+            told.map(|line| (line.line_id, line.reserved, line.promised_on)).collect();
         note_told(&tx, &told).await?;
         fill_backorders(&mut tx, &mut levels).await?;
         levels.store(&mut tx).await?;
@@ -103,7 +106,9 @@ pub(crate) async fn give_up_order(tx: &mut Tx, order_id: OrderId) -> Result<()> 
         return Ok(());
     }
     holds::give_up(tx, &mut levels, held.values().copied()).await?;
-    fill_backorders(tx, &mut levels).await?;
+    let waited = held.values().filter(|hold| hold.backordered.is_positive());
+    let freed = waited.map(|hold| hold.key).collect();
+    fill_and_promise(tx, &mut levels, &freed, BTreeSet::new()).await?;
     levels.store(tx).await?;
     let held: Vec<_> = held.into_values().collect();
     tx.audit("order_hold", order_id.uuid(), Some(&held), None::<&()>)
@@ -127,9 +132,28 @@ fn take(
         let reserved = level.reserve_up_to(asked);
         let backordered = asked.checked_sub(reserved).map_err(too_large)?;
         level.backorder(backordered).map_err(too_large)?;
-        taken.push(Taken { line: ReservedLine { line_id, reserved, backordered }, key });
+        let line = ReservedLine { line_id, reserved, backordered, promised_on: None };
+        taken.push(Taken { line, key });
     }
     Ok(taken)
+}
+
+/// Promises what an order waits for, as far as something is known of when it comes.
+async fn date(tx: &Tx, levels: &mut Levels, order_id: OrderId, taken: &mut [Taken]) -> Result<()> {
+    let available = promise_dates::available(levels, &waits(taken))?;
+    let dated = promise_dates::date(tx, &available, Whose::Order(order_id)).await?;
+    let days: BTreeMap<_, _> =
+        dated.into_iter().map(|row| (row.order_line_id, row.promised_on)).collect();
+    for Taken { line, .. } in taken {
+        line.promised_on = days.get(&line.line_id).copied();
+    }
+    Ok(())
+}
+
+/// Where something of what was taken waits.
+pub(crate) fn waits(taken: &[Taken]) -> BTreeSet<Key> {
+    let waits = taken.iter().filter(|taken| taken.line.backordered.is_positive());
+    waits.map(|taken| taken.key).collect()
 }
 
 /// Writes the rows of what was taken.
@@ -210,15 +234,18 @@ fn explode(asked: &Reserve, parts: &Parts) -> Result<Reserve> {
 fn collapse(asked: &[ReserveLine], parts: &Parts, taken: Vec<Taken>) -> Reserved {
     let taken: HashMap<_, _> = taken.into_iter().map(|t| (t.line.line_id, t.line)).collect();
     let lines = asked.iter().map(|line| {
-        let reserved = match taken.get(&line.line_id) {
-            Some(own) => own.reserved,
-            None => parts.whole(line.line_id, |id| {
-                taken.get(&id).map_or(Quantity::ZERO, |part| part.reserved)
-            }),
+        let waits = |part: &&ReservedLine| part.backordered.is_positive();
+        let (reserved, promised_on) = match taken.get(&line.line_id) {
+            Some(own) => (own.reserved, own.promised_on),
+            None => {
+                let reserved = |id| taken.get(&id).map_or(Quantity::ZERO, |part| part.reserved);
+                let day = |id| taken.get(&id).filter(waits).map(|part| part.promised_on);
+                (parts.whole(line.line_id, reserved), parts.promised_on(line.line_id, day))
+            }
         };
         // A part of what was asked for.
         let backordered = Quantity::from_micros(line.quantity.micros() - reserved.micros());
-        ReservedLine { line_id: line.line_id, reserved, backordered }
+        ReservedLine { line_id: line.line_id, reserved, backordered, promised_on }
     });
     Reserved { lines: lines.collect() }
 }
@@ -227,13 +254,17 @@ fn answer(lines: &[ReserveLine], parts: &Parts, held: &BTreeMap<OrderLineId, Hol
     let lines = lines.iter().map(|line| {
         if parts.has(line.line_id) {
             let (reserved, backordered) = parts.held(line.line_id, held);
-            return ReservedLine { line_id: line.line_id, reserved, backordered };
+            let waits = |hold: &&Hold| hold.backordered.is_positive();
+            let day = |id| held.get(&id).filter(waits).map(|hold| hold.promised_on);
+            let promised_on = parts.promised_on(line.line_id, day);
+            return ReservedLine { line_id: line.line_id, reserved, backordered, promised_on };
         }
         let hold = held.get(&line.line_id);
         ReservedLine {
             line_id: line.line_id,
             reserved: hold.map_or(Quantity::ZERO, |hold| hold.reserved),
             backordered: hold.map_or(Quantity::ZERO, |hold| hold.backordered),
+            promised_on: hold.and_then(|hold| hold.promised_on),
         }
     });
     Reserved { lines: lines.collect() }

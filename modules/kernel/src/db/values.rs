@@ -9,6 +9,7 @@ pub enum Column {
     BigInt,
     Text,
     Timestamp,
+    Date,
     Bool,
 }
 
@@ -44,6 +45,7 @@ impl Values {
                         (DbBackend::Postgres, Column::Timestamp) => {
                             format!("${}::timestamptz", values.len())
                         }
+                        (DbBackend::Postgres, Column::Date) => format!("${}::date", values.len()),
                         (DbBackend::Postgres, Column::Bool) => {
                             format!("${}::boolean", values.len())
                         }

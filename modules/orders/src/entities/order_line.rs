@@ -1,5 +1,6 @@
 //! Table `order_lines`.
 
+use chrono::NaiveDate;
 use contracts::ids::{OrderId, OrderLineId, ProductId};
 use kernel::money::{Percent, UnitPrice};
 use kernel::quantity::Quantity;
@@ -34,6 +35,8 @@ pub struct Model {
     pub invoiced: Quantity,
     pub returned: Quantity,
     pub credited: Quantity,
+    /// When what is backordered was promised; of what does not wait, none.
+    pub promised_on: Option<NaiveDate>,
     /// Computed by the database: what is ordered and in none of the other places.
     pub unallocated: Quantity,
 }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{NaiveDate, TimeDelta, Utc};
 use contracts::events::{ConfirmedLine, OrderConfirmed};
 use contracts::ids::OrderId;
 use contracts::inventory::{Release, Reserve, ReserveLine, Reserved};
@@ -59,7 +59,7 @@ impl Service {
     }
 
     /// Holds credit and stock for the draft.
-    async fn hold(&self, ctx: &Ctx, draft: &Document) -> Result<Vec<(i64, i64)>> {
+    async fn hold(&self, ctx: &Ctx, draft: &Document) -> Result<Vec<Promised>> {
         let reserved = self.try_hold(ctx, draft).await?;
         if let Some(lines) = promised_lines(draft, &reserved) {
             return Ok(lines);
@@ -100,7 +100,7 @@ impl Service {
         &self,
         ctx: &Ctx,
         draft: &Document,
-        promised: &[(i64, i64)],
+        promised: &[Promised],
     ) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
         let before = Document::lock(&tx, draft.order.id).await?;
@@ -110,10 +110,11 @@ impl Service {
             return Err(kernel::Error::stale(before.order.version));
         }
         let mut after = before.clone();
-        for (line, (reserved, backordered)) in after.lines.iter_mut().zip(promised) {
+        for (line, (reserved, backordered, promised_on)) in after.lines.iter_mut().zip(promised) {
             if !line.step(|counters| counters.allocate(*reserved, *backordered)) {
                 return Err(Error::HeldSomethingElse.into());
             }
+            line.promise(*promised_on);
         }
         after.enter(&tx, confirmed);
         after.save(&mut tx, &before).await?;
@@ -169,16 +170,20 @@ impl Service {
     }
 }
 
-/// What inventory promised for each line of the draft, in micros reserved and
-/// backordered; `None` if it speaks of other lines or quantities.
-fn promised_lines(draft: &Document, reserved: &Reserved) -> Option<Vec<(i64, i64)>> {
+/// What inventory promised for a line: in micros reserved and backordered, and the day by which
+/// the latter is to be there.
+type Promised = (i64, i64, Option<NaiveDate>);
+
+/// What inventory promised for each line of the draft; `None` if it speaks of other lines or
+/// quantities.
+fn promised_lines(draft: &Document, reserved: &Reserved) -> Option<Vec<Promised>> {
     if reserved.lines.len() != draft.lines.len() {
         return None;
     }
     let lines = draft.lines.iter().zip(&reserved.lines).map(|(line, promised)| {
         let (reserved, backordered) = (promised.reserved.micros(), promised.backordered.micros());
         let fits = promised.line_id == line.id && line.counters().allocate(reserved, backordered);
-        fits.then_some((reserved, backordered))
+        fits.then_some((reserved, backordered, promised.promised_on))
     });
     lines.collect()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::{Column, Db, Tx, Values, execute};
 use kernel::quantity::Quantity;
@@ -168,6 +169,7 @@ impl Document {
             ("invoiced", Column::BigInt),
             ("returned", Column::BigInt),
             ("credited", Column::BigInt),
+            ("promised_on", Column::Date),
         ];
         let rows = changed.iter().map(|i| {
             let line = &self.lines[*i];
@@ -185,12 +187,14 @@ impl Document {
                 ]
                 .map(|quantity| quantity.micros().into()),
             );
+            row.push(line.promised_on.into());
             row
         });
         let (sql, values) = Values::new(tx.get_database_backend(), "v", &columns, rows).statement(
             "UPDATE order_lines SET reserved = v.reserved, backordered = v.backordered, \
              picked = v.picked, shipped = v.shipped, cancelled = v.cancelled, \
-             invoiced = v.invoiced, returned = v.returned, credited = v.credited \
+             invoiced = v.invoiced, returned = v.returned, credited = v.credited, \
+             promised_on = v.promised_on \
              FROM v WHERE order_lines.id = v.id",
         );
         execute(&**tx, sql, values).await?;
@@ -257,6 +261,8 @@ struct AuditedLine {
     invoiced: Quantity,
     returned: Quantity,
     credited: Quantity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promised_on: Option<NaiveDate>,
 }
 
 impl From<&order_line::Model> for AuditedLine {
@@ -271,6 +277,7 @@ impl From<&order_line::Model> for AuditedLine {
             invoiced: line.invoiced,
             returned: line.returned,
             credited: line.credited,
+            promised_on: line.promised_on,
         }
     }
 }
@@ -290,6 +297,11 @@ impl order_line::Model {
         }
     }
 
+    /// Notes for when what waits is promised; what does not wait is promised nothing.
+    pub(crate) fn promise(&mut self, promised_on: Option<NaiveDate>) {
+        self.promised_on = promised_on.filter(|_| self.backordered.is_positive());
+    }
+
     /// Applies one step to the counters; a refused step changes nothing.
     pub(crate) fn step<T>(&mut self, step: impl FnOnce(&mut Counters) -> T) -> T {
         let mut counters = self.counters();
@@ -303,6 +315,7 @@ impl order_line::Model {
         self.returned = Quantity::from_micros(counters.returned);
         self.credited = Quantity::from_micros(counters.credited);
         self.unallocated = Quantity::from_micros(counters.unallocated());
+        self.promise(self.promised_on);
         outcome
     }
 }

@@ -274,6 +274,7 @@ pub(crate) async fn insert_lines(
             invoiced: Quantity::ZERO,
             returned: Quantity::ZERO,
             credited: Quantity::ZERO,
+            promised_on: None,
             unallocated: line.quantity,
         })
         .collect();

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use contracts::events::{
-    BackorderFilled, CreditNoteIssued, InvoiceIssued, OrderLineQuantity, PaymentApplied,
-    ReservationBroken,
+    BackorderFilled, BackorderPromised, CreditNoteIssued, InvoiceIssued, OrderLineQuantity,
+    PaymentApplied, ReservationBroken,
 };
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
@@ -28,7 +28,22 @@ impl Service {
         self.change_order(event, filled.order_id, |order| {
             for line in &filled.lines {
                 let quantity = line.quantity.micros();
-                find_line::<BackorderFilled>(order, line)?.step(|counters| counters.fill(quantity));
+                find_line::<BackorderFilled>(order, line.order_line_id)?
+                    .step(|counters| counters.fill(quantity));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What waits is promised for a day, or for another than before. What does not wait any
+    /// more needs no promise.
+    pub(crate) async fn promise_backorder(&self, event: &Event) -> Result<()> {
+        let promised: BackorderPromised = event.parse()?;
+        self.change_order(event, promised.order_id, |order| {
+            for line in &promised.lines {
+                let promised_on = line.promised_on;
+                find_line::<BackorderPromised>(order, line.order_line_id)?.promise(promised_on);
             }
             Ok(())
         })
@@ -44,7 +59,7 @@ impl Service {
         let mut after = before.clone();
         let mut overpacked = HashSet::new();
         for line in &broken.lines {
-            let found = find_line::<ReservationBroken>(&mut after, line)?;
+            let found = find_line::<ReservationBroken>(&mut after, line.order_line_id)?;
             if line.quantity.micros() > found.counters().packable() {
                 overpacked.insert(found.id);
             }
@@ -54,7 +69,7 @@ impl Service {
         }
         for line in &broken.lines {
             let quantity = line.quantity.micros();
-            find_line::<ReservationBroken>(&mut after, line)?
+            find_line::<ReservationBroken>(&mut after, line.order_line_id)?
                 .step(|counters| counters.break_promise(quantity));
         }
         store_if_changed(&mut tx, &mut after, &before).await?;
@@ -146,9 +161,8 @@ async fn unpack_shipments_of(
 
 fn find_line<'a, E: EventData>(
     order: &'a mut Document,
-    line: &OrderLineQuantity,
+    id: OrderLineId,
 ) -> Result<&'a mut crate::entities::order_line::Model> {
-    let id = line.order_line_id;
     order.line_mut(id).ok_or_else(|| Error::DoesNotFit { event: E::TYPE, line: id }.into())
 }
 
@@ -160,7 +174,7 @@ fn step_line<E: EventData>(
     step: fn(&mut Counters, i64) -> Result<(), Exceeds>,
 ) -> Result<()> {
     let id = line.order_line_id;
-    find_line::<E>(order, line)?
+    find_line::<E>(order, id)?
         .step(|counters| step(counters, line.quantity.micros()))
         .map_err(|_| Error::DoesNotFit { event: E::TYPE, line: id }.into())
 }

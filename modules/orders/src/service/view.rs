@@ -154,6 +154,7 @@ fn order_line(line: &order_line::Model, currency: Currency) -> OrderLine {
         net: Money::new(line.net_minor, currency),
         tax: Money::new(line.tax_minor, currency),
         total: Money::new(line.total_minor, currency),
+        promised_on: line.promised_on.filter(|_| line.backordered.is_positive()),
         counters: LineCounters {
             ordered: line.ordered,
             unallocated: line.unallocated,

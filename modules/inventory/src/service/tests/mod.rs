@@ -13,6 +13,7 @@ mod lots;
 mod negative;
 mod planning_events;
 mod postings;
+mod promising;
 mod queue;
 mod random;
 mod stock_periods;

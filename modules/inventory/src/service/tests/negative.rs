@@ -273,7 +273,7 @@ async fn what_is_owed_is_bought_and_not_promised_again() {
         "product_id": product, "warehouse_id": warehouse, "min": "1", "target": "2"
     });
     bench.service.create_reorder_rule(&ctx(), request(rule)).await.expect("created");
-    let suggested = bench.service.list_reorder_suggestions(request(json!({}))).await;
+    let suggested = bench.service.list_reorder_suggestions(&ctx(), request(json!({}))).await;
     let suggested = suggested.expect("listed");
     assert_eq!(suggested.data[0].quantity, q(5), "three that are owed, and two");
 }

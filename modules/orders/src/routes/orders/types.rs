@@ -114,6 +114,10 @@ pub(crate) struct OrderLine {
     pub net: Money,
     pub tax: Money,
     pub total: Money,
+    /// When what is `backordered` was promised; absent where nothing waits or no date is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub promised_on: Option<NaiveDate>,
     pub counters: LineCounters,
 }
 

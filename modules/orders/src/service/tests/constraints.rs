@@ -162,6 +162,9 @@ async fn the_database_refuses_what_breaks_a_law() {
     check(completed, &lines, "append-only").await;
     check(completed, &format!("DELETE FROM return_lines {of_return}"), "append-only").await;
 
+    let promise = format!("UPDATE order_lines SET promised_on = '2026-12-01' {of}");
+    check(completed, &promise, "does not wait").await;
+
     // The bound that the trigger stands before.
     drop_trigger(&world, "order_lines_only_grow").await;
     for counter in growing {

@@ -2,8 +2,8 @@
 
 use contracts::billing::RoundingMode;
 use contracts::events::{
-    BackorderFilled, CreditNoteIssued, CreditedLine, InvoiceIssued, OrderLineQuantity,
-    PaymentApplied, QuotationAccepted, ReservationBroken,
+    BackorderFilled, BackorderPromised, CreditNoteIssued, CreditedLine, InvoiceIssued, LinePromise,
+    OrderLineQuantity, PaymentApplied, QuotationAccepted, ReservationBroken,
 };
 use contracts::ids::{
     CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, QuotationId, ShipmentId,
@@ -94,6 +94,43 @@ async fn a_filled_backorder_is_reserved_once_and_only_as_far_as_it_waits() {
     world.hear(&filled(order, line, 1)).await.expect("too late, and no error");
     assert_eq!(world.counter(order, 0, "reserved").await, "103");
     assert_eq!(world.order(order).await["version"], version);
+    world.assert_laws().await;
+}
+
+#[tokio::test]
+async fn a_promise_is_for_what_waits_and_ends_with_the_wait() {
+    let world = World::new().await;
+    let order = world.confirmed(&[103], true).await;
+    let line = world.line(order, 0).await;
+    let promise = |line: OrderLineId, day: Option<&str>| BackorderPromised {
+        order_id: order,
+        lines: vec![LinePromise {
+            order_line_id: line,
+            promised_on: day.map(|day| day.parse().expect("a day")),
+        }],
+    };
+    let shown = async || world.order(order).await["lines"][0].get("promised_on").cloned();
+    assert_eq!(shown().await, None);
+    world.hear(&promise(line, Some("2026-12-01"))).await.expect("applied");
+    assert_eq!(shown().await, Some(json!("2026-12-01")));
+    world.hear(&promise(line, None)).await.expect("applied");
+    assert_eq!(shown().await, None, "it is not known any more");
+    world.hear(&promise(line, Some("2026-12-02"))).await.expect("applied");
+    let told = event(&promise(line, Some("2026-12-03")));
+    world.service.handle(&told).await.expect("applied");
+    let version = world.order(order).await["version"].clone();
+    world.service.handle(&told).await.expect("delivered twice");
+    assert_eq!(world.order(order).await["version"], version, "applied once");
+    world.hear(&filled(order, line, 1)).await.expect("applied");
+    assert_eq!(shown().await, Some(json!("2026-12-03")), "some of it waits");
+    world.hear(&filled(order, line, 2)).await.expect("applied");
+    assert_eq!(shown().await, None);
+    world.hear(&promise(line, Some("2026-12-04"))).await.expect("too late, and no error");
+    assert_eq!(shown().await, None);
+    world.hear(&broken(order, line, 1)).await.expect("applied");
+    assert_eq!(shown().await, None, "what was promised before is over");
+    let nobody = promise(OrderLineId::new(), None);
+    world.hear(&nobody).await.expect_err("no such line");
     world.assert_laws().await;
 }
 

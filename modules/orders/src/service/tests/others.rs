@@ -220,6 +220,7 @@ fn reserved_line(line_id: OrderLineId, held: Held) -> ReservedLine {
         line_id,
         reserved: Quantity::from_micros(held.reserved),
         backordered: Quantity::from_micros(held.backordered),
+        promised_on: None,
     }
 }
 

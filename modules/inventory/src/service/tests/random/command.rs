@@ -24,6 +24,9 @@ pub(super) enum Command {
     SetAside { item: usize, units: i64 },
     PutBack { pick: usize },
     Expire,
+    Expect { item: usize, units: i64, days: u64 },
+    Promise { pick: usize, days: u64 },
+    Rule { item: usize, days: u64 },
     ReceiveLots { item: usize, units: i64, first: usize },
     Identify { pick: usize, first: usize },
     ScrapLot { pick: usize, item: usize, units: i64 },
@@ -70,6 +73,10 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         1 => (item, units).prop_map(|(item, units)| Command::SetAside { item, units }),
         1 => pick.prop_map(|pick| Command::PutBack { pick }),
         2 => Just(Command::Expire),
+        2 => (0..4_usize, 1..12_i64, 0..9_u64)
+            .prop_map(|(item, units, days)| Command::Expect { item, units, days }),
+        2 => (any::<usize>(), 0..9_u64).prop_map(|(pick, days)| Command::Promise { pick, days }),
+        1 => (0..4_usize, 0..9_u64).prop_map(|(item, days)| Command::Rule { item, days }),
         6 => (0..4_usize, 1..8_i64, 0..12_usize)
             .prop_map(|(item, units, first)| Command::ReceiveLots { item, units, first }),
         2 => (any::<usize>(), 0..12_usize).prop_map(|(pick, first)| Command::Identify { pick, first }),

@@ -8,12 +8,13 @@ mod negative;
 
 use std::collections::BTreeMap;
 
-use chrono::{Duration, Utc};
+use chrono::{Days, Duration, NaiveDate, Utc};
 use contracts::events::{
-    BackorderFilled, OrderLineQuantity, ReservationBroken, StockAdjusted, StockDepleted,
-    StockIssued, StockReceived, StockRestocked, StockReturned,
+    BackorderFilled, BackorderPromised, OrderLineQuantity, ReservationBroken, StockAdjusted,
+    StockDepleted, StockFellBelowReorderPoint, StockIssued, StockReceived, StockRestocked,
+    StockReturned,
 };
-use contracts::ids::{OrderId, OrderLineId, ProductId, WarehouseId};
+use contracts::ids::{OrderId, OrderLineId, ProductId, PurchaseOrderLineId, WarehouseId};
 use contracts::inventory::Release;
 use kernel::quantity::Quantity;
 use kernel::{Error, Result};
@@ -30,6 +31,7 @@ struct KnownLine {
     line: Line,
     reserved: i64,
     backordered: i64,
+    promised_on: Option<NaiveDate>,
     shipped: i64,
     returned: i64,
 }
@@ -204,7 +206,16 @@ impl World {
                         let (reserved, backordered) = (units(got.reserved), units(got.backordered));
                         assert_eq!(reserved + backordered, *asked);
                         assert!(allow_backorder || backordered == 0);
-                        KnownLine { line: *line, reserved, backordered, shipped: 0, returned: 0 }
+                        let promised_on = got.promised_on;
+                        let (shipped, returned) = (0, 0);
+                        KnownLine {
+                            line: *line,
+                            reserved,
+                            backordered,
+                            promised_on,
+                            shipped,
+                            returned,
+                        }
                     });
                     let lines = lines.collect();
                     self.orders.push(KnownOrder { id, is_confirmed: false, is_over: false, lines });
@@ -221,6 +232,7 @@ impl World {
                         for (line, got) in order.lines.iter_mut().zip(reserved.lines) {
                             line.reserved = units(got.reserved);
                             line.backordered = units(got.backordered);
+                            line.promised_on = got.promised_on;
                         }
                     }
                     None => order.is_over = true,
@@ -258,6 +270,7 @@ impl World {
                 let released = (units - unbackordered).min(line.reserved);
                 line.backordered -= unbackordered;
                 line.reserved -= released;
+                line.promised_on = line.promised_on.filter(|_| line.backordered > 0);
                 let cancelled = [(line.line, released, unbackordered)];
                 self.bench.cancel_lines(order.id, &cancelled).await.expect("heard");
             }
@@ -292,6 +305,39 @@ impl World {
                         line.returned += units.min(line.shipped - line.returned);
                     }
                 }
+            }
+            Command::Expect { item, units, days } => {
+                let (product, warehouse) = self.items[item];
+                let set = json!({
+                    "product_id": product, "warehouse_id": warehouse,
+                    "quantity": units.to_string(),
+                    "expected_on": Utc::now().date_naive() + Days::new(days)
+                });
+                let id = PurchaseOrderLineId::new();
+                let set = self.bench.service.set_expected_receipt(&ctx(), id, request(set)).await;
+                set.expect("set");
+            }
+            Command::Promise { pick, days } => {
+                let sql = "SELECT * FROM backorders WHERE status = 'open' ORDER BY id";
+                let db = self.bench.service.db.read();
+                let rows: Vec<crate::entities::backorder::Model> =
+                    kernel::db::query_all(db, sql, vec![]).await.expect("reads");
+                if !rows.is_empty() {
+                    let on = Utc::now().date_naive() + Days::new(days);
+                    let promise = request(json!({ "promised_on": on }));
+                    let id = rows[pick % rows.len()].id;
+                    let promised = self.bench.service.promise_backorder(&ctx(), id, promise).await;
+                    allow_refusal(promised, &["order_not_confirmed"]);
+                }
+            }
+            Command::Rule { item, days } => {
+                let (product, warehouse) = self.items[item];
+                let rule = json!({
+                    "product_id": product, "warehouse_id": warehouse, "min": "1", "target": "2",
+                    "lead_time_days": days
+                });
+                let made = self.bench.service.create_reorder_rule(&ctx(), request(rule)).await;
+                allow_refusal(made, &["rule_exists"]);
             }
             Command::SetAside { item, units } => {
                 let (product, warehouse) = self.items[item];
@@ -364,6 +410,16 @@ impl World {
                 let filled: BackorderFilled = parse(data);
                 self.change(filled.order_id, &filled.lines, 1);
             }
+            BackorderPromised::TYPE => {
+                let promised: BackorderPromised = parse(data);
+                let order = self.orders.iter_mut().find(|o| o.id == promised.order_id);
+                let order = order.expect("a known order");
+                assert!(order.is_confirmed && !order.is_over, "told of no order there is");
+                for promise in promised.lines {
+                    let line = order.lines.iter_mut().find(|l| l.line.id == promise.order_line_id);
+                    line.expect("a known line").promised_on = promise.promised_on;
+                }
+            }
             ReservationBroken::TYPE => {
                 let broken: ReservationBroken = parse(data);
                 self.change(broken.order_id, &broken.lines, -1);
@@ -377,7 +433,7 @@ impl World {
                 assert_eq!(sum, issued.cost.minor());
                 self.booked -= sum;
             }
-            StockDepleted::TYPE | StockRestocked::TYPE => {}
+            StockDepleted::TYPE | StockRestocked::TYPE | StockFellBelowReorderPoint::TYPE => {}
             other => panic!("inventory does not publish {other}"),
         }
     }
@@ -392,6 +448,7 @@ impl World {
             line.reserved += sign * units(change.quantity);
             line.backordered -= sign * units(change.quantity);
             assert!(line.reserved >= 0 && line.backordered >= 0);
+            line.promised_on = line.promised_on.filter(|_| line.backordered > 0);
         }
     }
 
@@ -402,6 +459,7 @@ impl World {
             order_line_id: OrderLineId,
             reserved: i64,
             backordered: i64,
+            promised_on: Option<NaiveDate>,
         }
         #[derive(FromQueryResult)]
         struct Value {
@@ -411,13 +469,18 @@ impl World {
             FROM stock_levels";
         assert_eq!(self.bench.find::<Value>(sql).await.n, self.booked, "V-2");
         let sql = "SELECT order_line_id, CAST(SUM(reserved) AS BIGINT) AS reserved, \
-            CAST(SUM(backordered) AS BIGINT) AS backordered FROM (\
-            SELECT order_line_id, remaining AS reserved, 0 AS backordered FROM reservations \
+            CAST(SUM(backordered) AS BIGINT) AS backordered, MAX(promised_on) AS promised_on FROM (\
+            SELECT order_line_id, remaining AS reserved, 0 AS backordered, \
+            CAST(NULL AS DATE) AS promised_on FROM reservations \
             WHERE order_id IS NOT NULL \
-            UNION ALL SELECT order_line_id, 0, remaining FROM backorders \
-            UNION ALL SELECT order_line_id, kits * 1000000, (whole - kits) * 1000000 FROM (\
+            UNION ALL SELECT order_line_id, 0, remaining, promised_on FROM backorders \
+            WHERE status = 'open' \
+            UNION ALL SELECT order_line_id, kits * 1000000, (whole - kits) * 1000000, \
+            promised_on FROM (\
             SELECT p.order_line_id, MIN(COALESCE(r.remaining, 0) / p.per_kit) AS kits, \
-            MIN((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) / p.per_kit) AS whole \
+            MIN((COALESCE(r.remaining, 0) + COALESCE(b.remaining, 0)) / p.per_kit) AS whole, \
+            CASE WHEN COUNT(b.id) = COUNT(b.promised_on) THEN MAX(b.promised_on) END \
+            AS promised_on \
             FROM kit_parts p LEFT JOIN reservations r \
             ON r.order_line_id = p.id AND r.status = 'active' LEFT JOIN backorders b \
             ON b.order_line_id = p.id AND b.status = 'open' \
@@ -432,6 +495,9 @@ impl World {
                     (row.reserved / q(1).micros(), row.backordered / q(1).micros())
                 });
                 assert_eq!(found, (line.reserved, line.backordered), "of order {}", order.id);
+                let promised = held.get(&line.line.id).and_then(|row| row.promised_on);
+                let known = line.promised_on.filter(|_| line.backordered > 0);
+                assert_eq!(promised, known, "of order {}", order.id);
             }
         }
     }

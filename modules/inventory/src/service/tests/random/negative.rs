@@ -21,6 +21,7 @@ impl World {
                         line,
                         reserved: 0,
                         backordered: 0,
+                        promised_on: None,
                         shipped: units,
                         returned: 0,
                     };
