@@ -128,7 +128,8 @@ async fn next_in_queue(tx: &Tx, levels: &Levels) -> Result<Vec<Waiting>> {
          FROM (SELECT b.id, b.order_id, b.order_line_id, b.product_id, b.warehouse_id, \
            b.remaining, b.kit_line_id, b.promised_on, k.available, CAST(SUM(b.remaining) OVER (\
              PARTITION BY b.product_id, b.warehouse_id \
-             ORDER BY b.promised_on NULLS LAST, b.id ROWS UNBOUNDED PRECEDING) AS BIGINT) - b.remaining AS ahead \
+             ORDER BY b.promised_on NULLS LAST, b.id ROWS UNBOUNDED PRECEDING) \
+             AS BIGINT) - b.remaining AS ahead \
            FROM k JOIN backorders b \
            ON b.product_id = k.product_id AND b.warehouse_id = k.warehouse_id \
            WHERE b.status = 'open' AND b.expires_at IS NULL) q \

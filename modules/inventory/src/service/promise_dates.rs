@@ -104,9 +104,9 @@ pub(crate) async fn date(
     }
 }
 
-/// What waits without a day, is not to be had now and could have a day: the first by which what is
-/// expected covers it and whatever is before it in the queue (what is late comes today), or that
-/// of the lead time.
+/// What waits without a day, is not to be had now and could have a day: the first by which what
+/// is expected covers it and whatever is before it in the queue (what is late comes today), or
+/// that of the lead time.
 async fn undated(tx: &Tx, available: &[(Key, Quantity)], whose: Whose) -> Result<Vec<Dated>> {
     #[derive(FromQueryResult)]
     struct Row {

@@ -278,6 +278,31 @@ async fn a_kit_is_promised_for_the_day_of_its_last_part() {
 }
 
 #[tokio::test]
+async fn two_parts_that_become_known_at_once_promise_their_kit() {
+    let shop = std::sync::Arc::new(Shop::new().await);
+    let cloth = shop.bench.product("CLOTH").await;
+    let kit = shop.bench.kit("SET", &[(shop.chair, "1"), (cloth, "1")]).await;
+    let lines = [(); 6].map(|()| shop.line(kit));
+    for line in lines {
+        assert_eq!(shop.order(line, 1).await.1, None);
+    }
+    let expect = |product, days| {
+        let shop = shop.clone();
+        tokio::spawn(async move {
+            for _ in 0..6 {
+                shop.expect(PurchaseOrderLineId::new(), product, 1, day(days)).await;
+            }
+        })
+    };
+    let (chairs, cloths) = (expect(shop.chair, 3), expect(cloth, 5));
+    chairs.await.expect("runs");
+    cloths.await.expect("runs");
+    let told = shop.told().await;
+    assert!(lines.iter().all(|line| told[&line.id] == [Some(day(5))]), "{told:?}");
+    shop.bench.assert_lawful().await;
+}
+
+#[tokio::test]
 async fn the_law_of_promises_finds_what_breaks_it() {
     let shop = Shop::new().await;
     let cloth = shop.bench.product("CLOTH").await;

@@ -162,15 +162,23 @@ async fn the_database_refuses_what_breaks_a_law() {
     check(completed, &lines, "append-only").await;
     check(completed, &format!("DELETE FROM return_lines {of_return}"), "append-only").await;
 
-    let promise = format!("UPDATE order_lines SET promised_on = '2026-12-01' {of}");
-    check(completed, &promise, "does not wait").await;
-
     // The bound that the trigger stands before.
     drop_trigger(&world, "order_lines_only_grow").await;
     for counter in growing {
         check(draft, &format!("{line} {counter} = -1 {of}"), "CHECK").await;
     }
     world.assert_laws().await;
+}
+
+#[tokio::test]
+async fn what_does_not_wait_is_promised_nothing() {
+    let world = World::new().await;
+    let order = world.confirmed(&[5], false).await;
+    let promise = "UPDATE order_lines SET promised_on = '2026-12-01' WHERE order_id = ID";
+    let refusal = run(&world, promise, order).await.expect_err("all of it is reserved");
+    assert!(refusal.contains("does not wait"), "{refusal}");
+    let waits = world.confirmed(&[103], true).await;
+    run(&world, promise, waits).await.expect("some of it waits");
 }
 
 #[tokio::test]
