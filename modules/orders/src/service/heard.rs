@@ -159,10 +159,10 @@ async fn unpack_shipments_of(
     Ok(())
 }
 
-fn find_line<'a, E: EventData>(
-    order: &'a mut Document,
+fn find_line<E: EventData>(
+    order: &mut Document,
     id: OrderLineId,
-) -> Result<&'a mut crate::entities::order_line::Model> {
+) -> Result<&mut crate::entities::order_line::Model> {
     order.line_mut(id).ok_or_else(|| Error::DoesNotFit { event: E::TYPE, line: id }.into())
 }
 
