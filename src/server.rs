@@ -126,7 +126,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let checks = Checks { verifier, limits };
     let gateway = Gateway::new(&config, checks.verifier.clone(), checks.limits.clone(), &metrics);
     let gateway = Arc::new(gateway.map_err(StartError::Other)?);
-    tasks.push(tokio::spawn(keep_asking(gateway.clone(), client, stopping.clone())));
+    tasks.push(tokio::spawn(keep_asking(gateway.clone(), stopping.clone())));
     if let Some(overrides) = config.read_from() {
         let overrides = overrides.clone();
         tasks.push(tokio::spawn(reload_on_change(gateway.clone(), overrides, stopping.clone())));

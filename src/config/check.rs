@@ -127,9 +127,13 @@ impl Config {
         if !self.sql.admin.expose().is_empty() {
             self.check_url("sql.admin", &self.sql.admin)?;
         }
-        let root = &self.sql.tls_root_cert;
-        if !root.as_os_str().is_empty() && !root.is_file() {
-            return refuse("sql.tls_root_cert", &format!("there is no file {}", root.display()));
+        for (key, file) in [
+            ("sql.tls_root_cert", &self.sql.tls_root_cert),
+            ("gateway.tls_root_cert", &self.gateway.tls_root_cert),
+        ] {
+            if !file.as_os_str().is_empty() && !file.is_file() {
+                return refuse(key, &format!("there is no file {}", file.display()));
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod layers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::path::PathBuf;
 
 use figment::Figment;
 use kernel::config::{
@@ -130,6 +131,7 @@ pub struct RemoteConfig {
 pub struct GatewayConfig {
     pub idle_timeout_s: u64,
     pub max_waiting: usize,
+    pub tls_root_cert: PathBuf,
     pub cors: CorsConfig,
     pub routes: BTreeMap<String, RouteConfig>,
 }

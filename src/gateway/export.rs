@@ -9,8 +9,18 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::gateway::routes::{Route, Target};
 
+/// Whom Debian and Envoy's own image trust.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+struct Place {
+    is_encrypted: bool,
+    host: String,
+    port: u16,
+    path: String,
+}
+
 /// Where the requests of a row go: what is mounted here is to be found here.
-fn upstreams(config: &Config, row: &Route) -> Result<Vec<(String, u16, String)>, String> {
+fn upstreams(config: &Config, row: &Route) -> Result<Vec<Place>, String> {
     let own = [format!("http://{}", config.server.bind)];
     let urls = if row.target == Target::Local { &own[..] } else { &row.upstreams[..] };
     urls.iter()
@@ -18,7 +28,9 @@ fn upstreams(config: &Config, row: &Route) -> Result<Vec<(String, u16, String)>,
             let uri = Uri::from_str(url).map_err(|error| format!("{url}: {error}"))?;
             let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             let path = uri.path().trim_end_matches('/').to_owned();
-            Ok((host, uri.port_u16().unwrap_or(80), path))
+            let is_encrypted = uri.scheme_str() == Some("https");
+            let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
+            Ok(Place { is_encrypted, host, port, path })
         })
         .collect()
 }
@@ -28,16 +40,19 @@ pub fn ocelot(config: &Config, table: &[Route]) -> Result<Value, String> {
     let mut routes = Vec::new();
     for row in table {
         let upstreams = upstreams(config, row)?;
-        let Some((_, _, path)) = upstreams.first() else { continue };
-        let hosts: Vec<Value> =
-            upstreams.iter().map(|(host, port, _)| json!({ "Host": host, "Port": port })).collect();
+        let Some(Place { path, is_encrypted, .. }) = upstreams.first() else { continue };
+        let hosts = upstreams.iter().map(|one| json!({ "Host": one.host, "Port": one.port }));
+        let hosts: Vec<Value> = hosts.collect();
         routes.push(json!({
             "Key": row.module,
             "UpstreamPathTemplate": format!("{}/{{everything}}", row.prefix),
             "DownstreamPathTemplate": format!("{path}{}/{{everything}}", row.prefix),
-            "DownstreamScheme": "http",
+            "DownstreamScheme": if *is_encrypted { "https" } else { "http" },
             "DownstreamHttpVersion": if row.http2 { "2.0" } else { "1.1" },
-            "DownstreamHttpVersionPolicy": "RequestVersionExact",
+            "DownstreamHttpVersionPolicy": match is_encrypted {
+                true => "RequestVersionOrLower",
+                false => "RequestVersionExact",
+            },
             "DownstreamHostAndPorts": hosts,
             "LoadBalancerOptions": { "Type": "RoundRobin" },
             "QoSOptions": { "MinimumThroughput": 5, "BreakDuration": 1000,
@@ -61,7 +76,7 @@ pub fn envoy(config: &Config, table: &[Route]) -> Result<Value, String> {
     let (mut routes, mut clusters) = (Vec::new(), Vec::new());
     for row in table {
         let upstreams = upstreams(config, row)?;
-        let Some((_, _, path)) = upstreams.first() else { continue };
+        let Some(Place { path, .. }) = upstreams.first() else { continue };
         let mut action = json!({
             "cluster": row.module,
             "timeout": format!("{}s", row.timeout_s),
@@ -77,7 +92,7 @@ pub fn envoy(config: &Config, table: &[Route]) -> Result<Value, String> {
             "match": { "path_separated_prefix": row.prefix },
             "route": action,
         }));
-        clusters.push(cluster(row, &upstreams));
+        clusters.push(cluster(config, row, &upstreams));
     }
     let (host, port) = config.server.bind.rsplit_once(':').unwrap_or(("127.0.0.1", "8080"));
     let port: u16 = port.parse().map_err(|_| format!("server.bind: {port} is no port"))?;
@@ -126,13 +141,22 @@ pub fn envoy(config: &Config, table: &[Route]) -> Result<Value, String> {
     } }))
 }
 
-fn cluster(row: &Route, upstreams: &[(String, u16, String)]) -> Value {
-    let protocol = if row.http2 { "http2_protocol_options" } else { "http_protocol_options" };
+fn cluster(config: &Config, row: &Route, upstreams: &[Place]) -> Value {
+    let encrypted = upstreams.iter().find(|one| one.is_encrypted);
+    let versions = match (row.http2, encrypted) {
+        (true, Some(_)) => "auto_config",
+        _ => "explicit_http_config",
+    };
+    let protocols = match (row.http2, encrypted) {
+        (true, Some(_)) => json!({ "http_protocol_options": {}, "http2_protocol_options": {} }),
+        (true, None) => json!({ "http2_protocol_options": {} }),
+        (false, _) => json!({ "http_protocol_options": {} }),
+    };
     let endpoints: Vec<Value> = upstreams
         .iter()
-        .map(|(host, port, _)| json!({ "endpoint": { "address": socket(host, *port) } }))
+        .map(|one| json!({ "endpoint": { "address": socket(&one.host, one.port) } }))
         .collect();
-    json!({
+    let mut cluster = json!({
         "name": row.module,
         "type": "STRICT_DNS",
         "lb_policy": "ROUND_ROBIN",
@@ -154,10 +178,27 @@ fn cluster(row: &Route, upstreams: &[(String, u16, String)]) -> Value {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3\
                     .HttpProtocolOptions",
-                "explicit_http_config": { protocol: {} },
+                versions: protocols,
             },
         },
-    })
+    });
+    if let Some(one) = encrypted {
+        let own = config.gateway.tls_root_cert.to_string_lossy();
+        let authorities = if own.is_empty() { SYSTEM_AUTHORITIES } else { &own };
+        cluster["transport_socket"] = json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3\
+                    .UpstreamTlsContext",
+                "sni": one.host,
+                "auto_sni_san_validation": true,
+                "common_tls_context": {
+                    "validation_context": { "trusted_ca": { "filename": authorities } },
+                },
+            },
+        });
+    }
+    cluster
 }
 
 fn socket(host: &str, port: u16) -> Value {

@@ -122,7 +122,7 @@ async fn forward(
 ) -> Result<HttpResponse> {
     let head = Head::of(request, row)?;
     if headers::asks_for_websocket(request) {
-        return tunnel::open(head, payload, row, clients.http1()).await;
+        return tunnel::open(head, payload, row, clients).await;
     }
     let mut body = body::Incoming::of(request, payload, row).await?;
     let _waiting = row.wait()?;

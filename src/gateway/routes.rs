@@ -190,11 +190,12 @@ fn check_row(name: &str, row: &RouteConfig) -> Result<(), (String, String)> {
 
 fn check_urls(key: &str, urls: &Urls) -> Result<(), (String, String)> {
     for url in &urls.0 {
-        let is_http = Uri::from_str(url).is_ok_and(|uri| {
-            uri.scheme_str() == Some("http") && uri.authority().is_some() && uri.query().is_none()
+        let is_address = Uri::from_str(url).is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none()
         });
-        if !is_http {
-            return Err((key.to_owned(), format!("{url} must be as http://host:8080")));
+        if !is_address {
+            let why = format!("{url} must be as http://host:8080 or https://host");
+            return Err((key.to_owned(), why));
         }
     }
     Ok(())

@@ -53,6 +53,7 @@ pub fn serve_api(
     let specs = Data::new(Specs::new(modules));
     let databases = modules.iter().map(|module| module.db.clone()).collect();
     let health = Data::new(Health { databases: Arc::new(databases), gateway: gateway.clone() });
+    let trusted = gateway.trusted();
     let gateway = Data::from(gateway.clone());
     // Who may not see them finds nothing there.
     let metrics = config.telemetry.metrics.then(|| Data::new(metrics.clone()));
@@ -63,7 +64,7 @@ pub fn serve_api(
             .app_data(specs.clone())
             .app_data(health.clone())
             .app_data(gateway.clone())
-            .app_data(Data::new(Rc::new(Clients::new())))
+            .app_data(Data::new(Rc::new(Clients::new(trusted.clone()))))
             .wrap(cors(&origins))
             .wrap(from_fn(request_scope))
             .wrap(security_headers())

@@ -12,6 +12,7 @@ use kernel::token::TokenVerifier;
 use kernel::{Error, Result};
 
 use crate::config::Config;
+use crate::gateway::client::Trusted;
 use crate::gateway::routes::{Route, Target, Token, begins_with, routes};
 use crate::gateway::upstream::{Upstream, Upstreams};
 use crate::spec;
@@ -19,6 +20,7 @@ use crate::spec;
 /// The way to everything that is not in this process.
 pub struct Gateway {
     table: RwLock<Arc<Table>>,
+    trusted: Arc<Trusted>,
     verifier: Arc<TokenVerifier>,
     limits: Arc<RateLimits>,
     /// Of each module elsewhere, as they were when this was built.
@@ -66,9 +68,18 @@ impl Gateway {
             operations.insert(route.module.clone(), Arc::new(found));
         }
         let table = RwLock::new(Arc::new(Table { rows: Vec::new() }));
-        let gateway = Gateway { table, verifier, limits, operations, metrics: metrics.clone() };
+        let trusted = Trusted::new(&config.gateway.tls_root_cert);
+        let trusted = trusted.map_err(|why| format!("gateway.tls_root_cert: {why}"))?;
+        let trusted = Arc::new(trusted);
+        let metrics = metrics.clone();
+        let gateway = Gateway { table, trusted, verifier, limits, operations, metrics };
         gateway.load(config);
         Ok(gateway)
+    }
+
+    /// Whom upstreams have to have their certificates from.
+    pub fn trusted(&self) -> Arc<Trusted> {
+        self.trusted.clone()
     }
 
     /// The table as it is now.

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use kernel::Result;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
-use crate::gateway::client::HttpClient;
+use crate::gateway::client::Clients;
 use crate::gateway::proxy::{Failure, Head, absent, kind};
 use crate::gateway::table::Row;
 use crate::gateway::{answer, headers};
@@ -26,12 +26,13 @@ pub async fn open(
     mut head: Head,
     payload: Payload,
     row: &Row,
-    client: &HttpClient,
+    clients: &Clients,
 ) -> Result<HttpResponse> {
     let _waiting = row.wait()?;
     let upstream = row.upstreams.pick(&[]).map_err(|wait| absent(row, wait))?;
     headers::ask_for_upgrade(&mut head.headers);
     let request = head.to(&upstream, Bytes::new().into())?;
+    let client = clients.http1(&upstream);
     let answer = tokio::time::timeout(row.timeout, client.request(request)).await;
     let answer = answer.map_or(Err(Failure::TooLate), |answer| answer.map_err(kind));
     let mut answer = answer.map_err(|failure| {

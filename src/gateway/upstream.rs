@@ -13,6 +13,7 @@ use kernel::breaker::Breaker;
 pub struct Upstream {
     pub url: String,
     pub http2: bool,
+    scheme: Scheme,
     authority: Authority,
     /// What the address has before every path.
     path: String,
@@ -37,11 +38,16 @@ impl Upstream {
         Some(Upstream {
             url: url.to_owned(),
             http2,
+            scheme: uri.scheme()?.clone(),
             authority: uri.authority()?.clone(),
             path: uri.path().trim_end_matches('/').to_owned(),
             breaker: Breaker::default(),
             reachable: AtomicU8::new(Reachable::Unknown as u8),
         })
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        self.scheme == Scheme::HTTPS
     }
 
     /// Where a request of this path and query goes.
@@ -51,7 +57,7 @@ impl Upstream {
             path => PathAndQuery::from_str(&format!("{path}{path_and_query}")).ok()?,
         };
         let mut parts = hyper::http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(path_and_query);
         Uri::from_parts(parts).ok()
@@ -152,6 +158,7 @@ mod tests {
             Upstream::new(url, false).and_then(|one| one.uri(&path)).map(|uri| uri.to_string())
         };
         assert_eq!(uri("http://a:1").as_deref(), Some("http://a:1/api/v1/orders?limit=1"));
+        assert_eq!(uri("https://a").as_deref(), Some("https://a/api/v1/orders?limit=1"));
         assert_eq!(uri("http://a:1/x/").as_deref(), Some("http://a:1/x/api/v1/orders?limit=1"));
     }
 }

@@ -25,6 +25,7 @@ pub mod remote;
 pub mod service;
 pub mod table;
 pub mod text;
+pub mod tls;
 pub mod token;
 pub mod trace;
 

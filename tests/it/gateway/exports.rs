@@ -7,13 +7,15 @@ use test_support::available;
 
 use crate::cli::{Dir, complaint, erp};
 
-const SPLIT: [(&str, &str); 6] = [
+const SPLIT: [(&str, &str); 8] = [
     ("ERP__MODULES", "[\"auth\"]"),
     ("ERP__REMOTE__ORDERS__URL", "http://erp-orders.internal:8080, http://10.0.0.7:9000"),
     ("ERP__REMOTE__ORDERS__INTERNAL_URL", ""),
     ("ERP__REMOTE__SALES__URL", "http://127.0.0.1:9001/base/"),
     ("ERP__REMOTE__SALES__INTERNAL_URL", ""),
     ("ERP__REMOTE__SALES__HTTP2", "false"),
+    ("ERP__REMOTE__BILLING__URL", "https://billing.example.net"),
+    ("ERP__REMOTE__BILLING__INTERNAL_URL", ""),
 ];
 
 fn export(format: &str, more: &[(&str, &str)]) -> Value {
@@ -38,7 +40,7 @@ fn the_table_tells_what_is_where_and_what_is_not_as_usual() {
     let table = export("json", &more);
     assert_eq!(table.as_array().map(Vec::len), Some(7));
     assert_eq!(row(&table, "module", "auth")["target"], "local");
-    assert_eq!(row(&table, "module", "billing")["target"], "none");
+    assert_eq!(row(&table, "module", "inventory")["target"], "none");
     let orders = row(&table, "module", "orders");
     assert_eq!((&orders["target"], &orders["timeout_s"]), (&"remote".into(), &7.into()));
     assert_eq!(orders["upstreams"].as_array().map(Vec::len), Some(2));
@@ -57,9 +59,9 @@ fn a_row_that_cannot_be_is_named() {
             assert!(text.contains(part), "{text} does not say {part}");
         }
     };
-    let url = ("ERP__REMOTE__ORDERS__URL", "https://orders");
+    let url = ("ERP__REMOTE__ORDERS__URL", "ftp://orders");
     let internal = ("ERP__REMOTE__ORDERS__INTERNAL_URL", "");
-    check(&[url, internal], &["remote.orders.url", "https://orders", url.0]);
+    check(&[url, internal], &["remote.orders.url", "ftp://orders", url.0]);
     check(
         &[("ERP__GATEWAY__ROUTES__ORDERS__TIMEOUT_S", "0")],
         &["gateway.routes.orders.timeout_s"],
@@ -85,6 +87,10 @@ fn ocelot_is_given_its_routes() {
     assert_eq!(orders["DownstreamHttpVersion"], "2.0");
     let sales = row(&ocelot["Routes"], "Key", "sales");
     assert_eq!(sales["DownstreamPathTemplate"], "/base/api/v1/sales/{everything}");
+    assert_eq!(sales["DownstreamScheme"], "http");
+    let billing = row(&ocelot["Routes"], "Key", "billing");
+    assert_eq!(billing["DownstreamScheme"], "https");
+    assert_eq!(billing["DownstreamHostAndPorts"][0]["Port"], 443);
 }
 
 #[test]
@@ -102,7 +108,7 @@ fn the_platform_is_given_rules_of_apps() {
 fn envoy_takes_what_it_is_given() {
     let envoy = export("envoy", &[]);
     let clusters = &envoy["static_resources"]["clusters"];
-    assert_eq!(clusters.as_array().map(Vec::len), Some(3), "what is nowhere is left out");
+    assert_eq!(clusters.as_array().map(Vec::len), Some(4), "what is nowhere is left out");
     if !available("envoy") {
         return;
     }

@@ -1,5 +1,6 @@
 //! The gateway before upstreams of the tests' own, over real sockets.
 
+mod encrypted;
 mod exports;
 mod failing;
 mod headers;

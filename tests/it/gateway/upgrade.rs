@@ -11,7 +11,7 @@ const ASK: &str = "GET /test/socket HTTP/1.1\r\nhost: a\r\nconnection: keep-aliv
     upgrade: websocket\r\nsec-websocket-version: 13\r\n\
     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-async fn ask(gateway: &Gateway) -> (TcpStream, String) {
+pub async fn ask(gateway: &Gateway) -> (TcpStream, String) {
     let address = gateway.base.trim_start_matches("http://");
     let mut caller = TcpStream::connect(address).await.expect("connected");
     caller.write_all(ASK.as_bytes()).await.expect("asked");

@@ -16,9 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 /// The most that is read of an answer.
@@ -160,14 +158,7 @@ impl Outside {
     /// needed.
     fn tls(&self) -> &TlsConnector {
         self.tls.get_or_init(|| {
-            let mut roots = RootCertStore::empty();
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-            let builder = builder.with_safe_default_protocol_versions();
-            #[allow(clippy::expect_used, reason = "ring speaks TLS 1.2 and 1.3")]
-            let builder = builder.expect("the provider knows the versions");
-            let config = builder.with_root_certificates(roots).with_no_client_auth();
+            let config = kernel::tls::client(kernel::tls::system_roots());
             TlsConnector::from(Arc::new(config))
         })
     }
