@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use contracts::events::{
-    OrderCancelled, OrderConfirmed, OrderLinesCancelled, ReceiptPosted, ReturnReceived,
-    ShipmentShipped,
+    OrderCancelled, OrderConfirmed, OrderLinesCancelled, PurchaseOrderApproved,
+    PurchaseOrderClosed, ReceiptPosted, ReturnReceived, ShipmentShipped,
 };
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::{Error, Result};
@@ -19,6 +19,8 @@ impl Subscriber for Service {
             OrderLinesCancelled::TYPE => self.order_lines_cancelled(event).await,
             ShipmentShipped::TYPE => self.shipment_shipped(event).await,
             ReturnReceived::TYPE => self.return_received(event).await,
+            PurchaseOrderApproved::TYPE => self.purchase_order_approved(event).await,
+            PurchaseOrderClosed::TYPE => self.purchase_order_closed(event).await,
             ReceiptPosted::TYPE => self.receipt_posted(event).await,
             other => Err(Error::internal(format!("inventory does not hear {other}"))),
         }

@@ -32,6 +32,8 @@ pub struct Config {
     pub import_max_bytes: u64,
     /// How long the file of an export is kept, in days.
     pub export_kept_days: u16,
+    /// Days after which goods of a purchase order without a date are expected.
+    pub lead_time_days: u16,
 }
 
 /// What the module needs of others.

@@ -48,6 +48,7 @@ pub const TYPES: &[&str] = &[
     ShipmentPacked::TYPE,
     ShipmentShipped::TYPE,
     PurchaseOrderApproved::TYPE,
+    PurchaseOrderClosed::TYPE,
     ReceiptPosted::TYPE,
     QuotationAccepted::TYPE,
 ];
@@ -72,7 +73,8 @@ pub const SUBSCRIPTIONS: Subscriptions = &[
     (OrderLinesCancelled::TYPE, &["inventory", "sales"]),
     (ReturnReceived::TYPE, &["inventory"]),
     (ShipmentShipped::TYPE, &["billing", "inventory", "sales"]),
-    (PurchaseOrderApproved::TYPE, &["billing"]),
+    (PurchaseOrderApproved::TYPE, &["billing", "inventory"]),
+    (PurchaseOrderClosed::TYPE, &["inventory"]),
     (ReceiptPosted::TYPE, &["billing", "inventory"]),
     (QuotationAccepted::TYPE, &["orders"]),
 ];

@@ -21,6 +21,12 @@ pub struct PurchaseOrderApproved {
     pub payment_terms_days: u16,
     pub currency: Currency,
     pub lines: Vec<ApprovedLine>,
+    /// Where the goods are to come; orders approved before it was told say nothing.
+    #[serde(default)]
+    pub warehouse_id: Option<WarehouseId>,
+    /// And when, as far as that is known.
+    #[serde(default)]
+    pub expected_on: Option<NaiveDate>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +44,24 @@ pub struct ApprovedLine {
 
 impl EventData for PurchaseOrderApproved {
     const TYPE: &'static str = "purchasing.purchase_order.approved";
+}
+
+/// What has not come of these lines will not: the order was cancelled or closed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PurchaseOrderClosed {
+    pub purchase_order_id: PurchaseOrderId,
+    pub warehouse_id: WarehouseId,
+    pub lines: Vec<ClosedLine>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClosedLine {
+    pub purchase_order_line_id: PurchaseOrderLineId,
+    pub product_id: ProductId,
+}
+
+impl EventData for PurchaseOrderClosed {
+    const TYPE: &'static str = "purchasing.purchase_order.closed";
 }
 
 /// Goods have arrived. Inventory takes them in, billing notes what may be billed.

@@ -102,6 +102,7 @@ pub(crate) struct ReorderSuggestion {
     pub warehouse_id: WarehouseId,
     /// What is available, less what orders wait for, and what is expected.
     pub projected: Quantity,
+    /// Of purchase orders, and of transfers under way.
     pub expected: Quantity,
     /// How much to buy.
     pub quantity: Quantity,
@@ -334,8 +335,9 @@ async fn list_expected_receipts(
 
 /// Set expected receipt
 ///
-/// Says what a line of a purchase order will bring, and when. Receipts of the line count it
-/// down. Said again, it replaces what was said before.
+/// Says what a line of a purchase order will bring, and when, instead of what was said before:
+/// an order that is approved says it first, and one that is closed or cancelled last. Receipts
+/// of the line count it down.
 /// - Errors: 409 `changed_meanwhile` if two say it first at once; 422 `unknown_product`,
 ///   `unknown_warehouse`, `quantity_negative`, `quantity_too_fine`.
 #[utoipa::path(

@@ -15,6 +15,7 @@ mod customer_returns;
 pub(crate) mod exports;
 mod holds;
 mod imports;
+mod incoming;
 mod jobs;
 mod kit_lines;
 mod kit_promises;

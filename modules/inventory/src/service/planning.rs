@@ -144,7 +144,11 @@ impl Service {
                  AS available, \
                COALESCE((SELECT CAST(SUM(e.quantity - e.received) AS BIGINT) \
                  FROM expected_receipts e WHERE e.product_id = r.product_id \
-                 AND e.warehouse_id = r.warehouse_id AND e.quantity > e.received), 0) AS expected \
+                 AND e.warehouse_id = r.warehouse_id AND e.quantity > e.received), 0) \
+               + COALESCE((SELECT CAST(SUM(l.shipped - l.received - l.lost) AS BIGINT) \
+                 FROM transfers t JOIN transfer_lines l ON l.transfer_id = t.id \
+                 WHERE t.status = 'in_transit' AND t.to_warehouse_id = r.warehouse_id \
+                 AND l.product_id = r.product_id), 0) AS expected \
                FROM reorder_rules r LEFT JOIN stock_levels s \
                ON s.product_id = r.product_id AND s.warehouse_id = r.warehouse_id \
                WHERE true{conditions}) q \

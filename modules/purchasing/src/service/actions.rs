@@ -1,6 +1,6 @@
 //! Taking a purchase order from draft to its end.
 
-use contracts::events::{ApprovedLine, PurchaseOrderApproved};
+use contracts::events::{ApprovedLine, ClosedLine, PurchaseOrderApproved, PurchaseOrderClosed};
 use contracts::ids::PurchaseOrderId;
 use kernel::db::audit::check_four_eyes;
 use kernel::http::Reply;
@@ -72,8 +72,16 @@ impl Service {
         after.enter(&tx, status);
         after.follow_lines(&tx).await?;
         after.save(&mut tx, &before).await?;
-        if status == PurchaseOrderStatus::Approved {
-            tx.publish(id.uuid(), after.order.version, &approved(&after)?)?;
+        let version = after.order.version;
+        match status {
+            PurchaseOrderStatus::Approved => tx.publish(id.uuid(), version, &approved(&after)?)?,
+            // Nobody was told of a draft.
+            PurchaseOrderStatus::Closed | PurchaseOrderStatus::Cancelled
+                if before.order.status != PurchaseOrderStatus::Draft =>
+            {
+                tx.publish(id.uuid(), version, &closed(&before))?;
+            }
+            _ => {}
         }
         tx.reply(Reply::ok(&after.view())).await
     }
@@ -88,6 +96,19 @@ fn check_goods(status: PurchaseOrderStatus, order: &Document) -> Result<(), Erro
             Err(Error::NothingReceived { status: order.order.status })
         }
         _ => Ok(()),
+    }
+}
+
+/// Told of all lines: whoever has heard of less that came than there was knows better then.
+fn closed(document: &Document) -> PurchaseOrderClosed {
+    let lines = document
+        .lines
+        .iter()
+        .map(|line| ClosedLine { purchase_order_line_id: line.id, product_id: line.product_id });
+    PurchaseOrderClosed {
+        purchase_order_id: document.order.id,
+        warehouse_id: document.order.warehouse_id,
+        lines: lines.collect(),
     }
 }
 
@@ -114,5 +135,7 @@ fn approved(document: &Document) -> Result<PurchaseOrderApproved> {
         payment_terms_days: order.payment_terms_days as u16,
         currency: order.currency,
         lines: lines.collect::<Result<_>>()?,
+        warehouse_id: Some(order.warehouse_id),
+        expected_on: order.expected_on,
     })
 }

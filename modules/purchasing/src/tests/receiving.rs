@@ -1,6 +1,6 @@
 //! Drafting, the machine, and receiving.
 
-use contracts::events::{PurchaseOrderApproved, ReceiptPosted};
+use contracts::events::{PurchaseOrderApproved, PurchaseOrderClosed, ReceiptPosted};
 use contracts::ids::{PurchaseOrderId, PurchaseOrderLineId, SupplierId, WarehouseId};
 use kernel::db::query_all;
 use kernel::events::EventData;
@@ -100,8 +100,29 @@ async fn approving_tells_billing_what_is_ordered() {
     assert_eq!(data["payment_terms_days"], 14);
     assert_eq!(data["lines"][0]["purchase_order_line_id"], json!(order.lines[0].id));
     assert_eq!((&data["lines"][0]["quantity"], &data["currency"]), (&json!("3"), &json!("EUR")));
+    assert_eq!(data["warehouse_id"], json!(order.warehouse_id));
     let refused = world.service.approve_purchase_order(&ctx(), order.id).await;
     assert_eq!(refused.expect_err("twice").code(), "illegal_transition");
+}
+
+#[tokio::test]
+async fn whoever_expects_the_goods_is_told_when_they_do_not_come() {
+    let world = World::new().await;
+    let told = async || {
+        let events = published(&world).await;
+        let closed = events.into_iter().filter(|(kind, ..)| kind == PurchaseOrderClosed::TYPE);
+        closed.map(|(_, _, data)| data["purchase_order_id"].clone()).collect::<Vec<_>>()
+    };
+    let draft = world.draft(&["3"]).await.id;
+    world.service.cancel_purchase_order(&ctx(), draft).await.expect("cancelled");
+    assert_eq!(told().await, Vec::<Value>::new(), "nobody was told of it before");
+    let sent = world.sent(&["3", "2"]).await.id;
+    world.service.cancel_purchase_order(&ctx(), sent).await.expect("cancelled");
+    assert_eq!(told().await, [json!(sent)]);
+    let partly = world.sent(&["5"]).await;
+    world.receive(partly.id, &[(partly.lines[0].id, "1")]).await.expect("received");
+    world.service.close_purchase_order(&ctx(), partly.id).await.expect("closed");
+    assert_eq!(told().await, [json!(sent), json!(partly.id)]);
 }
 
 #[tokio::test]

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use contracts::events::{
-    CancelledLine, ConfirmedLine, OrderCancelled, OrderConfirmed, OrderLinesCancelled,
-    ReceiptPosted, ReceivedLine, ReturnReceived, ReturnedLine, SUBSCRIPTIONS, ShipmentShipped,
-    ShippedLine,
+    ApprovedLine, CancelledLine, ConfirmedLine, OrderCancelled, OrderConfirmed,
+    OrderLinesCancelled, PurchaseOrderApproved, ReceiptPosted, ReceivedLine, ReturnReceived,
+    ReturnedLine, SUBSCRIPTIONS, ShipmentShipped, ShippedLine,
 };
 use contracts::ids::{
     CustomerId, LocationId, OrderId, OrderLineId, ProductId, PurchaseOrderId, PurchaseOrderLineId,
-    ReceiptId, ReturnId, ShipmentId, WarehouseId,
+    ReceiptId, ReturnId, ShipmentId, SupplierId, WarehouseId,
 };
 use contracts::inventory::{Reserve, ReserveLine, Reserved};
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
@@ -90,7 +90,12 @@ pub struct Line {
 
 /// The settings of a service that is tested by itself.
 fn config(expiry_interval_s: u64) -> Config {
-    Config { expiry_interval_s, import_max_bytes: 1024 * 1024, export_kept_days: 7 }
+    Config {
+        expiry_interval_s,
+        import_max_bytes: 1024 * 1024,
+        export_kept_days: 7,
+        lead_time_days: 14,
+    }
 }
 
 impl Bench {
@@ -450,6 +455,35 @@ pub fn receipt(to: WarehouseId, lines: &[(ProductId, i64, &str)]) -> ReceiptPost
         received_on: Utc::now().date_naive(),
         currency: Currency::EUR,
         lines: lines.collect(),
+    }
+}
+
+/// A purchase order of these lines, to come on this day.
+pub fn ordered(
+    to: WarehouseId,
+    lines: &[(PurchaseOrderLineId, ProductId, i64)],
+    expected_on: Option<NaiveDate>,
+) -> PurchaseOrderApproved {
+    let lines = lines.iter().map(|(id, product_id, units)| ApprovedLine {
+        purchase_order_line_id: *id,
+        product_id: *product_id,
+        sku: "SKU".into(),
+        name: "Name".into(),
+        unit: "pcs".into(),
+        quantity: q(*units),
+        unit_price: "1".parse().expect("a price"),
+        tax_class: request(json!("standard")),
+    });
+    PurchaseOrderApproved {
+        purchase_order_id: PurchaseOrderId::new(),
+        number: "PO-2026-000001".into(),
+        supplier_id: SupplierId::new(),
+        supplier_name: "Supplier".into(),
+        payment_terms_days: 30,
+        currency: Currency::EUR,
+        lines: lines.collect(),
+        warehouse_id: Some(to),
+        expected_on,
     }
 }
 

@@ -6,6 +6,7 @@ mod constraints;
 mod costing;
 mod files;
 mod holds;
+mod incoming;
 mod invariants;
 mod kits;
 mod limits;
