@@ -4,13 +4,16 @@
 use std::collections::HashMap;
 
 use contracts::events::{PurchaseOrderApproved, ReceiptPosted, StockReceived};
-use contracts::ids::PurchaseOrderId;
+use contracts::ids::{BillId, PurchaseOrderId};
 use kernel::Result;
-use kernel::db::{Column, Tx, Values, execute};
+use kernel::db::{Column, Tx, Values, execute, query_all};
 use kernel::events::Event;
 use kernel::money::{Currency, Rounding};
 use kernel::quantity::Quantity;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use serde_json::json;
 
 use crate::entities::bill::BillStatus;
@@ -28,6 +31,17 @@ use crate::service::{Service, insert_all};
 
 /// Exceptions matched anew at a time; more of one order wait for its next receipt.
 const MAX_REMATCHED: u64 = 100;
+
+/// Exceptions of the order `$1`, first those that can match now: what each line asks for is
+/// there, and its price, which no receipt changes, was right. Otherwise bills that never match
+/// would hide one that does.
+const WAITING: &str = "SELECT b.id FROM bills b \
+    WHERE b.purchase_order_id = $1 AND b.status = 'exception' \
+    ORDER BY CASE WHEN b.exceptions LIKE '%\"reason\":\"price\"%' OR EXISTS (\
+        SELECT 1 FROM bill_lines l \
+        JOIN purchase_order_lines o ON o.id = l.purchase_order_line_id \
+        WHERE l.bill_id = b.id AND l.quantity > o.received - o.billed) \
+    THEN 1 ELSE 0 END, b.id";
 
 impl Service {
     /// Copies an order, once.
@@ -88,19 +102,24 @@ impl Service {
     }
 
     /// Matches the exceptions of an order anew, the oldest first: each that matches takes its
-    /// quantities before the next is looked at.
+    /// quantities before the next is looked at. The lines of the order are locked.
     pub(crate) async fn rematch(&self, tx: &mut Tx, id: PurchaseOrderId) -> Result<()> {
-        let waiting = bill::Entity::find()
-            .filter(bill::Column::PurchaseOrderId.eq(id))
-            .filter(bill::Column::Status.eq(BillStatus::Exception))
-            .order_by_asc(bill::Column::Id)
-            .limit(MAX_REMATCHED)
-            .lock_exclusive()
-            .all(&**tx)
-            .await?;
+        #[derive(FromQueryResult)]
+        struct Waiting {
+            id: BillId,
+        }
+        let sql = format!("{WAITING} LIMIT {MAX_REMATCHED}");
+        let waiting: Vec<Waiting> = query_all(&**tx, sql, vec![id.into()]).await?;
         if waiting.is_empty() {
             return Ok(());
         }
+        // Locked in the order of their ids, as everywhere.
+        let waiting = bill::Entity::find()
+            .filter(bill::Column::Id.is_in(waiting.iter().map(|bill| bill.id)))
+            .order_by_asc(bill::Column::Id)
+            .lock_exclusive()
+            .all(&**tx)
+            .await?;
         let mut lines: HashMap<_, Vec<_>> = HashMap::new();
         let found = bill_line::Entity::find()
             .filter(bill_line::Column::BillId.is_in(waiting.iter().map(|row| row.id)))

@@ -153,6 +153,27 @@ async fn waiting_bills_match_when_goods_arrive_the_oldest_first() {
     books.assert_laws().await;
 }
 
+/// More exceptions than are matched anew at a time, and goods help none of them.
+#[tokio::test]
+async fn bills_that_never_match_hide_none_that_does() {
+    let books = Books::open().await;
+    let order = purchase_order(&[("10", "10.00"), ("10", "1.00")]);
+    books.hear(&order).await;
+    for number in 0..100 {
+        // Too dear, or more than will come.
+        let line = if number % 2 == 0 { (0, "1", "11.00") } else { (0, "10", "10.00") };
+        let body = bill(&order, &format!("R-{number}"), &[line, (1, "1", "1.00")]);
+        books.enter_bill(body).await.expect("entered");
+    }
+    let lines = [(0, "2", "10.00"), (1, "2", "1.00")];
+    let good = books.enter_bill(bill(&order, "R-100", &lines)).await.expect("entered");
+    books.hear(&receipt(&order, &[(0, "2")])).await;
+    assert_eq!(books.bill(id(&good)).await["status"], "exception", "one line has not come");
+    books.hear(&receipt(&order, &[(1, "2")])).await;
+    assert_eq!(books.bill(id(&good)).await["status"], "matched");
+    books.assert_laws().await;
+}
+
 #[tokio::test]
 async fn a_suppliers_invoice_is_entered_once() {
     let books = Books::open().await;
