@@ -123,11 +123,6 @@ async fn nobody_approves_what_they_entered_where_four_eyes_are_wanted() {
     // The same of a bill.
     eve.act(&format!("{path}/send"), &approved).await.ok();
     let line = &approved["lines"][0]["id"];
-    let receipt = json!({
-        "purchase_order_id": approved["id"], "delivery_note": "LS 1",
-        "lines": [{ "purchase_order_line_id": line, "quantity": "5" }]
-    });
-    api.post("/api/v1/purchasing/receipts", receipt).await.ok();
     server.settle().await;
     let bills = "/api/v1/billing/bills";
     let bill = json!({
@@ -136,7 +131,20 @@ async fn nobody_approves_what_they_entered_where_four_eyes_are_wanted() {
         "lines": [{ "purchase_order_line_id": line, "quantity": "5", "unit_price": "4.10" }]
     });
     let bill = eve.post(bills, bill).await.ok();
-    let approve = format!("{bills}/{}/approve", text(&bill["id"]));
+    assert_eq!(bill["status"], "exception");
+    // Whoever receives the goods makes it match, and has not touched it.
+    let receipt = json!({
+        "purchase_order_id": approved["id"], "delivery_note": "LS 1",
+        "lines": [{ "purchase_order_line_id": line, "quantity": "5" }]
+    });
+    ada.post("/api/v1/purchasing/receipts", receipt).await.ok();
+    server.settle().await;
+    let path = format!("{bills}/{}", text(&bill["id"]));
+    let bill = api.get(&path).await.ok();
+    assert_eq!(bill["status"], "matched");
+    let audit = format!("/api/v1/billing/audit-log?resource_id={}", text(&bill["id"]));
+    assert_eq!(api.get(&audit).await.ok()["data"][0]["actor"]["name"], "ada");
+    let approve = format!("{path}/approve");
     eve.act(&approve, &bill).await.problem(403, "segregation_of_duties");
     assert_eq!(ada.act(&approve, &bill).await.ok()["status"], "approved");
     server.assert_invariants().await;
