@@ -395,6 +395,13 @@ async fn an_invoice_is_issued_with_or_without_a_day() {
         .await
         .problem(409, "illegal_transition");
     assert_eq!(problem["params"]["status"], "discarded");
+    assert_eq!(discarded["allowed_actions"], json!(["redraft"]));
+    let redraft = format!("{}/redraft", path_of(&second));
+    api.act(&redraft, &second).await.problem(412, "stale_version");
+    let anew = api.act(&redraft, &discarded).await.ok();
+    assert_eq!((&anew["status"], &anew["total"]), (&json!("draft"), &second["total"]));
+    api.act(&redraft, &anew).await.problem(409, "illegal_transition");
+    api.act(&format!("{}/issue", path_of(&second)), &anew).await.ok();
     server.assert_invariants().await;
     server.stop().await;
 }

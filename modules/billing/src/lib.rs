@@ -71,6 +71,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "period_locks",
         sql: include_str!("../../../migrations/billing/0104_period_locks.sql"),
     },
+    Script {
+        number: 105,
+        name: "redraft",
+        sql: include_str!("../../../migrations/billing/0105_redraft.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -581,7 +581,7 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     server.settle().await;
     api.get(&format!("{path}/timeline")).await.ok();
 
-    // A direct order, its draft invoice thrown away, and one cancelled.
+    // A direct order, its draft invoice thrown away and made anew, and one cancelled.
     let direct = json!({
         "customer_id": customer["id"], "warehouse_id": goods.warehouse["id"],
         "lines": [{"product_id": goods.table["id"], "quantity": "1", "unit_price": "300.00"}]
@@ -595,8 +595,9 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     let shipment = api.act(&ship, &shipment).await.ok();
     server.settle().await;
     let invoice = invoice_of(api, &shipment).await;
-    let discard = format!("/api/v1/billing/invoices/{}/discard", text(&invoice["id"]));
-    api.act(&discard, &invoice).await.ok();
+    let invoice_path = format!("/api/v1/billing/invoices/{}", text(&invoice["id"]));
+    let discarded = api.act(&format!("{invoice_path}/discard"), &invoice).await.ok();
+    api.act(&format!("{invoice_path}/redraft"), &discarded).await.ok();
     let order = api.post(orders, direct).await.ok();
     api.act(&format!("{orders}/{}/cancel", text(&order["id"])), &order).await.ok();
     what_waits(server, api, (customer, goods)).await;

@@ -22,7 +22,7 @@ pub enum InvoiceStatus {
     Issued,
     /// Nothing is open any more.
     Settled,
-    /// It was never issued and never will be.
+    /// It was never issued and is not to be, unless it is drafted anew.
     Discarded,
 }
 

@@ -25,7 +25,8 @@ pub(super) fn configure(routes: &mut Routes) {
         .service(list_invoices)
         .service(get_invoice)
         .service(issue_invoice)
-        .service(discard_invoice);
+        .service(discard_invoice)
+        .service(redraft_invoice);
 }
 
 /// An invoice for a shipment. From the moment it is issued only what is applied to it and
@@ -202,7 +203,7 @@ async fn issue_invoice(
 /// Discard invoice
 ///
 /// For a draft that is not to be issued. It uses no number, and its shipment gets no other
-/// invoice.
+/// invoice; if it is to be invoiced after all, this one is drafted anew.
 /// - Errors: 409 `illegal_transition`.
 #[utoipa::path(
     tag = "Invoices",
@@ -217,4 +218,24 @@ async fn issue_invoice(
 #[post("/invoices/{id}/discard")]
 async fn discard_invoice(ctx: Ctx, service: Data<Service>, id: Path<InvoiceId>) -> Result<Reply> {
     service.discard_invoice(&ctx, *id).await
+}
+
+/// Draft discarded invoice anew
+///
+/// For one that was discarded and is to be issued after all. Its lines and terms are those of the
+/// shipment, as before; its taxes are calculated with the rates of now.
+/// - Errors: 409 `illegal_transition`; 422 `amount_overflow`.
+#[utoipa::path(
+    tag = "Invoices",
+    params(("id" = InvoiceId, Path)),
+    responses((status = 200, body = Invoice)),
+    extensions(
+        ("x-permission" = json!("billing.invoice:redraft")),
+        ("x-needs" = json!(["if-match"])),
+        ("x-errors" = json!(["illegal_transition", "amount_overflow"]))
+    )
+)]
+#[post("/invoices/{id}/redraft")]
+async fn redraft_invoice(ctx: Ctx, service: Data<Service>, id: Path<InvoiceId>) -> Result<Reply> {
+    service.redraft_invoice(&ctx, *id).await
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use chrono::{Datelike, NaiveDate};
-use contracts::billing::RoundingMode;
 use contracts::events::{CreditNoteIssued, CreditedLine, OrderLineQuantity};
 use contracts::ids::{CreditNoteId, InvoiceId};
 use kernel::date::business_date;
@@ -25,12 +24,12 @@ use crate::entities::{credit_note, credit_note_line, invoice, invoice_line};
 use crate::error::Error;
 use crate::routes::credit_notes::{CreditNote, ListCreditNotes, NewCreditNote, NewCreditNoteLine};
 use crate::service::crediting::{Credit, InvoicedLine, credit};
-use crate::service::invoices::{MACHINE, check_chronology, lines_of, lock_invoice};
+use crate::service::invoices::{MACHINE, check_chronology, lines_of, lock_invoice, terms};
 use crate::service::journal::{Entry, account, post};
 use crate::service::presenting::{present_credit_note as present, present_invoice};
 use crate::service::seal::{Last, seal_credit_note};
 use crate::service::tax_rates::stored_class;
-use crate::service::totals::{NetTax, Terms};
+use crate::service::totals::NetTax;
 use crate::service::{Service, check_line_count, insert_all};
 
 /// What one line of a credit note takes back of the invoice line at `credit.index`.
@@ -145,16 +144,6 @@ fn everything_left(invoiced: &[invoice_line::Model]) -> Result<Vec<Credit>, Erro
 
 fn left(line: &invoice_line::Model) -> Result<kernel::quantity::Quantity, Error> {
     line.quantity.checked_sub(line.credited_quantity).map_err(|_| Error::AmountOverflow)
-}
-
-/// The terms the invoice was made under.
-fn terms(invoice: &invoice::Model) -> Terms {
-    Terms {
-        currency: invoice.currency,
-        rounding: invoice.rounding,
-        rounding_mode: RoundingMode::from(invoice.rounding_mode),
-        prices_include_tax: invoice.prices_include_tax,
-    }
 }
 
 fn as_invoiced(lines: &[invoice_line::Model]) -> Result<Vec<InvoicedLine>> {

@@ -1,19 +1,28 @@
-//! What is shipped is invoiced: the draft made of a shipment.
+//! What is shipped is invoiced: the draft made of a shipment, and made anew after it was
+//! discarded.
 
+use contracts::billing::{LineTotals, Totals};
+use contracts::common::TaxClass;
 use contracts::events::ShipmentShipped;
 use contracts::ids::{InvoiceId, InvoiceLineId};
-use kernel::Result;
-use kernel::db::Tx;
+use kernel::db::{Column, Tx, Values, execute};
 use kernel::events::Event;
+use kernel::http::Reply;
 use kernel::quantity::Quantity;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use kernel::{Ctx, Result};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter,
+};
 
 use crate::entities::invoice::InvoiceStatus;
 use crate::entities::{invoice, invoice_line};
 use crate::error::Error;
 use crate::routes::documents::BilledCustomer;
+use crate::service::invoices::{MACHINE, lines_of, lock_invoice, terms};
 use crate::service::presenting::present_invoice as present;
-use crate::service::tax_rates::TaxTable;
+use crate::service::tax_rates::{TaxTable, stored_class};
 use crate::service::totals::{Line, Terms, calculate};
 use crate::service::{Service, insert_all};
 
@@ -37,6 +46,28 @@ impl Service {
         let id = row.id.uuid();
         tx.audit_new("invoice", id, &present(row, Some(&lines))?)?;
         tx.commit().await
+    }
+
+    /// Makes a discarded invoice a draft again, as `draft_invoice` would make it now.
+    pub(crate) async fn redraft_invoice(&self, ctx: &Ctx, id: InvoiceId) -> Result<Reply> {
+        let mut tx = self.db.begin_once(ctx).await?;
+        let before = lock_invoice(&tx, id).await?;
+        ctx.check_version(before.version)?;
+        let status = MACHINE.apply(before.status, "redraft")?;
+        let mut lines = lines_of(&*tx, id).await?;
+        let totals = total_anew(&tx, &before, &lines).await?;
+        // The lines first: the database checks the invoice against them.
+        tax_anew(&tx, &mut lines, &totals.lines).await?;
+        let mut model = before.clone().into_active_model();
+        model.status = Set(status);
+        model.net_minor = Set(totals.net.minor());
+        model.tax_minor = Set(totals.tax.minor());
+        model.total_minor = Set(totals.total.minor());
+        model.version = Set(before.version + 1);
+        model.updated_at = Set(tx.now());
+        let after = present(model.update(&*tx).await?, Some(&lines))?;
+        tx.audit("invoice", id.uuid(), Some(&present(before, None)?), Some(&after))?;
+        tx.reply(Reply::ok(&after)).await
     }
 
     async fn draft(
@@ -118,4 +149,51 @@ impl Service {
         };
         Ok((row, lines.collect()))
     }
+}
+
+/// What the lines come to under the terms of their invoice, at the rates of now.
+async fn total_anew(
+    tx: &Tx,
+    invoice: &invoice::Model,
+    lines: &[invoice_line::Model],
+) -> Result<Totals> {
+    let taxes = TaxTable::load_in(tx).await?;
+    let classes = lines.iter().map(|line| stored_class(&line.tax_class));
+    let classes = classes.collect::<Result<Vec<TaxClass>>>()?;
+    let to_total = lines.iter().zip(&classes).enumerate().map(|(index, (line, tax_class))| {
+        Ok(Line {
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            discount: line.discount,
+            tax_class,
+            tax_rate: taxes.rate(tax_class, index)?,
+        })
+    });
+    let to_total = to_total.collect::<Result<Vec<_>, Error>>()?;
+    Ok(calculate(terms(invoice), &to_total).map_err(Error::from)?)
+}
+
+/// Writes rates and shares of the lines, in one statement.
+async fn tax_anew(tx: &Tx, lines: &mut [invoice_line::Model], totals: &[LineTotals]) -> Result<()> {
+    for (line, total) in lines.iter_mut().zip(totals) {
+        line.tax_rate = total.tax_rate;
+        line.net_minor = total.net.minor();
+        line.tax_minor = total.tax.minor();
+    }
+    let rows = lines.iter().map(|line| {
+        let rate = line.tax_rate.ppm();
+        vec![line.id.into(), rate.into(), line.net_minor.into(), line.tax_minor.into()]
+    });
+    let columns = [
+        ("id", Column::Uuid),
+        ("rate", Column::BigInt),
+        ("net", Column::BigInt),
+        ("tax", Column::BigInt),
+    ];
+    let (sql, values) = Values::new(tx.get_database_backend(), "anew", &columns, rows).statement(
+        "UPDATE invoice_lines SET tax_rate = anew.rate, net_minor = anew.net, \
+         tax_minor = anew.tax FROM anew WHERE invoice_lines.id = anew.id",
+    );
+    execute(&**tx, sql, values).await?;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Invoices: from draft to settled.
 
 use chrono::{Datelike, NaiveDate};
+use contracts::billing::RoundingMode;
 use contracts::events::{InvoiceIssued, OrderLineQuantity};
 use contracts::ids::{InvoiceId, OrderLineId};
 use kernel::date::business_date;
@@ -27,6 +28,7 @@ use crate::service::dates::days_after;
 use crate::service::journal::{Entry, account, post};
 use crate::service::presenting::present_invoice as present;
 use crate::service::seal::{Last, seal_invoice};
+use crate::service::totals::Terms;
 
 /// Every transition of an invoice. `settle` happens by itself, when nothing is open.
 pub(crate) const MACHINE: Machine<InvoiceStatus> = Machine {
@@ -37,6 +39,11 @@ pub(crate) const MACHINE: Machine<InvoiceStatus> = Machine {
             action: "discard",
             from: &[InvoiceStatus::Draft],
             to: InvoiceStatus::Discarded,
+        },
+        Transition {
+            action: "redraft",
+            from: &[InvoiceStatus::Discarded],
+            to: InvoiceStatus::Draft,
         },
         Transition { action: "settle", from: &[InvoiceStatus::Issued], to: InvoiceStatus::Settled },
         Transition { action: "credit", from: &[InvoiceStatus::Issued], to: InvoiceStatus::Issued },
@@ -151,6 +158,16 @@ pub(crate) async fn lines_of(
         .order_by_asc(invoice_line::Column::Position)
         .all(conn)
         .await?)
+}
+
+/// The terms the invoice was made under.
+pub(crate) fn terms(invoice: &invoice::Model) -> Terms {
+    Terms {
+        currency: invoice.currency,
+        rounding: invoice.rounding,
+        rounding_mode: RoundingMode::from(invoice.rounding_mode),
+        prices_include_tax: invoice.prices_include_tax,
+    }
 }
 
 async fn last_issued(tx: &Tx, series: &str) -> Result<Option<Last>> {

@@ -94,10 +94,57 @@ async fn discarding_uses_no_number() {
     let discarded = books.service.discard_invoice(&user(), id(&draft)).await.expect("discarded");
     let discarded = body_of(discarded).await.expect("a body");
     assert_eq!((&discarded["status"], &discarded["number"]), (&json!("discarded"), &Value::Null));
+    assert_eq!(discarded["allowed_actions"], json!(["redraft"]));
     refused(books.issue(id(&draft), json!({})).await, 409, "illegal_transition");
     refused(books.credit(id(&draft), json!({"reason": "no"})).await, 409, "illegal_transition");
     let next = books.issued(&shipment(&customer, &[("1", "10.00", "zero")])).await;
     assert!(next["number"].as_str().expect("a number").ends_with("-000001"));
+    books.assert_laws().await;
+}
+
+#[tokio::test]
+async fn a_discarded_invoice_is_drafted_anew_at_the_rates_of_now() {
+    for (includes_tax, totals) in
+        [(false, ["45.05", "8.48", "53.53"]), (true, ["37.92", "7.13", "45.05"])]
+    {
+        let books = Books::open().await;
+        let lines = [("2", "19.90", "standard"), ("1", "5.25", "reduced")];
+        let mut shipment = shipment(&customer(), &lines);
+        shipment.prices_include_tax = includes_tax;
+        let draft = books.drafted(&shipment).await;
+        refused(books.redraft(id(&draft)).await, 409, "illegal_transition");
+        books.service.discard_invoice(&user(), id(&draft)).await.expect("discarded");
+        books.change_rate("standard", "20").await;
+        let same = books.redraft(id(&draft)).await.expect("drafted anew");
+        for field in ["id", "lines", "taxes", "net", "tax", "total", "status", "allowed_actions"] {
+            assert_eq!(same[field], draft[field], "{field}");
+        }
+        books.service.discard_invoice(&user(), id(&draft)).await.expect("discarded");
+        books.change_rate("standard", "19").await;
+        books.change_rate("reduced", "17.5").await;
+        let anew = books.redraft(id(&draft)).await.expect("drafted anew");
+        assert_eq!(["net", "tax", "total"].map(|field| anew[field].clone()), totals.map(eur));
+        assert_eq!((&anew["lines"][0]["tax_rate"], &anew["version"]), (&json!("19"), &json!(5)));
+        assert_eq!(books.invoice(id(&draft)).await, anew);
+        books.assert_laws().await;
+        let issued = books.issue(id(&draft), json!({})).await.expect("issued");
+        assert_eq!(issued["open"], anew["total"]);
+        refused(books.redraft(id(&draft)).await, 409, "illegal_transition");
+        books.assert_laws().await;
+    }
+    refused(Books::open().await.redraft(InvoiceId::new()).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn an_invoice_that_new_rates_make_too_large_stays_discarded() {
+    let books = Books::open().await;
+    let shipment = shipment(&customer(), &[("9000000", "1000000", "standard")]);
+    books.change_rate("standard", "0").await;
+    let draft = books.drafted(&shipment).await;
+    books.service.discard_invoice(&user(), id(&draft)).await.expect("discarded");
+    books.change_rate("standard", "20").await;
+    refused(books.redraft(id(&draft)).await, 422, "amount_overflow");
+    assert_eq!(books.invoice(id(&draft)).await["status"], "discarded");
     books.assert_laws().await;
 }
 
@@ -253,7 +300,7 @@ async fn statements_do_not_grow_with_lines() {
     let mut counts = Vec::new();
     for lines in [1, 1000] {
         let lines = vec![("2", "3.60", "standard"); lines];
-        let shipment = shipment(&customer(), &lines);
+        let (shipment, again) = (shipment(&customer(), &lines), shipment(&customer(), &lines));
         let (draft, drafting) = count_statements(books.drafted(&shipment)).await;
         let (_, issuing) = count_statements(books.issue(id(&draft), json!({}))).await;
         let lines: Vec<_> = draft["lines"]
@@ -265,9 +312,13 @@ async fn statements_do_not_grow_with_lines() {
         let note = json!({ "lines": lines, "reason": "one of each" });
         let (note, crediting) = count_statements(books.credit(id(&draft), note)).await;
         note.expect("credited");
-        counts.push([drafting, issuing, crediting]);
+        let discarded = books.drafted(&again).await;
+        books.service.discard_invoice(&user(), id(&discarded)).await.expect("discarded");
+        let (anew, redrafting) = count_statements(books.redraft(id(&discarded))).await;
+        anew.expect("drafted anew");
+        counts.push([drafting, issuing, crediting, redrafting]);
     }
     assert!(counts[0].iter().all(|count| *count > 0), "{counts:?}");
-    assert_eq!(counts[0], counts[1], "drafting, issuing, crediting");
+    assert_eq!(counts[0], counts[1], "drafting, issuing, crediting, redrafting");
     books.assert_laws().await;
 }

@@ -22,6 +22,7 @@ enum Step {
     Ship { lines: Vec<(u32, u32, u8)>, includes_tax: bool, per_line: bool },
     Issue { which: u16, days_ago: u8 },
     Discard { which: u16 },
+    Redraft { which: u16, percent: u8 },
     Pay { which: u16, share: u8, extra: u16, days_ago: u8 },
     Allocate { which: u16, to: u16, cents: u16 },
     Credit { which: u16, line: u16, share: u8, days_ago: u8 },
@@ -59,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
             }),
         3 => (which(), 0_u8..4).prop_map(|(which, days_ago)| Step::Issue { which, days_ago }),
         1 => which().prop_map(|which| Step::Discard { which }),
+        1 => (which(), 0_u8..30).prop_map(|(which, percent)| Step::Redraft { which, percent }),
         2 => (which(), share(), 0_u16..500, 0_u8..4).prop_map(|(which, share, extra, days_ago)| {
             Step::Pay { which, share, extra, days_ago }
         }),
@@ -193,6 +195,12 @@ impl World {
             Step::Discard { which } => {
                 let Some(invoice) = pick(&self.invoices, which) else { return };
                 let outcome = self.books.service.discard_invoice(&user(), id(&invoice)).await;
+                self.note(outcome.map(|_| Value::Null));
+            }
+            Step::Redraft { which, percent } => {
+                let Some(invoice) = pick(&self.invoices, which) else { return };
+                self.books.change_rate("standard", &percent.to_string()).await;
+                let outcome = self.books.service.redraft_invoice(&user(), id(&invoice)).await;
                 self.note(outcome.map(|_| Value::Null));
             }
             Step::Pay { which, share, extra, days_ago } => {
@@ -416,6 +424,7 @@ fn opening() -> Vec<Step> {
         ship(30_000_000),
         Step::Issue { which: 0, days_ago: 3 },
         Step::Discard { which: 1 },
+        Step::Redraft { which: 1, percent: 25 },
         Step::Issue { which: 2, days_ago: 3 },
         Step::Pay { which: 0, share: 50, extra: 500, days_ago: 1 },
         Step::Allocate { which: 0, to: 0, cents: 100 },

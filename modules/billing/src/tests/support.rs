@@ -190,6 +190,18 @@ impl Books {
         body_of(self.service.issue_invoice(&user(), id, read(body)).await?).await
     }
 
+    pub async fn redraft(&self, id: InvoiceId) -> Result<Value> {
+        body_of(self.service.redraft_invoice(&user(), id).await?).await
+    }
+
+    /// Sets the rate of a tax class, in percent.
+    pub async fn change_rate(&self, code: &str, percent: &str) {
+        let query = read(json!({ "code": code }));
+        let rates = self.service.list_tax_rates(query).await.expect("a page").data;
+        let patch = read(json!({ "rate": percent }));
+        self.service.update_tax_rate(&user(), rates[0].id, patch).await.expect("changed");
+    }
+
     pub async fn credit(&self, id: InvoiceId, body: Value) -> Result<Value> {
         body_of(self.service.create_credit_note(&user(), id, read(body)).await?).await
     }

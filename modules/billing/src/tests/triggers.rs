@@ -122,6 +122,11 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
             "content of an invoice",
         ),
         (
+            "invoices_content_stays",
+            all("invoices", "customer = '{}', status = 'draft' WHERE status = 'discarded'"),
+            "content of an invoice",
+        ),
+        (
             "invoices_issued_stay",
             all("invoices", "due_on = '9999-12-31' WHERE status = 'issued'"),
             "an issued invoice never changes",
@@ -149,6 +154,15 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
             "the sum of its lines",
         ),
         (
+            "invoices_redraft_sums",
+            all(
+                "invoices",
+                "status = 'draft', net_minor = net_minor + 1, total_minor = total_minor + 1 \
+                 WHERE status = 'discarded'",
+            ),
+            "the sum of its lines",
+        ),
+        (
             "invoice_lines_only_of_drafts",
             format!(
                 "INSERT INTO invoice_lines (id, invoice_id, position, {invoice_line_columns}) \
@@ -163,6 +177,24 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
             "never deleted",
         ),
         ("invoice_lines_stay", all("invoice_lines", "sku = 'X'"), "line never changes"),
+        (
+            "invoice_lines_stay",
+            all(
+                "invoice_lines",
+                "tax_rate = tax_rate + 1 WHERE invoice_id IN \
+                 (SELECT id FROM invoices WHERE status = 'draft')",
+            ),
+            "line never changes",
+        ),
+        (
+            "invoice_lines_stay",
+            all(
+                "invoice_lines",
+                "quantity = quantity + 1 WHERE invoice_id IN \
+                 (SELECT id FROM invoices WHERE status = 'discarded')",
+            ),
+            "line never changes",
+        ),
         (
             "invoice_lines_stay",
             all("invoice_lines", "credited_quantity = 0 WHERE credited_quantity > 0"),

@@ -23,8 +23,22 @@ fn for_sqlite(sql: &str) -> String {
         _ => definition.to_owned(),
     };
     let tables: Vec<_> = sql.split("CREATE TABLE").map(table).collect();
-    let sql = tables.join("CREATE TABLE");
+    let sql = drops(&tables.join("CREATE TABLE"), |name, _| format!("DROP TRIGGER {name};"));
     sql.replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
+}
+
+/// `DROP TRIGGER name ON table;`, for SQLite without the table, for PostgreSQL with the function
+/// that was made of the trigger.
+fn drops(sql: &str, spelled: impl Fn(&str, &str) -> String) -> String {
+    let mut parts = sql.split("DROP TRIGGER ");
+    let mut translated = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (dropped, after) = part.split_once(';').unwrap_or((part, ""));
+        let (name, table) = dropped.split_once(" ON ").unwrap_or((dropped, ""));
+        translated.push_str(&spelled(name, table));
+        translated.push_str(after);
+    }
+    translated
 }
 
 /// A trigger that refuses, in SQLite's words
@@ -36,8 +50,11 @@ fn for_sqlite(sql: &str) -> String {
 ///
 /// becomes a function that raises an exception, and a trigger that calls it.
 fn for_postgres(sql: &str) -> String {
+    let sql = drops(sql, |name, table| {
+        format!("DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}();")
+    });
     let mut translated = String::new();
-    let mut rest = sql;
+    let mut rest = sql.as_str();
     while let Some(at) = rest.find("CREATE TRIGGER ") {
         let (before, trigger) = rest.split_at(at);
         let end = trigger.find("END;").map_or(trigger.len(), |end| end + "END;".len());
@@ -94,6 +111,20 @@ mod tests {
             translate(&format!("{keyed}{counted}"), DbBackend::Sqlite),
             "CREATE TABLE a (\n    id UUID PRIMARY KEY\n) WITHOUT ROWID;\n\
              CREATE TABLE b (\n    seq INTEGER PRIMARY KEY AUTOINCREMENT\n);\n"
+        );
+    }
+
+    #[test]
+    fn a_trigger_is_dropped_with_its_function() {
+        let sql = "-- Why.\nDROP TRIGGER t ON x;\nDROP TRIGGER u ON x;\nSELECT 1;\n";
+        assert_eq!(
+            translate(sql, DbBackend::Sqlite),
+            "-- Why.\nDROP TRIGGER t;\nDROP TRIGGER u;\nSELECT 1;\n"
+        );
+        assert_eq!(
+            translate(sql, DbBackend::Postgres),
+            "-- Why.\nDROP TRIGGER t ON x; DROP FUNCTION t();\n\
+             DROP TRIGGER u ON x; DROP FUNCTION u();\nSELECT 1;\n"
         );
     }
 

@@ -162,6 +162,9 @@ impl Actor {
             Command::Discard { pick } => {
                 self.act_on(INVOICES, "status=draft", pick, "discard", None).await;
             }
+            Command::Redraft { pick } => {
+                self.act_on(INVOICES, "status=discarded", pick, "redraft", None).await;
+            }
             Command::Pay { pick, share, extra } => {
                 let found = self.find(INVOICES, "status=issued", pick).await;
                 let Some(invoice) = found else { return };

@@ -31,6 +31,7 @@ pub enum Command {
     TakeBack { pick: Pick, line: usize, units: i64, restock: bool },
     Issue { pick: Pick },
     Discard { pick: Pick },
+    Redraft { pick: Pick },
     Pay { pick: Pick, share: Share, extra: i64 },
     Allocate { pick: Pick, to: Pick, cents: i64 },
     Credit { pick: Pick, line: usize, units: i64 },
@@ -83,6 +84,7 @@ fn command() -> impl Strategy<Value = Command> {
     let money = prop_oneof![
         6 => pick().prop_map(|pick| Issue { pick }),
         1 => pick().prop_map(|pick| Discard { pick }),
+        1 => pick().prop_map(|pick| Redraft { pick }),
         4 => (pick(), share.clone(), 0..300_i64)
             .prop_map(|(pick, share, extra)| Pay { pick, share, extra }),
         3 => (pick(), pick(), 1..2000_i64)
