@@ -318,7 +318,8 @@ async fn drafted(api: &Api, company: &Company, quantity: &str) -> Value {
     let order = api.post("/api/v1/orders/orders", order).await.ok();
     let path = format!("/api/v1/orders/orders/{}", text(&order["id"]));
     api.act(&format!("{path}/confirm"), &order).await.ok();
-    let shipment = api.post(&format!("{path}/shipments"), json!({})).await.ok();
+    let shipped_on = json!({"shipped_on": "2026-01-30"});
+    let shipment = api.post(&format!("{path}/shipments"), shipped_on).await.ok();
     let shipment_id = text(&shipment["id"]);
     api.act(&format!("/api/v1/orders/shipments/{shipment_id}/ship"), &shipment).await.ok();
     let drafts = format!("/api/v1/billing/invoices?shipment_id={shipment_id}");
@@ -371,6 +372,12 @@ async fn an_invoice_is_issued_with_or_without_a_day() {
     post(Some((json_type, "{\"issued\": 1}"))).await.points_at(422, "invalid_body", "/issued");
     let future = "{\"issued_on\": \"9999-12-31\"}";
     post(Some((json_type, future))).await.points_at(422, "date_in_future", "/issued_on");
+    let problem = post(Some((json_type, "{\"issued_on\": \"2026-01-29\"}"))).await.points_at(
+        422,
+        "issued_before_shipped",
+        "/issued_on",
+    );
+    assert_eq!(problem["params"]["shipped_on"], "2026-01-30");
     let stale = with(draft.clone(), "version", json!(7));
     api.act(&issue, &stale).await.problem(412, "stale_version");
     let issued = post(Some((json_type, "{\"issued_on\": \"2026-01-31\"}"))).await.ok();

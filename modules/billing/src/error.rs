@@ -33,6 +33,10 @@ pub(crate) enum Error {
 
     #[error("{asked} is before {last}, when the last document of the series was issued")]
     DateBeforeLastIssued { asked: NaiveDate, last: NaiveDate },
+    #[error("issued_on is before {shipped_on}, when the goods were shipped")]
+    IssuedBeforeShipped { shipped_on: NaiveDate },
+    #[error("issued_on is before {issued_on}, when the invoice was issued")]
+    IssuedBeforeInvoice { issued_on: NaiveDate },
 
     #[error("the books are closed through {through}")]
     PeriodClosed { pointer: &'static str, through: NaiveDate, kind: PeriodLockKind },
@@ -120,6 +124,14 @@ impl From<Error> for KernelError {
             Error::DateBeforeLastIssued { last, .. } => {
                 conflict("date_before_last_issued", "/issued_on".into())
                     .with_params(json!({ "last_issued_on": last }))
+            }
+            Error::IssuedBeforeShipped { shipped_on } => {
+                invalid("issued_before_shipped", "/issued_on".into())
+                    .with_params(json!({ "shipped_on": shipped_on }))
+            }
+            Error::IssuedBeforeInvoice { issued_on } => {
+                invalid("issued_before_invoice", "/issued_on".into())
+                    .with_params(json!({ "invoice_issued_on": issued_on }))
             }
             Error::PeriodClosed { pointer, through, kind } => {
                 invalid("period_closed", pointer.into())

@@ -87,7 +87,8 @@ pub(crate) struct NewCreditNote {
     #[schema(min_items = 1, max_items = 5000, nullable = false)]
     pub lines: Option<Vec<NewCreditNoteLine>>,
     pub reason: Note,
-    /// Today (UTC) where not given; not before the last credit note of the year's series.
+    /// Today (UTC) where not given; not before the last credit note of the year's series, nor
+    /// before the invoice was issued.
     pub issued_on: Option<NaiveDate>,
 }
 
@@ -126,8 +127,9 @@ impl ListCreditNotes {
 /// the customer's credit, `unapplied`.
 /// - Errors: 409 `illegal_transition`, `nothing_to_credit`, `over_credited` with
 ///   `params.left`, `date_before_last_issued`; 422 `unknown_invoice_line`, `duplicate_line`,
-///   `no_lines`, `too_many_lines`, `date_in_future`, `date_out_of_range`, `period_closed` with
-///   `params.closed_through` and `params.kind`.
+///   `no_lines`, `too_many_lines`, `issued_before_invoice` with `params.invoice_issued_on`,
+///   `date_in_future`, `date_out_of_range`, `period_closed` with `params.closed_through` and
+///   `params.kind`.
 /// - Emits `billing.credit_note.issued`.
 #[utoipa::path(
     tag = "Credit notes",
@@ -144,7 +146,8 @@ impl ListCreditNotes {
         ("x-errors" = json!([
             "illegal_transition", "nothing_to_credit", "over_credited",
             "date_before_last_issued", "unknown_invoice_line", "duplicate_line", "no_lines",
-            "too_many_lines", "date_in_future", "date_out_of_range", "period_closed"
+            "too_many_lines", "issued_before_invoice", "date_in_future", "date_out_of_range",
+            "period_closed"
         ]))
     )
 )]

@@ -111,7 +111,8 @@ pub(crate) struct InvoiceLine {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IssueInvoice {
-    /// Today (UTC) where not given; not before the last invoice of the year's series.
+    /// Today (UTC) where not given; not before the last invoice of the year's series, nor before
+    /// the goods were shipped.
     pub issued_on: Option<NaiveDate>,
 }
 
@@ -167,10 +168,12 @@ async fn get_invoice(service: Data<Service>, id: Path<InvoiceId>) -> Result<Repl
 ///
 /// Draws the next number of the year's series, fixes the dates, and posts it: the customer
 /// owes it from now on. An invoice of nothing is settled at once.
-/// - `issued_on`: today (UTC) where not given; never before the last one issued.
+/// - `issued_on`: today (UTC) where not given; never before the last one issued, nor before
+///   `shipped_on`.
 /// - Errors: 409 `illegal_transition`, `date_before_last_issued` with
-///   `params.last_issued_on`; 422 `date_in_future`, `date_out_of_range`, `period_closed` with
-///   `params.closed_through` and `params.kind`.
+///   `params.last_issued_on`; 422 `issued_before_shipped` with `params.shipped_on`,
+///   `date_in_future`, `date_out_of_range`, `period_closed` with `params.closed_through` and
+///   `params.kind`.
 /// - Emits `billing.invoice.issued`.
 #[utoipa::path(
     tag = "Invoices",
@@ -185,8 +188,8 @@ async fn get_invoice(service: Data<Service>, id: Path<InvoiceId>) -> Result<Repl
         ("x-override-permission" = json!("billing.period_lock:override")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
-            "illegal_transition", "date_before_last_issued", "date_in_future",
-            "date_out_of_range", "period_closed"
+            "illegal_transition", "date_before_last_issued", "issued_before_shipped",
+            "date_in_future", "date_out_of_range", "period_closed"
         ]))
     )
 )]

@@ -80,6 +80,9 @@ impl Service {
         let invoice = lock_invoice(&tx, invoice_id).await?;
         MACHINE.apply(invoice.status, "credit")?;
         let issued_on = business_date(new.issued_on, tx.now().date_naive(), "/issued_on")?;
+        if let Some(day) = invoice.issued_on.filter(|day| issued_on < *day) {
+            return Err(Error::IssuedBeforeInvoice { issued_on: day }.into());
+        }
         let invoiced = lines_of(&*tx, invoice_id).await?;
         let credits = match new.lines {
             Some(asked) => credits_asked(&invoiced, &asked)?,

@@ -96,6 +96,9 @@ impl Service {
         ctx.check_version(before.version)?;
         let status = MACHINE.apply(before.status, "issue")?;
         let issued_on = business_date(request.issued_on, tx.now().date_naive(), "/issued_on")?;
+        if issued_on < before.shipped_on {
+            return Err(Error::IssuedBeforeShipped { shipped_on: before.shipped_on }.into());
+        }
         let series = format!("INV-{}", issued_on.year());
         let lines = lines_of(&*tx, id).await?;
         // First the number: its counter makes all others wait who issue in this series, so

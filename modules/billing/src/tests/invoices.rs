@@ -178,6 +178,28 @@ async fn dates_of_a_series_do_not_go_back() {
 }
 
 #[tokio::test]
+async fn a_document_is_not_older_than_what_it_rests_on() {
+    let books = Books::open().await;
+    let mut shipment = shipment(&customer(), &[("2", "10.00", "zero")]);
+    let day = |days_ago| today() - Days::new(days_ago);
+    shipment.shipped_on = day(3);
+    let draft = books.drafted(&shipment).await;
+    let on = |days_ago| json!({ "issued_on": day(days_ago) });
+    let error = books.issue(id(&draft), on(4)).await.expect_err("before it was shipped");
+    assert_eq!((error.status(), error.code()), (422, "issued_before_shipped"));
+    assert_eq!(error.fields()[0].pointer, "/issued_on");
+    // That drew no number, and the day itself will do.
+    let issued = books.issue(id(&draft), on(3)).await.expect("issued");
+    assert!(issued["number"].as_str().expect("a number").ends_with("-000001"));
+    let note = |days_ago| json!({ "issued_on": day(days_ago), "reason": "never came" });
+    let error = books.credit(id(&issued), note(4)).await.expect_err("before the invoice");
+    assert_eq!((error.status(), error.code()), (422, "issued_before_invoice"));
+    assert_eq!(error.fields()[0].pointer, "/issued_on");
+    books.credit(id(&issued), note(3)).await.expect("credited");
+    books.assert_laws().await;
+}
+
+#[tokio::test]
 async fn an_invoice_of_nothing_is_settled_at_once() {
     let books = Books::open().await;
     let invoice = books.issued(&shipment(&customer(), &[("1", "0.00", "standard")])).await;
@@ -267,7 +289,9 @@ async fn what_was_paid_already_becomes_the_customers_credit() {
 #[tokio::test]
 async fn credits_beyond_the_invoice_are_refused() {
     let books = Books::open().await;
-    let invoice = books.issued(&shipment(&customer(), &[("2", "10.00", "standard")])).await;
+    let draft = books.drafted(&shipment(&customer(), &[("2", "10.00", "standard")])).await;
+    let new_year = format!("{}-01-01", today().year());
+    let invoice = books.issue(id(&draft), json!({ "issued_on": new_year })).await.expect("issued");
     let line = line_id(&invoice, 0);
     let of = |lines: Value| json!({ "lines": lines, "reason": "a try" });
     let check = async |lines: Value, status, code| {
@@ -286,7 +310,7 @@ async fn credits_beyond_the_invoice_are_refused() {
     books.credit(id(&invoice), of(json!([one]))).await.expect("the first");
     let two = json!([{"invoice_line_id": line, "quantity": "2"}]);
     check(two, 409, "over_credited").await;
-    let before = json!({"reason": "late", "issued_on": format!("{}-01-01", today().year())});
+    let before = json!({"reason": "late", "issued_on": new_year});
     if today().ordinal() > 1 {
         refused(books.credit(id(&invoice), before).await, 409, "date_before_last_issued");
     }

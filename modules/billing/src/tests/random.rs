@@ -58,7 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
                 includes_tax,
                 per_line,
             }),
-        3 => (which(), 0_u8..4).prop_map(|(which, days_ago)| Step::Issue { which, days_ago }),
+        3 => (which(), 0_u8..5).prop_map(|(which, days_ago)| Step::Issue { which, days_ago }),
         1 => which().prop_map(|which| Step::Discard { which }),
         1 => (which(), 0_u8..30).prop_map(|(which, percent)| Step::Redraft { which, percent }),
         2 => (which(), share(), 0_u16..500, 0_u8..4).prop_map(|(which, share, extra, days_ago)| {
@@ -177,6 +177,7 @@ impl World {
                     texts.iter().map(|(q, p, class)| (q.as_str(), p.as_str(), *class)).collect();
                 let customer = &self.customers[self.invoices.len() % 2];
                 let mut shipment = shipment(customer, &lines);
+                shipment.shipped_on = today() - Days::new(3);
                 shipment.prices_include_tax = includes_tax;
                 if per_line {
                     shipment.rounding_mode = contracts::billing::RoundingMode::PerLine;

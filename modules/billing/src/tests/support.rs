@@ -347,7 +347,8 @@ pub(super) fn customer() -> CustomerInfo {
     }
 }
 
-/// A shipment of lines (quantity, price, tax class) of an order of its own.
+/// A shipment of lines (quantity, price, tax class) of an order of its own. It was long ago, so
+/// its invoice may be of any day since.
 pub(super) fn shipment(customer: &CustomerInfo, lines: &[(&str, &str, &str)]) -> ShipmentShipped {
     let lines = lines.iter().enumerate().map(|(index, (quantity, price, class))| ShippedLine {
         order_line_id: OrderLineId::new(),
@@ -366,7 +367,7 @@ pub(super) fn shipment(customer: &CustomerInfo, lines: &[(&str, &str, &str)]) ->
         number: "SH-2026-000001".into(),
         order_id: OrderId::new(),
         order_number: "SO-2026-000001".into(),
-        shipped_on: today(),
+        shipped_on: today() - Days::new(800),
         customer: customer.clone(),
         currency: Currency::EUR,
         prices_include_tax: false,
