@@ -69,15 +69,14 @@ pub(crate) fn credit(
 
     let every: Vec<_> = (0..lines.len()).map(as_line).collect();
     let totals = calculate(terms, &every)?;
-    for (tax_class, positions) in by_class(lines, credits) {
-        let Some(total) = totals.taxes.iter().find(|total| total.tax_class == *tax_class) else {
-            continue;
-        };
-        let of_class = || lines.iter().filter(|line| line.tax_class == *tax_class);
-        let net_before: i64 = of_class().map(|line| line.credited.net).sum();
-        let tax_before: i64 = of_class().map(|line| line.credited.tax).sum();
-        let target =
-            NetTax { net: total.base.minor() - net_before, tax: total.tax.minor() - tax_before };
+    for (rate, positions) in by_rate(lines, credits) {
+        let of_rate = || totals.taxes.iter().filter(|total| total.rate == rate);
+        let before = || lines.iter().filter(|line| line.tax_rate == rate);
+        let net: i64 = of_rate().map(|total| total.base.minor()).sum();
+        let tax: i64 = of_rate().map(|total| total.tax.minor()).sum();
+        let net_before: i64 = before().map(|line| line.credited.net).sum();
+        let tax_before: i64 = before().map(|line| line.credited.tax).sum();
+        let target = NetTax { net: net - net_before, tax: tax - tax_before };
         let group = Group::new(lines, credits, &positions)?;
         for (position, share) in positions.iter().zip(group.share(terms, target)) {
             shares[*position] = share;
@@ -163,14 +162,11 @@ impl Group {
     }
 }
 
-/// Positions of the credits by the tax class of their lines.
-fn by_class<'a>(
-    lines: &'a [InvoicedLine],
-    credits: &[Credit],
-) -> BTreeMap<&'a TaxClass, Vec<usize>> {
-    let mut classes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// Positions of the credits by the rate of their lines: what is rounded together.
+fn by_rate(lines: &[InvoicedLine], credits: &[Credit]) -> BTreeMap<Percent, Vec<usize>> {
+    let mut rates: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (position, credit) in credits.iter().enumerate() {
-        classes.entry(&lines[credit.index].tax_class).or_default().push(position);
+        rates.entry(lines[credit.index].tax_rate).or_default().push(position);
     }
-    classes
+    rates
 }

@@ -44,29 +44,26 @@ pub(crate) struct Overflow;
 
 /// Totals of a document with these lines.
 ///
-/// - `PerDocument`: base and tax of each tax class are rounded once, on the exact sum
-///   of its lines, and shared among them by largest remainder, so that neither the order nor
-///   the split of lines changes a total and the shares add up (B-2).
+/// - `PerDocument`: base and tax of each rate are rounded once, on the exact sum of its
+///   lines, and shared among its tax classes and then among their lines by largest remainder, so
+///   that neither the order nor the split of lines changes a total and the shares add up
+///   (B-2).
 /// - `PerLine`: each line's net is rounded, then its tax.
 /// - Where prices include tax, what is rounded is the gross and the tax in it; the net is
 ///   their difference.
 pub(crate) fn calculate(terms: Terms, lines: &[Line<'_>]) -> Result<Totals, Overflow> {
-    let mut shares = vec![NetTax::default(); lines.len()];
+    let shares = match terms.rounding_mode {
+        RoundingMode::PerDocument => per_document(terms, lines)?,
+        RoundingMode::PerLine => per_line(terms, lines)?,
+    };
     let mut taxes = Vec::new();
     let mut document = NetTax::default();
-    for (tax_class, indexes) in by_class(lines) {
-        let of_class: Vec<_> = indexes.iter().map(|index| lines[*index]).collect();
-        let (sum, class_shares) = match terms.rounding_mode {
-            RoundingMode::PerDocument => per_document(terms, &of_class)?,
-            RoundingMode::PerLine => per_line(terms, &of_class)?,
-        };
-        for (index, share) in indexes.iter().zip(class_shares) {
-            shares[*index] = share;
-        }
+    for (tax_class, indexes) in by_class(lines, 0..lines.len()) {
+        let sum = indexes.iter().try_fold(NetTax::default(), |sum, i| add(sum, shares[*i]))?;
         document = add(document, sum)?;
         taxes.push(TaxTotal {
             tax_class: tax_class.clone(),
-            rate: of_class[0].tax_rate,
+            rate: lines[indexes[0]].tax_rate,
             base: money(terms, sum.net)?,
             tax: money(terms, sum.tax)?,
         });
@@ -107,52 +104,80 @@ pub(crate) fn allocate_capped(amount: i64, weights: &[i128], caps: &[i64]) -> Ve
     shares
 }
 
-/// Indexes of the lines by tax class, in the order of the codes.
-fn by_class<'a>(lines: &[Line<'a>]) -> BTreeMap<&'a TaxClass, Vec<usize>> {
+/// The given indexes of lines by tax class, in the order of the codes.
+fn by_class<'a>(
+    lines: &[Line<'a>],
+    indexes: impl IntoIterator<Item = usize>,
+) -> BTreeMap<&'a TaxClass, Vec<usize>> {
     let mut classes: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (index, line) in lines.iter().enumerate() {
-        classes.entry(line.tax_class).or_default().push(index);
+    for index in indexes {
+        classes.entry(lines[index].tax_class).or_default().push(index);
     }
     classes
 }
 
-/// The lines are of one tax class and so of one rate.
-fn per_document(terms: Terms, lines: &[Line<'_>]) -> Result<(NetTax, Vec<NetTax>), Overflow> {
-    let exact = lines.iter().map(exact).collect::<Result<Vec<_>, _>>()?;
-    let sum = exact.iter().try_fold(0_i128, |sum, x| sum.checked_add(*x)).ok_or(Overflow)?;
-    let rate = lines[0].tax_rate;
-    let amount = to_minor(sum, terms.currency, terms.rounding).ok_or(Overflow)?;
-    let tax = exact_tax(terms, sum, rate)?;
-    let amounts = allocate(amount, &exact);
-    if !terms.prices_include_tax {
-        let shares = amounts.into_iter().zip(allocate(tax, &exact));
-        let shares = shares.map(|(net, tax)| NetTax { net, tax }).collect();
-        return Ok((NetTax { net: amount, tax }, shares));
+/// Indexes of the lines by rate.
+fn by_rate(lines: &[Line<'_>]) -> BTreeMap<Percent, Vec<usize>> {
+    let mut rates: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (index, line) in lines.iter().enumerate() {
+        rates.entry(line.tax_rate).or_default().push(index);
     }
-    // Gross and tax are shared apart, and their remainders may favour different lines: no
-    // line's tax may exceed its gross by that.
-    let taxes = if amounts.iter().all(|gross| *gross >= 0) {
-        allocate_capped(tax, &exact, &amounts)
-    } else {
-        allocate(tax, &exact)
-    };
-    let shares = amounts.into_iter().zip(taxes);
-    let shares = shares.map(|(gross, tax)| NetTax { net: gross - tax, tax }).collect();
-    Ok((NetTax { net: amount - tax, tax }, shares))
+    rates
 }
 
-fn per_line(terms: Terms, lines: &[Line<'_>]) -> Result<(NetTax, Vec<NetTax>), Overflow> {
-    let mut sum = NetTax::default();
-    let mut shares = Vec::with_capacity(lines.len());
-    for line in lines {
-        let amount = to_minor(exact(line)?, terms.currency, terms.rounding).ok_or(Overflow)?;
-        let rounded = i128::from(amount) * minor_unit(terms.currency);
-        let tax = exact_tax(terms, rounded, line.tax_rate)?;
-        let net = if terms.prices_include_tax { amount - tax } else { amount };
-        sum = add(sum, NetTax { net, tax })?;
-        shares.push(NetTax { net, tax });
+fn per_document(terms: Terms, lines: &[Line<'_>]) -> Result<Vec<NetTax>, Overflow> {
+    let exact = lines.iter().map(exact).collect::<Result<Vec<_>, _>>()?;
+    let mut shares = vec![NetTax::default(); lines.len()];
+    for (rate, indexes) in by_rate(lines) {
+        let classes = by_class(lines, indexes);
+        let sums = classes.values().map(|indexes| sum(indexes.iter().map(|i| exact[*i])));
+        let sums = sums.collect::<Result<Vec<_>, _>>()?;
+        let whole = rounded(terms, sum(sums.iter().copied())?, rate)?;
+        for (indexes, of_class) in classes.values().zip(split(terms, whole, &sums)) {
+            let weights: Vec<_> = indexes.iter().map(|index| exact[*index]).collect();
+            for (index, share) in indexes.iter().zip(split(terms, of_class, &weights)) {
+                shares[*index] = share;
+            }
+        }
     }
-    Ok((sum, shares))
+    Ok(shares)
+}
+
+/// Net and tax of an exact amount, which is the gross where prices include tax.
+fn rounded(terms: Terms, exact: i128, rate: Percent) -> Result<NetTax, Overflow> {
+    let amount = to_minor(exact, terms.currency, terms.rounding).ok_or(Overflow)?;
+    let tax = exact_tax(terms, exact, rate)?;
+    Ok(NetTax { net: if terms.prices_include_tax { amount - tax } else { amount }, tax })
+}
+
+/// Shares `whole` by weight.
+fn split(terms: Terms, whole: NetTax, weights: &[i128]) -> Vec<NetTax> {
+    if !terms.prices_include_tax {
+        let shares = allocate(whole.net, weights).into_iter().zip(allocate(whole.tax, weights));
+        return shares.map(|(net, tax)| NetTax { net, tax }).collect();
+    }
+    let amounts = allocate(whole.net + whole.tax, weights);
+    // Gross and tax are shared apart, and their remainders may favour different parts: no
+    // part's tax may exceed its gross by that.
+    let taxes = if amounts.iter().all(|gross| *gross >= 0) {
+        allocate_capped(whole.tax, weights, &amounts)
+    } else {
+        allocate(whole.tax, weights)
+    };
+    let shares = amounts.into_iter().zip(taxes);
+    shares.map(|(gross, tax)| NetTax { net: gross - tax, tax }).collect()
+}
+
+fn per_line(terms: Terms, lines: &[Line<'_>]) -> Result<Vec<NetTax>, Overflow> {
+    let shares = lines.iter().map(|line| {
+        let amount = to_minor(exact(line)?, terms.currency, terms.rounding).ok_or(Overflow)?;
+        rounded(terms, i128::from(amount) * minor_unit(terms.currency), line.tax_rate)
+    });
+    shares.collect()
+}
+
+fn sum(mut amounts: impl Iterator<Item = i128>) -> Result<i128, Overflow> {
+    amounts.try_fold(0_i128, i128::checked_add).ok_or(Overflow)
 }
 
 /// What the line comes to before any rounding, tax included if its price does.

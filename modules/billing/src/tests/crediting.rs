@@ -13,11 +13,12 @@ use crate::tests::totals::terms;
 /// quantity, price, discount (micros and ppm), class
 type Sample = (i64, i64, i64, usize);
 
-const RATES: [i64; 3] = [0, 85_000, 200_000];
+/// Of four classes: two have one rate.
+const RATES: [i64; 4] = [0, 85_000, 200_000, 200_000];
 
 /// An invoice over these lines, nothing credited yet.
 fn invoice(terms: Terms, samples: &[Sample]) -> Vec<InvoicedLine> {
-    let classes = ["a", "b", "c"].map(|code| TaxClass::parse(code).expect("a code"));
+    let classes = ["a", "b", "c", "d"].map(|code| TaxClass::parse(code).expect("a code"));
     let lines: Vec<_> = samples
         .iter()
         .map(|(quantity, price, discount, class)| Line {
@@ -78,6 +79,22 @@ fn golden_vector_credited_item_by_item_in_any_order() {
         // Rounded one by one they would come to 335.00.
         assert_eq!(notes.iter().sum::<i64>(), 33_499, "{order:?} {notes:?}");
     }
+}
+
+/// Two lines of 0.03 at 20 %, of two classes: the invoice rounds 0.012 once, and so do its
+/// credit notes.
+#[test]
+fn classes_of_one_rate_are_credited_together() {
+    let terms = terms(RoundingMode::PerDocument, false);
+    let mut lines = invoice(terms, &[(3_000_000, 10_000, 0, 2), (3_000_000, 10_000, 0, 3)]);
+    assert_eq!(lines.iter().map(|line| line.invoiced.tax).collect::<Vec<_>>(), [1, 0]);
+    let credits = [2, 1].map(|units| {
+        let quantity = Quantity::from_micros(units * 1_000_000);
+        [Credit { index: 0, quantity }, Credit { index: 1, quantity }]
+    });
+    // 0.04 at 20 %: 0.008.
+    assert_eq!(issue(terms, &mut lines, &credits[0]), NetTax { net: 4, tax: 1 });
+    assert_eq!(issue(terms, &mut lines, &credits[1]), NetTax { net: 2, tax: 0 });
 }
 
 /// Two lines of a cent each. Half of each is credited, which by the sum of both is one cent
@@ -161,7 +178,7 @@ fn cumulative(terms: Terms, lines: &[InvoicedLine]) -> NetTax {
 /// Ordinary prices, and some of less than a cent.
 fn sample() -> impl Strategy<Value = Sample> {
     let price = prop_oneof![2 => 0_i64..20_000_000, 1 => 0_i64..9_000];
-    (1_i64..20_000_000, price, 0_i64..=500_000, 0_usize..3)
+    (1_i64..20_000_000, price, 0_i64..=500_000, 0_usize..4)
 }
 
 fn modes() -> impl Strategy<Value = Terms> {

@@ -123,8 +123,22 @@ fn no_lines_come_to_nothing() {
     }
 }
 
+/// 0.03 + 0.03 at 20 % is 0.01 tax, whatever the classes are called; the first has it.
 #[test]
-fn each_class_is_rounded_by_itself() {
+fn classes_of_one_rate_are_rounded_together() {
+    for (include, rows) in [(false, [(3, 1), (3, 0)]), (true, [(2, 1), (3, 0)])] {
+        let samples = [(1_000_000, 30_000, 0, 1), (1_000_000, 30_000, 0, 0)];
+        let terms = terms(RoundingMode::PerDocument, include);
+        let totals = totals_at([200_000; 3], terms, &samples);
+        let taxes = totals.taxes.iter().map(|tax| (tax.base.minor(), tax.tax.minor()));
+        assert_eq!(taxes.collect::<Vec<_>>(), rows);
+        assert_eq!(totals.tax.minor(), 1);
+        assert_sums(terms, &totals);
+    }
+}
+
+#[test]
+fn each_rate_is_rounded_by_itself() {
     let (reduced, standard) = (class("reduced"), class("standard"));
     let line = |tax_class, rate, price: &str| Line {
         quantity: Quantity::ONE,
@@ -213,6 +227,10 @@ fn sample() -> impl Strategy<Value = Sample> {
 const RATES: [i64; 3] = [0, 85_000, 220_000];
 
 fn totals_of(terms: Terms, samples: &[Sample]) -> Totals {
+    totals_at(RATES, terms, samples)
+}
+
+fn totals_at(rates: [i64; 3], terms: Terms, samples: &[Sample]) -> Totals {
     let classes = ["a", "b", "c"].map(class);
     let lines: Vec<_> = samples
         .iter()
@@ -221,7 +239,7 @@ fn totals_of(terms: Terms, samples: &[Sample]) -> Totals {
             unit_price: UnitPrice::from_micros(*price),
             discount: Percent::from_ppm(*discount),
             tax_class: &classes[*class],
-            tax_rate: Percent::from_ppm(RATES[*class]),
+            tax_rate: Percent::from_ppm(rates[*class]),
         })
         .collect();
     calculate(terms, &lines).expect("small")
@@ -258,7 +276,7 @@ proptest! {
         }
     }
 
-    /// one rounding a class, on the exact sum.
+    /// one rounding a rate, on the exact sum.
     #[test]
     fn per_document_rounds_once(
         samples in prop::collection::vec(sample(), 1..40),
@@ -327,9 +345,10 @@ proptest! {
         terms in any_terms(),
         turn in 0_usize..20,
         cut in 1_i64..50_000_000,
+        rates in prop_oneof![Just(RATES), Just([85_000, 220_000, 220_000])],
     ) {
         let terms = Terms { rounding_mode: RoundingMode::PerDocument, ..terms };
-        let totals = totals_of(terms, &samples);
+        let totals = totals_at(rates, terms, &samples);
         let same = |other: Totals| {
             (other.net, other.tax, other.total, &other.taxes)
                 == (totals.net, totals.tax, totals.total, &totals.taxes)
@@ -337,7 +356,7 @@ proptest! {
         let mut turned = samples.clone();
         turned.rotate_left(turn % samples.len());
         turned.reverse();
-        prop_assert!(same(totals_of(terms, &turned)));
+        prop_assert!(same(totals_at(rates, terms, &turned)));
 
         let mut split = samples.clone();
         let (quantity, price, discount, class) = split[0];
@@ -346,7 +365,24 @@ proptest! {
             split[0].0 = part;
             split.push((quantity - part, price, discount, class));
         }
-        prop_assert!(same(totals_of(terms, &split)));
+        prop_assert!(same(totals_at(rates, terms, &split)));
+    }
+
+    /// it is rates that are rounded by, not classes.
+    #[test]
+    fn it_does_not_matter_into_which_classes_a_rate_is_split(
+        samples in prop::collection::vec(sample(), 1..20),
+        terms in any_terms(),
+    ) {
+        let terms = Terms { rounding_mode: RoundingMode::PerDocument, ..terms };
+        let split = totals_at([220_000; 3], terms, &samples);
+        let one: Vec<_> = samples.iter().map(|(q, p, d, _)| (*q, *p, *d, 0)).collect();
+        let one = totals_at([220_000; 3], terms, &one);
+        prop_assert_eq!((split.net, split.tax, split.total), (one.net, one.tax, one.total));
+        assert_sums(terms, &split);
+        for tax in &split.taxes {
+            prop_assert!(tax.base.minor() >= 0 && tax.tax.minor() >= 0);
+        }
     }
 
     /// what is negative mirrors what is positive, under half-up and half-even alike.
