@@ -21,6 +21,8 @@ pub(crate) enum Error {
     CurrencyNotSupported { pointer: String, asked: Currency, company: Currency },
     #[error("the amount is larger than a document can hold")]
     AmountOverflow,
+    #[error("an account of the books has no room for the amount")]
+    AccountFull { pointer: Option<&'static str> },
     #[error("an amount must be above zero")]
     AmountNotPositive { pointer: String },
 
@@ -117,6 +119,12 @@ impl From<Error> for KernelError {
                 invalid("currency_not_supported", pointer)
             }
             Error::AmountOverflow => invalid("amount_overflow", "/lines".into()),
+            Error::AccountFull { pointer: Some(pointer) } => {
+                invalid("amount_overflow", pointer.into())
+            }
+            Error::AccountFull { pointer: None } => {
+                KernelError::new(422, "amount_overflow", detail)
+            }
             Error::AmountNotPositive { pointer } => invalid("amount_not_positive", pointer),
             Error::NoLines => invalid("no_lines", "/lines".into()),
             Error::TooManyLines { .. } => invalid("too_many_lines", "/lines".into()),

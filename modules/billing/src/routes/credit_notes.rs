@@ -129,7 +129,7 @@ impl ListCreditNotes {
 ///   `params.left`, `date_before_last_issued`; 422 `unknown_invoice_line`, `duplicate_line`,
 ///   `no_lines`, `too_many_lines`, `issued_before_invoice` with `params.invoice_issued_on`,
 ///   `date_in_future`, `date_out_of_range`, `period_closed` with `params.closed_through` and
-///   `params.kind`.
+///   `params.kind`, `amount_overflow` where the books have no room for it.
 /// - Emits `billing.credit_note.issued`.
 #[utoipa::path(
     tag = "Credit notes",
@@ -147,7 +147,7 @@ impl ListCreditNotes {
             "illegal_transition", "nothing_to_credit", "over_credited",
             "date_before_last_issued", "unknown_invoice_line", "duplicate_line", "no_lines",
             "too_many_lines", "issued_before_invoice", "date_in_future", "date_out_of_range",
-            "period_closed"
+            "period_closed", "amount_overflow"
         ]))
     )
 )]

@@ -173,7 +173,7 @@ async fn get_invoice(service: Data<Service>, id: Path<InvoiceId>) -> Result<Repl
 /// - Errors: 409 `illegal_transition`, `date_before_last_issued` with
 ///   `params.last_issued_on`; 422 `issued_before_shipped` with `params.shipped_on`,
 ///   `date_in_future`, `date_out_of_range`, `period_closed` with `params.closed_through` and
-///   `params.kind`.
+///   `params.kind`, `amount_overflow` where the books have no room for it.
 /// - Emits `billing.invoice.issued`.
 #[utoipa::path(
     tag = "Invoices",
@@ -189,7 +189,7 @@ async fn get_invoice(service: Data<Service>, id: Path<InvoiceId>) -> Result<Repl
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
             "illegal_transition", "date_before_last_issued", "issued_before_shipped",
-            "date_in_future", "date_out_of_range", "period_closed"
+            "date_in_future", "date_out_of_range", "period_closed", "amount_overflow"
         ]))
     )
 )]

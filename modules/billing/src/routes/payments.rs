@@ -171,9 +171,9 @@ async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Repl
 /// - Errors: 401 `step_up_required` where outgoing; 409 `over_allocated` with `params.open`, `payment_exhausted` with
 ///   `params.unapplied`, `document_not_open`, `external_key_taken`; 422 `wrong_party`,
 ///   `wrong_document`, `unknown_invoice`, `unknown_bill`, `other_party`,
-///   `duplicate_allocation`, `too_many_lines`, `amount_not_positive`,
-///   `currency_not_supported`, `date_in_future`, `date_out_of_range`, `period_closed` with
-///   `params.closed_through` and `params.kind`.
+///   `duplicate_allocation`, `too_many_lines`, `amount_not_positive`, `amount_overflow` where the
+///   books have no room for it, `currency_not_supported`, `date_in_future`, `date_out_of_range`,
+///   `period_closed` with `params.closed_through` and `params.kind`.
 /// - Emits `billing.payment.captured` where incoming, and `billing.payment.applied` for
 ///   each invoice.
 #[utoipa::path(
@@ -190,7 +190,7 @@ async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Repl
         ("x-errors" = json!([
             "over_allocated", "payment_exhausted", "document_not_open", "external_key_taken",
             "wrong_party", "wrong_document", "unknown_invoice", "unknown_bill", "other_party",
-            "duplicate_allocation", "too_many_lines", "amount_not_positive",
+            "duplicate_allocation", "too_many_lines", "amount_not_positive", "amount_overflow",
             "currency_not_supported", "date_in_future", "date_out_of_range", "period_closed",
             "step_up_required"
         ]))

@@ -3,18 +3,22 @@
 use chrono::{Datelike, NaiveDate};
 use contracts::ids::JournalEntryId;
 use kernel::Result;
-use kernel::db::{Column, Tx, Values, execute, query_one};
+use kernel::db::{Column, Tx, Values, query_all, query_one};
 use kernel::money::Currency;
-use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, FromQueryResult};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, DbErr, FromQueryResult, RuntimeErr};
 use uuid::Uuid;
 
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{journal_entry, journal_line};
+use crate::error::Error;
 use crate::service::insert_all;
 use crate::service::period_locks::{check_open, closed_meanwhile, open_day};
 
 /// Parts of a balance where many post at the same time.
 const PARTS: u8 = 16;
+
+/// The most on either side of an account, in minor units: what a CHECK allows each part.
+const MAX_SIDE: i64 = 4_000_000_000_000_000_000;
 
 /// Codes of the accounts that rules post to; the chart is in the schema.
 pub(crate) mod account {
@@ -88,8 +92,14 @@ pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
         created_at: tx.now(),
     };
     insert_all(tx, [row.clone()]).await.map_err(closed_meanwhile)?;
-    carry_balances(tx, id, &postings).await?;
+    let full = || Error::AccountFull { pointer: amount_field_of(entry.source_type) };
+    carry_balances(tx, id, &postings, full).await?;
     Ok(Some((row, lines)))
+}
+
+/// Where a caller says an amount that is posted as it is.
+fn amount_field_of(source_type: SourceType) -> Option<&'static str> {
+    (source_type == SourceType::Payment).then_some("/amount")
 }
 
 /// Where a caller says the day of a document that is posted on it, and on no other.
@@ -126,8 +136,20 @@ pub(crate) async fn day_to_post(
 }
 
 /// Adds to a part of each account's balance, the one the entry falls to: who posts at the same
-/// time waits only if it is the same. Parts are taken in the order of their accounts.
-async fn carry_balances(tx: &Tx, entry: JournalEntryId, postings: &[&Posting]) -> Result<()> {
+/// time waits only if it is the same. Parts are taken in the order of their accounts. `full` is
+/// the refusal of what an account has no room for.
+async fn carry_balances(
+    tx: &Tx,
+    entry: JournalEntryId,
+    postings: &[&Posting],
+    full: impl Fn() -> Error,
+) -> Result<()> {
+    #[derive(FromQueryResult)]
+    struct Carried {
+        debit_minor: i64,
+        credit_minor: i64,
+    }
+    let exceeds = |most| move |c: &Carried| c.debit_minor > most || c.credit_minor > most;
     let rows = postings.iter().map(|(account, amount)| {
         vec![(*account).into(), (*amount).max(0).into(), (-*amount).max(0).into()]
     });
@@ -148,8 +170,32 @@ async fn carry_balances(tx: &Tx, entry: JournalEntryId, postings: &[&Posting]) -
          FROM posting WHERE TRUE GROUP BY account ORDER BY account \
          ON CONFLICT (account, part) DO UPDATE SET \
          debit_minor = account_balance_parts.debit_minor + excluded.debit_minor, \
-         credit_minor = account_balance_parts.credit_minor + excluded.credit_minor"
+         credit_minor = account_balance_parts.credit_minor + excluded.credit_minor \
+         RETURNING debit_minor, credit_minor"
     ));
-    execute(&**tx, sql, values).await?;
+    let parts: Result<Vec<Carried>, DbErr> = query_all(&**tx, sql, values).await;
+    let parts = parts.map_err(|error| match is_check_violation(&error) {
+        true => full().into(),
+        false => kernel::Error::from(error),
+    })?;
+    // Only then can all parts together come to more.
+    if parts.iter().any(exceeds(MAX_SIDE / i64::from(PARTS + 1))) {
+        let sql = "SELECT debit_minor, credit_minor FROM account_totals";
+        let totals: Vec<Carried> = query_all(&**tx, sql, Vec::new()).await?;
+        if totals.iter().any(exceeds(MAX_SIDE)) {
+            return Err(full().into());
+        }
+    }
     Ok(())
+}
+
+/// Whether a CHECK refused the row: SQLSTATE, SQLITE_CONSTRAINT_CHECK.
+fn is_check_violation(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("23514" | "275"))
 }

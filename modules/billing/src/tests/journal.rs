@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::entities::journal_entry::SourceType;
 use crate::service::journal::{Entry, account, post};
-use crate::tests::support::{Books, customer, id, incoming, refused, shipment, today, user};
+use crate::tests::support::{
+    Books, customer, id, incoming, refused, run_raw, shipment, today, user,
+};
 
 fn entry(postings: &[(&'static str, i64)]) -> Entry {
     Entry {
@@ -142,4 +144,38 @@ async fn the_trial_balance_is_known_for_every_day() {
     assert_eq!(receivable(Some(past)).await, (past, 12000));
     assert_eq!(receivable(Some(today())).await, (today(), 10000));
     assert_eq!(receivable(None).await, (today(), 10000));
+}
+
+/// Each part of a balance is full, or all of them together.
+#[tokio::test]
+async fn what_an_account_has_no_room_for_is_refused_and_changes_nothing() {
+    for (each, left) in
+        [(4_000_000_000_000_000_000_i64, None), (249_999_999_999_999_999, Some("0.16"))]
+    {
+        let books = Books::open().await;
+        let draft = books.drafted(&shipment(&customer(), &[("1", "10.00", "zero")])).await;
+        let raw = books.raw().await;
+        for part in 0..16 {
+            let sql = format!(
+                "INSERT INTO account_balance_parts (account, part, debit_minor, credit_minor) \
+                 VALUES ('1000', {part}, {each}, 0), ('4000', {part}, 0, {each})"
+            );
+            run_raw(&raw, &sql).await.expect("they are filled");
+        }
+        let pay = async |amount| books.pay(incoming(&customer(), amount, json!([]))).await;
+        let paid = async || {
+            let query = serde_json::from_value(json!({})).expect("a query");
+            books.service.list_payments(query).await.expect("a page").data.len()
+        };
+        if let Some(amount) = left {
+            pay(amount).await.expect("there is room for it");
+        }
+        let before = paid().await;
+        let error = pay("0.01").await.expect_err("there is no room");
+        assert_eq!((error.status(), error.code()), (422, "amount_overflow"), "{error:?}");
+        assert_eq!(error.fields()[0].pointer, "/amount");
+        assert_eq!(paid().await, before);
+        refused(books.issue(id(&draft), json!({})).await, 422, "amount_overflow");
+        assert_eq!(books.invoice(id(&draft)).await, draft);
+    }
 }
