@@ -12,6 +12,7 @@ mod decimal;
 mod openapi;
 mod percent;
 mod rounding;
+mod sum;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unit_price;
@@ -23,6 +24,7 @@ pub use decimal::{AmountError, format_scaled, parse_scaled};
 pub use openapi::inline_scalars;
 pub use percent::Percent;
 pub use rounding::{Rounding, line_net_exact, round_div, to_minor};
+pub use sum::MoneySum;
 pub use unit_price::UnitPrice;
 
 /// An amount in one currency, held as a whole number of its minor unit.

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use chrono::NaiveDate;
 use kernel::Result;
 use kernel::http::{Query, Reply, Routes};
-use kernel::money::Money;
+use kernel::money::MoneySum;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -25,11 +25,11 @@ pub(crate) struct Account {
     pub name: String,
     pub kind: AccountKind,
     /// Everything ever posted on the debit side.
-    pub debit: Money,
+    pub debit: MoneySum,
     /// Everything ever posted on the credit side.
-    pub credit: Money,
+    pub credit: MoneySum,
     /// `debit - credit`.
-    pub balance: Money,
+    pub balance: MoneySum,
 }
 
 /// The whole chart, in the order of the codes; it is not paged.
@@ -43,10 +43,10 @@ pub(crate) struct Chart {
 pub(crate) struct AccountBalance {
     pub code: String,
     pub name: String,
-    pub debit: Money,
-    pub credit: Money,
+    pub debit: MoneySum,
+    pub credit: MoneySum,
     /// `debit - credit`.
-    pub balance: Money,
+    pub balance: MoneySum,
 }
 
 /// Every account as of the end of a day. The difference is always nothing.
@@ -55,9 +55,9 @@ pub(crate) struct TrialBalance {
     pub as_of: NaiveDate,
     /// In the order of the codes.
     pub accounts: Vec<AccountBalance>,
-    pub total_debit: Money,
-    pub total_credit: Money,
-    pub difference: Money,
+    pub total_debit: MoneySum,
+    pub total_credit: MoneySum,
+    pub difference: MoneySum,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

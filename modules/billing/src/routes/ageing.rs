@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use contracts::ids::{CustomerId, SupplierId};
 use kernel::Result;
 use kernel::http::{Query, Reply, Routes};
-use kernel::money::Money;
+use kernel::money::MoneySum;
 use kernel::page::{Cursor, Limit, PageInfo, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -28,7 +28,7 @@ pub(crate) struct AgeingBucket {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 60)]
     pub up_to: Option<u16>,
-    pub amount: Money,
+    pub amount: MoneySum,
 }
 
 /// What is open, by age.
@@ -37,9 +37,9 @@ pub(crate) struct Ageing {
     /// From what is not overdue to what has been for longest.
     pub buckets: Vec<AgeingBucket>,
     /// Payments and credit notes that are not applied to anything.
-    pub credit: Money,
+    pub credit: MoneySum,
     /// The buckets less the credit.
-    pub balance: Money,
+    pub balance: MoneySum,
 }
 
 /// What a customer owes.

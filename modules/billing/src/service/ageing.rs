@@ -14,7 +14,7 @@ use contracts::ids::{CustomerId, SupplierId};
 use kernel::Result;
 use kernel::date::check_date;
 use kernel::db::{Column, Values, query_all};
-use kernel::money::{Currency, Money};
+use kernel::money::{Currency, MoneySum};
 use kernel::page::{Page, PageInfo, PageRequest};
 use sea_orm::{ConnectionTrait, FromQueryResult, Value};
 use uuid::Uuid;
@@ -221,12 +221,12 @@ fn ageing(sums: &BTreeMap<i64, i64>, ends: &[u16], currency: Currency) -> Ageing
     let buckets = starts.zip(ends).zip(0..).map(|((over, up_to), place)| AgeingBucket {
         over,
         up_to,
-        amount: Money::new(in_bucket(place), currency),
+        amount: MoneySum::new(in_bucket(place), currency),
     });
     Ageing {
         buckets: buckets.collect(),
-        credit: Money::new(-in_bucket(CREDIT), currency),
-        balance: Money::new(sums.values().sum(), currency),
+        credit: MoneySum::new(-in_bucket(CREDIT), currency),
+        balance: MoneySum::new(sums.values().copied().map(i128::from).sum::<i128>(), currency),
     }
 }
 

@@ -7,7 +7,7 @@ use contracts::ids::JournalEntryId;
 use kernel::Result;
 use kernel::date::check_date;
 use kernel::db::query_all;
-use kernel::money::{Currency, Money};
+use kernel::money::{Currency, Money, MoneySum};
 use kernel::page::{Page, PageRequest, Sort, fetch, invalid_cursor};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
@@ -50,9 +50,9 @@ impl Service {
                 code: row.code,
                 name: row.name,
                 kind: row.kind,
-                debit: Money::new(sides.debit, currency),
-                credit: Money::new(sides.credit, currency),
-                balance: Money::new(sides.debit - sides.credit, currency),
+                debit: MoneySum::new(sides.debit, currency),
+                credit: MoneySum::new(sides.credit, currency),
+                balance: MoneySum::new(sides.debit - sides.credit, currency),
             }
         });
         Ok(Chart { data: rows.collect() })
@@ -68,26 +68,26 @@ impl Service {
             None => self.current_sides().await?,
         };
         let currency = self.company.currency;
-        let mut total = Sides::default();
+        let (mut debit, mut credit) = (0_i128, 0_i128);
         let mut accounts = Vec::new();
         for row in self.chart().await? {
             let sides = sides.get(&row.code).copied().unwrap_or_default();
-            total.debit += sides.debit;
-            total.credit += sides.credit;
+            debit += i128::from(sides.debit);
+            credit += i128::from(sides.credit);
             accounts.push(AccountBalance {
                 code: row.code,
                 name: row.name,
-                debit: Money::new(sides.debit, currency),
-                credit: Money::new(sides.credit, currency),
-                balance: Money::new(sides.debit - sides.credit, currency),
+                debit: MoneySum::new(sides.debit, currency),
+                credit: MoneySum::new(sides.credit, currency),
+                balance: MoneySum::new(sides.debit - sides.credit, currency),
             });
         }
         Ok(TrialBalance {
             as_of: as_of.unwrap_or_else(|| Utc::now().date_naive()),
             accounts,
-            total_debit: Money::new(total.debit, currency),
-            total_credit: Money::new(total.credit, currency),
-            difference: Money::new(total.debit - total.credit, currency),
+            total_debit: MoneySum::new(debit, currency),
+            total_credit: MoneySum::new(credit, currency),
+            difference: MoneySum::new(debit - credit, currency),
         })
     }
 

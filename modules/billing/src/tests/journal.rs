@@ -3,8 +3,11 @@
 use chrono::Days;
 use contracts::ids::JournalEntryId;
 use serde_json::{Value, json};
+use utoipa::PartialSchema;
 
 use crate::entities::journal_entry::SourceType;
+use crate::routes::accounts::{Account, AccountBalance, TrialBalance};
+use crate::routes::ageing::{Ageing, AgeingBucket};
 use crate::service::journal::{Entry, account, post};
 use crate::tests::support::{
     Books, customer, id, incoming, refused, run_raw, shipment, today, user,
@@ -177,5 +180,40 @@ async fn what_an_account_has_no_room_for_is_refused_and_changes_nothing() {
         assert_eq!(paid().await, before);
         refused(books.issue(id(&draft), json!({})).await, 422, "amount_overflow");
         assert_eq!(books.invoice(id(&draft)).await, draft);
+    }
+}
+
+/// Sums have more digits than amounts, and all accounts together more than one.
+#[tokio::test]
+async fn sums_are_shown_with_as_many_digits_as_they_have() {
+    let books = Books::open().await;
+    let raw = books.raw().await;
+    let most = 4_000_000_000_000_000_000_i64;
+    for accounts in ["'1000', '1100', '1200'", "'2000', '4000', '5000'"] {
+        let (debit, credit) = if accounts.starts_with("'1") { (most, 0) } else { (0, most) };
+        let sql = format!(
+            "UPDATE account_balances SET debit_minor = {debit}, credit_minor = {credit} \
+             WHERE account IN ({accounts})"
+        );
+        run_raw(&raw, &sql).await.expect("they are filled");
+    }
+    for as_of in [None, Some(today())] {
+        let balance = json!(books.service.trial_balance(as_of).await.expect("a trial balance"));
+        let totals = ["total_debit", "total_credit", "difference"];
+        let totals = totals.map(|field| balance[field]["amount"].as_str().expect("an amount"));
+        assert_eq!(totals, ["120000000000000000.00", "120000000000000000.00", "0.00"]);
+    }
+    let chart = json!(books.service.accounts().await.expect("the chart"));
+    assert_eq!(chart["data"][0]["balance"]["amount"], "40000000000000000.00");
+    // And the document says so of each.
+    for schema in [
+        json!(Account::schema()),
+        json!(AccountBalance::schema()),
+        json!(TrialBalance::schema()),
+        json!(AgeingBucket::schema()),
+        json!(Ageing::schema()),
+    ] {
+        let schema = schema.to_string();
+        assert!(schema.contains("/MoneySum\"") && !schema.contains("/Money\""), "{schema}");
     }
 }

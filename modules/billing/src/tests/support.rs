@@ -141,7 +141,7 @@ impl Books {
     pub async fn balance(&self, code: &str) -> i64 {
         let chart = self.service.accounts().await.expect("the chart").data;
         let account = chart.iter().find(|account| account.code == code).expect("the account");
-        account.balance.minor()
+        i64::try_from(account.balance.minor()).expect("small")
     }
 
     /// The lines of the entry from a source as (account, debit less credit), if there is one.
@@ -244,16 +244,16 @@ impl Books {
     }
 }
 
-fn assert_sums(rows: &[&Ageing], totals: &Ageing, account: i64, as_of: NaiveDate) {
+fn assert_sums(rows: &[&Ageing], totals: &Ageing, account: i128, as_of: NaiveDate) {
     assert_eq!(totals.balance.minor(), account, "{as_of}: {totals:?}");
     for (place, bucket) in totals.buckets.iter().enumerate() {
         let amounts = rows.iter().map(|row| row.buckets[place].amount.minor());
-        assert_eq!(bucket.amount.minor(), amounts.sum::<i64>(), "{as_of}: {bucket:?}");
+        assert_eq!(bucket.amount.minor(), amounts.sum::<i128>(), "{as_of}: {bucket:?}");
     }
-    let credit: i64 = rows.iter().map(|row| row.credit.minor()).sum();
+    let credit: i128 = rows.iter().map(|row| row.credit.minor()).sum();
     assert_eq!(totals.credit.minor(), credit, "{as_of}");
     for row in rows {
-        let open: i64 = row.buckets.iter().map(|bucket| bucket.amount.minor()).sum();
+        let open: i128 = row.buckets.iter().map(|bucket| bucket.amount.minor()).sum();
         assert_eq!(row.balance.minor(), open - row.credit.minor(), "{as_of}: {row:?}");
         assert!(row.credit.minor() >= 0, "{as_of}: {row:?}");
         assert!(row.buckets.iter().all(|bucket| bucket.amount.minor() >= 0), "{as_of}: {row:?}");
