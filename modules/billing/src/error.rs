@@ -64,6 +64,11 @@ pub(crate) enum Error {
     })]
     WrongParty { pointer: &'static str, direction: Direction },
     #[error("{}", match direction {
+        Direction::Incoming => "this is a supplier: money on account comes from a customer",
+        Direction::Outgoing => "no purchase order with this supplier has been approved",
+    })]
+    UnknownParty { pointer: &'static str, direction: Direction },
+    #[error("{}", match direction {
         Direction::Incoming => "an incoming payment settles an invoice_id and nothing else",
         Direction::Outgoing => "an outgoing payment settles a bill_id and nothing else",
     })]
@@ -164,6 +169,7 @@ impl From<Error> for KernelError {
             }
             Error::NothingToCredit => KernelError::conflict("nothing_to_credit", detail),
             Error::WrongParty { pointer, .. } => invalid("wrong_party", pointer.into()),
+            Error::UnknownParty { pointer, .. } => invalid("unknown_party", pointer.into()),
             Error::WrongDocument { pointer, .. } => invalid("wrong_document", pointer),
             Error::DuplicateAllocation { pointer } => invalid("duplicate_allocation", pointer),
             Error::UnknownInvoice { index, .. } => {

@@ -76,6 +76,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "redraft",
         sql: include_str!("../../../migrations/billing/0105_redraft.sql"),
     },
+    Script {
+        number: 106,
+        name: "parties",
+        sql: include_str!("../../../migrations/billing/0106_parties.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -289,7 +289,8 @@ async fn what_is_dangerous_needs_a_fresh_proof() {
     let fresh = step_up(ADMIN_PASSWORD).await.ok();
     let fresh = caller(api, &fresh);
     fresh.post("/api/v1/auth/roles", new_role).await.ok();
-    fresh.post(payments, out).await.ok();
+    // It is let in; there is just no such supplier.
+    fresh.post(payments, out).await.points_at(422, "unknown_party", "/supplier_id");
     let account = fresh.post(&accounts, account).await.ok();
     let path = format!("{accounts}/{}", text(&account["id"]));
     let change = json!({ "holder_name": "Ost AG" });

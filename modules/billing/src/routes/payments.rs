@@ -82,7 +82,7 @@ pub(crate) struct NewPayment {
     pub direction: Direction,
     /// Who paid; where incoming.
     pub customer_id: Option<CustomerId>,
-    /// Whom we paid; where outgoing.
+    /// Whom we paid; where outgoing. A purchase order with them has been approved.
     pub supplier_id: Option<SupplierId>,
     /// Above zero.
     pub amount: Money,
@@ -170,9 +170,10 @@ async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Repl
 /// so no API key sends any.
 /// - Errors: 401 `step_up_required` where outgoing; 409 `over_allocated` with `params.open`, `payment_exhausted` with
 ///   `params.unapplied`, `document_not_open`, `external_key_taken`; 422 `wrong_party`,
-///   `wrong_document`, `unknown_invoice`, `unknown_bill`, `other_party`,
-///   `duplicate_allocation`, `too_many_lines`, `amount_not_positive`, `amount_overflow` where the
-///   books have no room for it, `currency_not_supported`, `date_in_future`, `date_out_of_range`,
+///   `unknown_party` where nothing is settled and it cannot be of who is named, `wrong_document`,
+///   `unknown_invoice`, `unknown_bill`, `other_party`, `duplicate_allocation`,
+///   `too_many_lines`, `amount_not_positive`, `amount_overflow` where the books have no room for
+///   it, `currency_not_supported`, `date_in_future`, `date_out_of_range`,
 ///   `period_closed` with `params.closed_through` and `params.kind`.
 /// - Emits `billing.payment.captured` where incoming, and `billing.payment.applied` for
 ///   each invoice.
@@ -189,10 +190,10 @@ async fn get_payment(service: Data<Service>, id: Path<PaymentId>) -> Result<Repl
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "over_allocated", "payment_exhausted", "document_not_open", "external_key_taken",
-            "wrong_party", "wrong_document", "unknown_invoice", "unknown_bill", "other_party",
-            "duplicate_allocation", "too_many_lines", "amount_not_positive", "amount_overflow",
-            "currency_not_supported", "date_in_future", "date_out_of_range", "period_closed",
-            "step_up_required"
+            "wrong_party", "unknown_party", "wrong_document", "unknown_invoice", "unknown_bill",
+            "other_party", "duplicate_allocation", "too_many_lines", "amount_not_positive",
+            "amount_overflow", "currency_not_supported", "date_in_future", "date_out_of_range",
+            "period_closed", "step_up_required"
         ]))
     )
 )]

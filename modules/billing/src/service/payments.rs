@@ -2,7 +2,7 @@
 
 use chrono::Datelike;
 use contracts::events::PaymentCaptured;
-use contracts::ids::PaymentId;
+use contracts::ids::{PaymentId, SupplierId};
 use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::error::OrConflict;
@@ -18,7 +18,7 @@ use sea_orm::{
 
 use crate::entities::journal_entry::SourceType;
 use crate::entities::payment::Direction;
-use crate::entities::{payment, payment_allocation};
+use crate::entities::{payment, payment_allocation, purchase_order};
 use crate::error::Error;
 use crate::routes::payments::{
     AllocatePayment, ListPayments, NewPayment, Payment, PaymentAllocation,
@@ -65,6 +65,10 @@ impl Service {
         let asked = self.read_allocations(new.direction, &new.allocations)?;
         let mut tx = self.db.begin_once(ctx).await?;
         let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
+        // What is settled at once is compared with the party below.
+        if new.allocations.is_empty() {
+            check_known(&tx, &new).await?;
+        }
         let number = tx.next_number("PAY", received_on.year()).await?;
         let mut row = payment::Model {
             id: PaymentId::new(),
@@ -141,6 +145,27 @@ fn check_party(new: &NewPayment) -> Result<(), Error> {
         }
     };
     Err(Error::WrongParty { pointer, direction: new.direction })
+}
+
+/// Refuses money on account that cannot be of its party. We owe nothing without a purchase order,
+/// and hear of each that is approved. Of customers we hear when something is shipped, and they
+/// may pay before: of them only those are refused who are suppliers.
+async fn check_known(tx: &Tx, new: &NewPayment) -> Result<()> {
+    let (customer, supplier) = (new.customer_id.map(|id| id.uuid()), new.supplier_id);
+    let Some(id) = supplier.or(customer.map(SupplierId::from_uuid)) else { return Ok(()) };
+    let of_supplier = purchase_order::Column::SupplierId.eq(id);
+    let is_supplier =
+        purchase_order::Entity::find().filter(of_supplier).one(&**tx).await?.is_some();
+    let direction = new.direction;
+    match (direction, is_supplier) {
+        (Direction::Incoming, true) => {
+            Err(Error::UnknownParty { pointer: "/customer_id", direction }.into())
+        }
+        (Direction::Outgoing, false) => {
+            Err(Error::UnknownParty { pointer: "/supplier_id", direction }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn allocations_of(

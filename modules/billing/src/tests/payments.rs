@@ -96,7 +96,9 @@ async fn allocations_beyond_what_is_open_or_left_are_refused() {
 #[tokio::test]
 async fn money_comes_from_customers_and_goes_to_suppliers() {
     let books = Books::open().await;
-    let (customer, supplier) = (CustomerId::new(), SupplierId::new());
+    let order = purchase_order(&[("1", "1.00")]);
+    books.hear(&order).await;
+    let (customer, supplier) = (CustomerId::new(), order.supplier_id);
     let check =
         async |direction: &str, customer: Option<CustomerId>, supplier: Option<SupplierId>| {
             let payment = json!({
@@ -115,6 +117,25 @@ async fn money_comes_from_customers_and_goes_to_suppliers() {
     ] {
         refused(outcome, 422, "wrong_party");
     }
+    // Nobody pays whom nothing was ordered from, and no customer has a supplier's id.
+    let stranger = SupplierId::new();
+    for (outcome, pointer) in [
+        (check("outgoing", None, Some(stranger)).await, "/supplier_id"),
+        (
+            check("outgoing", None, Some(SupplierId::from_uuid(customer.uuid()))).await,
+            "/supplier_id",
+        ),
+        (
+            check("incoming", Some(CustomerId::from_uuid(supplier.uuid())), None).await,
+            "/customer_id",
+        ),
+    ] {
+        let error = outcome.expect_err("no such party");
+        assert_eq!((error.status(), error.code()), (422, "unknown_party"));
+        assert_eq!(error.fields()[0].pointer, pointer);
+    }
+    assert_eq!(books.balance("2000").await, 0);
+    // A customer may pay before anything is shipped.
     check("incoming", Some(customer), None).await.expect("paid");
     check("outgoing", None, Some(supplier)).await.expect("paid");
     assert_eq!(books.balance("1000").await, 0);

@@ -125,6 +125,8 @@ async fn a_document_dated_in_what_is_closed_is_refused() {
         let draft = books.drafted(&shipment(&customer, &lines)).await;
         // One of nothing is not posted, and is dated all the same.
         let free = books.drafted(&shipment(&customer, &[("1", "0.00", "standard")])).await;
+        let order = purchase_order(&[("1", "1.00")]);
+        books.hear(&order).await;
         let lock = books.close(days_ago(5), kind).await.expect("closed");
         for on in [days_ago(5), days_ago(400)] {
             for draft in [&draft, &free] {
@@ -135,7 +137,7 @@ async fn a_document_dated_in_what_is_closed_is_refused() {
             closed(books.credit(id(&issued), note).await, "/issued_on");
             let payment = dated(incoming(&customer, "1.00", json!([])), "received_on", on);
             closed(books.pay(payment).await, "/received_on");
-            let payment = outgoing(&purchase_order(&[("1", "1.00")]), "1.00", json!([]));
+            let payment = outgoing(&order, "1.00", json!([]));
             closed(books.pay(dated(payment, "received_on", on)).await, "/received_on");
         }
         // No number is used, and the day after is open.
