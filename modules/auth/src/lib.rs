@@ -221,6 +221,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "auth_withdrawn_keys",
         sql: include_str!("../../../migrations/auth/0110_withdrawn_keys.sql"),
     },
+    Script {
+        number: 111,
+        name: "auth_makers_of_keys",
+        sql: include_str!("../../../migrations/auth/0111_makers_of_keys.sql"),
+    },
 ];
 
 /// The longest life of an access token: what the platform's specification allows.

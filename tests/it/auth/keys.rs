@@ -198,6 +198,45 @@ async fn a_key_may_no_more_than_its_owner_and_its_maker() {
 }
 
 #[actix_web::test]
+async fn nobody_acts_as_somebody_else_by_a_key() {
+    let server = Server::start_with(&[("purchasing.four_eyes", json!(true))]).await;
+    let api = &server.api;
+    let buyer = role(api, "buyer", json!(["purchasing.*"])).await;
+    let maker = role(api, "maker", json!(["auth.api_key:create", "auth.api_key:rotate"])).await;
+    let bob = user(api, "bob", &[&buyer]).await;
+    let eve = user(api, "eve", &[&buyer, &maker]).await;
+    let as_eve = caller(api, &sign_in(api, "eve", PASSWORD).await.ok());
+    let keys = "/api/v1/auth/api-keys";
+    let of_bob = json!({
+        "name": "k", "user_id": bob["id"], "scopes": ["purchasing.purchase_order:approve"],
+        "expires_at": tomorrow()
+    });
+    // She may all that he may, but not become him: so she does not approve for him.
+    let problem = as_eve.post(keys, of_bob.clone()).await.problem(403, "permission_denied");
+    assert_eq!(problem["params"]["permission"], "auth.user:create_link");
+    let made = api.post(keys, of_bob.clone()).await.ok();
+    let rotate = format!("{}/rotate", path(&made));
+    let answer = as_eve.act_with(&rotate, &made["api_key"], json!({})).await;
+    answer.problem(403, "permission_denied");
+    // Nor does whoever may, of those who may more.
+    let linker = role(api, "linker", json!(["auth.user:create_link"])).await;
+    let ids = json!({ "role_ids": [buyer["id"], maker["id"], linker["id"]] });
+    api.put(&format!("/api/v1/auth/users/{}/roles", text(&eve["id"])), &eve, ids).await.ok();
+    let as_eve = caller(api, &sign_in(api, "eve", PASSWORD).await.ok());
+    let theirs = as_eve.post(keys, of_bob.clone()).await.ok();
+    let admin = super::user_named(api, "admin").await;
+    let of_admin = with(of_bob, "user_id", admin["id"].clone());
+    as_eve.post(keys, of_admin).await.problem(403, "cannot_grant");
+    // What is done by such a key says whose it is and who made it.
+    let seen = form(api, "/api/v1/auth/oauth/introspect", &[("token", &text(&theirs["key"]))]);
+    assert_eq!(seen.await.ok()["username"], "bob (k, made by eve)");
+    let own = json!({ "name": "own", "scopes": ["purchasing.*"], "expires_at": tomorrow() });
+    let own = as_eve.post(keys, own).await.ok();
+    let seen = form(api, "/api/v1/auth/oauth/introspect", &[("token", &text(&own["key"]))]);
+    assert_eq!(seen.await.ok()["username"], "eve (own)");
+}
+
+#[actix_web::test]
 async fn a_key_is_replaced_without_a_moment_in_which_none_works() {
     let server = Server::start().await;
     let api = &server.api;

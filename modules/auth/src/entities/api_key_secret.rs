@@ -1,7 +1,7 @@
 //! Table `api_key_secrets`.
 
 use chrono::{DateTime, Utc};
-use contracts::ids::ApiKeyId;
+use contracts::ids::{ApiKeyId, UserId};
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,6 +13,7 @@ pub struct Model {
     pub prefix: String,
     pub expires_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
+    pub made_by: Option<UserId>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

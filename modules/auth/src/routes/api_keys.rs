@@ -74,7 +74,8 @@ pub(crate) struct NewApiKey {
 pub(crate) struct ApiKeyRequest {
     /// What uses it.
     pub name: Name,
-    /// Its owner; the caller if absent.
+    /// Its owner; the caller if absent. For somebody else it takes all that they may do, and
+    /// `auth.user:create_link`.
     pub user_id: Option<UserId>,
     /// `module.resource:action`, `module.*` or `*`; nothing its owner or the caller may not do.
     #[schema(max_items = 500)]
@@ -163,8 +164,8 @@ async fn get_api_key(service: Data<Service>, id: Path<ApiKeyId>) -> Result<Reply
 /// A key acts for its owner, with as much of what they may do (at that time) as its scopes say.
 /// The answer is the only one that holds it.
 /// - An `Idempotency-Key` has no effect: a key is not stored to be given out again.
-/// - Errors: 403 `cannot_grant` if the caller may not do what a scope says; 422
-///   `scope_exceeds_owner`, `unknown_permission`, `unknown_user`, `invalid_expiry`.
+/// - Errors: 403 `cannot_grant` if the caller may not do what a scope says, or its owner may;
+///   422 `scope_exceeds_owner`, `unknown_permission`, `unknown_user`, `invalid_expiry`.
 #[utoipa::path(
     tag = "API keys",
     request_body = ApiKeyRequest,
@@ -193,8 +194,9 @@ async fn create_api_key(
 /// Gives the key a new text; the old one works on for `overlap_s`, so that nothing stands still
 /// while it is put in place. Scopes, expiry and limit stay.
 /// - An `Idempotency-Key` has no effect: a key is not stored to be given out again.
-/// - Errors: 403 `cannot_grant` if the caller may not do what a scope says; 409
-///   `api_key_revoked`.
+/// - Of somebody else it takes what making one for them does.
+/// - Errors: 403 `cannot_grant` if the caller may not do what a scope says, or its owner may;
+///   409 `api_key_revoked`.
 #[utoipa::path(
     tag = "API keys",
     params(("id" = ApiKeyId, Path)),

@@ -33,6 +33,8 @@ const MAX_SCOPES: usize = 500;
 const LONGEST_LIFE: TimeDelta = TimeDelta::days(366);
 /// Characters by which one is told from another: 48 of its 256 bits.
 const SHOWN_CHARS: usize = 8;
+/// What lets somebody become others who may no more than they.
+const BECOME_OTHERS: &str = "auth.user:create_link";
 /// How often the last use is noted.
 const NOTED_EVERY: TimeDelta = TimeDelta::seconds(60);
 
@@ -49,6 +51,8 @@ struct Found {
     user_id: UserId,
     name: String,
     username: String,
+    /// Who had the text made, if not the owner.
+    maker: Option<String>,
     scopes: String,
     per_s: i64,
     expires_at: DateTime<Utc>,
@@ -90,6 +94,9 @@ impl Service {
             let detail = format!("there is no active user {user_id}");
             return Err(kernel::Error::invalid("unknown_user", "/user_id", detail));
         }
+        if Some(user_id) != own_id {
+            self.check_may_hold_key_of(&tx, ctx, user_id).await?;
+        }
         let owners = Permissions::new(grants_of(&*tx, user_id, true).await?);
         let scopes = self.check_scopes(ctx, &new.scopes, &owners)?;
         if new.expires_at <= tx.now() || new.expires_at > tx.now() + LONGEST_LIFE {
@@ -128,6 +135,9 @@ impl Service {
         let mut tx = self.db.begin(ctx).await?;
         let before = load(&tx, ctx, id).await?;
         // Whoever holds the new text may do what it may.
+        if Some(before.user_id.uuid()) != ctx.actor.id {
+            self.check_may_hold_key_of(&tx, ctx, before.user_id).await?;
+        }
         check_may_grant(ctx, scopes_of(&before))?;
         let until = tx.now() + TimeDelta::seconds(i64::from(overlap_s));
         let sql =
@@ -167,9 +177,11 @@ impl Service {
         ttl: TimeDelta,
     ) -> Result<KeyToken> {
         let sql = "SELECT k.id, k.user_id, k.name, k.scopes, k.per_s, k.expires_at, \
-                   k.last_used_at, s.expires_at AS secret_expires_at, u.username \
+                   k.last_used_at, s.expires_at AS secret_expires_at, u.username, \
+                   m.username AS maker \
                    FROM api_key_secrets s JOIN api_keys k ON k.id = s.key_id \
                    JOIN users u ON u.id = k.user_id \
+                   LEFT JOIN users m ON m.id = s.made_by AND m.id <> k.user_id \
                    WHERE s.hash = $1 AND k.revoked_at IS NULL AND u.is_active";
         let found: Option<Found> = query_one(self.db.read(), sql, vec![hash.into()]).await?;
         let now = Utc::now();
@@ -184,7 +196,11 @@ impl Service {
         let expires_at = (now + ttl).min(key.expires_at).min(key.secret_expires_at);
         let holder = Holder {
             user_id: key.user_id,
-            username: format!("{} ({})", key.username, key.name),
+            username: match &key.maker {
+                None => format!("{} ({})", key.username, key.name),
+                // Who can act by it may be them as well.
+                Some(maker) => format!("{} ({}, made by {maker})", key.username, key.name),
+            },
             session_id: SessionId::from_uuid(key.id.uuid()),
             permissions: permissions.clone(),
             authenticated_at: None,
@@ -198,6 +214,16 @@ impl Service {
         }
         let expires_in = (expires_at - now).num_seconds();
         Ok(KeyToken { access_token, expires_in, scopes: permissions })
+    }
+
+    /// Refuses a caller who could not become the owner of a key by a link either: whoever has
+    /// the text of a key acts as its owner.
+    async fn check_may_hold_key_of(&self, tx: &Tx, ctx: &Ctx, owner: UserId) -> Result<()> {
+        self.check_may_act_for(tx, ctx, owner).await?;
+        match ctx.permissions.allow(BECOME_OTHERS) {
+            true => Ok(()),
+            false => Err(kernel::Error::forbidden(BECOME_OTHERS)),
+        }
     }
 
     /// No audit row: it is no change that anybody made.
@@ -269,6 +295,7 @@ async fn add_secret(
         prefix: prefix.clone(),
         expires_at,
         created_at: tx.now(),
+        made_by: tx.ctx().actor.id.map(UserId::from_uuid),
     };
     let insert = api_key_secret::Entity::insert(row.into_active_model());
     insert.exec_without_returning(&**tx).await?;

@@ -71,7 +71,7 @@ async fn the_database_refuses_what_must_not_be() {
     check("UPDATE api_keys SET revoked_at = NULL", "has been revoked").await;
     check("DELETE FROM api_keys", "API keys are never deleted").await;
     check(
-        "INSERT INTO api_key_secrets SELECT 'x', randomblob(16), 'erp_', created_at, created_at \
+        "INSERT INTO api_key_secrets SELECT 'x', randomblob(16), 'erp_', created_at, created_at, NULL \
            FROM users",
         "FOREIGN KEY",
     )
