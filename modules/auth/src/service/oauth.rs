@@ -1,6 +1,5 @@
 //! Tokens for machines, and what becomes of tokens.
 
-use chrono::Utc;
 use contracts::ids::{ApiKeyId, SessionId};
 use jsonwebtoken::DecodingKey;
 use kernel::db::query_one;
@@ -14,7 +13,7 @@ use crate::routes::oauth::{ClientToken, Introspection, OAuthError};
 use crate::service::Service;
 use crate::service::api_keys::{revoke, view};
 use crate::service::lookup::grants_of;
-use crate::service::refresh::token_hash;
+use crate::service::refresh::{is_good, token_hash};
 use crate::service::sessions::{as_user, end_session};
 
 #[derive(FromQueryResult)]
@@ -95,16 +94,16 @@ impl Service {
                 iat: Some(claims.iat),
             });
         }
-        let stored =
-            refresh_token::Entity::find_by_id(token_hash(token)).one(self.db.read()).await?;
-        let now = Utc::now();
-        let stored = stored.filter(|row| row.rotated_at.is_none() && row.expires_at > now);
+        let hash = token_hash(token);
+        if !is_good(self.db.read(), &hash).await? {
+            return Ok(nothing);
+        }
+        let stored = refresh_token::Entity::find_by_id(hash).one(self.db.read()).await?;
         let Some(stored) = stored else { return Ok(nothing) };
         let session = session::Entity::find_by_id(stored.session_id).one(self.db.read()).await?;
-        let session = session.filter(|session| session.ended_at.is_none());
         let Some(session) = session else { return Ok(nothing) };
         let user = user::Entity::find_by_id(session.user_id).one(self.db.read()).await?;
-        let Some(user) = user.filter(|user| user.is_active) else { return Ok(nothing) };
+        let Some(user) = user else { return Ok(nothing) };
         let has_second_factor = session.second_factor_at.is_some();
         let scope = grants_of(self.db.read(), user.id, has_second_factor).await?;
         Ok(Introspection {

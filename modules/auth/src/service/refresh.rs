@@ -10,13 +10,12 @@ use kernel::db::{Tx, execute, query_one};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-    QuerySelect,
+    ActiveModelTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
 };
 use sha2::{Digest, Sha256};
 
 use crate::entities::session::EndReason;
-use crate::entities::{refresh_token, session};
+use crate::entities::session;
 use crate::error::Error;
 use crate::routes::tokens::TokenSet;
 use crate::service::Service;
@@ -64,6 +63,7 @@ struct Stored {
     rotated_at: Option<DateTime<Utc>>,
     reissues: i64,
     used_successors: i64,
+    used_siblings: i64,
 }
 
 impl Service {
@@ -78,7 +78,9 @@ impl Service {
         // Read first to know whose it is: the transaction bears the user's name.
         let known = find(self.db.read(), &hash).await?.ok_or(Error::InvalidRefreshToken)?;
         let mut tx = self.db.begin(&as_user(ctx, known.user_id, &known.username)).await?;
-        lock(&tx, &hash).await?;
+        // So that of two tokens of one session one is used before the other.
+        let before = tx.lock::<session::Entity>(known.session_id).await?;
+        let before = before.ok_or(Error::InvalidRefreshToken)?;
         let stored = find(&*tx, &hash).await?.ok_or(Error::InvalidRefreshToken)?;
         let exchange = match decide(stored.presented(), tx.now()) {
             Decision::Rotate => {
@@ -89,7 +91,7 @@ impl Service {
                  WHERE hash = $2 AND rotated_at <= $1"
             }
             Decision::Refuse => return Err(Error::InvalidRefreshToken.into()),
-            Decision::Reused => return self.end_reused(tx, stored.session_id).await,
+            Decision::Reused => return self.end_reused(tx, before).await,
         };
         if execute(&*tx, exchange, vec![tx.now().into(), hash.as_str().into()]).await? != 1 {
             // Another process exchanged it between the reading and now: the next try is
@@ -98,7 +100,6 @@ impl Service {
         }
         let new = NewToken::make()?;
         self.insert_refresh_token(&tx, &new, stored.session_id, Some(hash)).await?;
-        let before = load_session(&tx, stored.session_id).await?;
         let mut change = before.clone().into_active_model();
         change.expires_at = Set(self.refresh_expiry(tx.now()));
         change.last_used_at = Set(Some(tx.now()));
@@ -113,11 +114,10 @@ impl Service {
     }
 
     /// Somebody has a token that another has used: whoever holds the session loses it.
-    async fn end_reused(&self, mut tx: Tx, id: SessionId) -> Result<TokenSet> {
-        let session = load_session(&tx, id).await?;
+    async fn end_reused(&self, mut tx: Tx, session: session::Model) -> Result<TokenSet> {
         tracing::warn!(
             user.id = %session.user_id,
-            session.id = %id,
+            session.id = %session.id,
             "a refresh token was used twice; ended the session"
         );
         let (user_id, session_id) = (session.user_id, session.id);
@@ -136,30 +136,27 @@ impl Stored {
             rotated_at: self.rotated_at,
             reissues: self.reissues,
             successor_used: self.used_successors > 0,
+            sibling_used: self.used_siblings > 0,
             session_ended: self.ended_at.is_some(),
             user_active: self.is_active,
         }
     }
 }
 
-/// Keeps others from exchanging it meanwhile.
-async fn lock(tx: &Tx, hash: &str) -> Result<()> {
-    let select = refresh_token::Entity::find().filter(refresh_token::Column::Hash.eq(hash));
-    select.lock_exclusive().one(&**tx).await?;
-    Ok(())
+/// Whether a token would be exchanged that has not been yet.
+pub(super) async fn is_good(conn: &impl ConnectionTrait, hash: &str) -> Result<bool> {
+    let stored = find(conn, hash).await?;
+    Ok(stored.is_some_and(|stored| decide(stored.presented(), Utc::now()) == Decision::Rotate))
 }
 
-async fn find(conn: &impl sea_orm::ConnectionTrait, hash: &str) -> Result<Option<Stored>> {
+async fn find(conn: &impl ConnectionTrait, hash: &str) -> Result<Option<Stored>> {
     let sql = "SELECT t.session_id, s.user_id, u.username, u.is_active, s.ended_at, \
                t.expires_at, t.rotated_at, t.reissues, \
                (SELECT COUNT(*) FROM refresh_tokens c \
-                WHERE c.parent_hash = t.hash AND c.rotated_at IS NOT NULL) AS used_successors \
+                WHERE c.parent_hash = t.hash AND c.rotated_at IS NOT NULL) AS used_successors, \
+               (SELECT COUNT(*) FROM refresh_tokens c WHERE c.parent_hash = t.parent_hash \
+                AND c.hash <> t.hash AND c.rotated_at IS NOT NULL) AS used_siblings \
                FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id \
                JOIN users u ON u.id = s.user_id WHERE t.hash = $1";
     Ok(query_one(conn, sql, vec![hash.into()]).await?)
-}
-
-async fn load_session(tx: &Tx, id: SessionId) -> Result<session::Model> {
-    let found = session::Entity::find_by_id(id).one(&**tx).await?;
-    found.ok_or_else(|| kernel::Error::internal(format!("no session {id}")))
 }

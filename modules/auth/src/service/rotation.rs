@@ -16,6 +16,9 @@ pub(crate) struct Presented {
     pub reissues: i64,
     /// Whether a token it was exchanged for has been used: then its answer did arrive.
     pub successor_used: bool,
+    /// Whether another token that the one before it was exchanged for has been used: of an
+    /// answer that came twice one counts, the one that is used first.
+    pub sibling_used: bool,
     pub session_ended: bool,
     pub user_active: bool,
 }
@@ -37,6 +40,9 @@ pub(crate) fn decide(token: Presented, now: DateTime<Utc>) -> Decision {
     if token.session_ended || !token.user_active || token.expires_at <= now {
         return Decision::Refuse;
     }
+    if token.sibling_used {
+        return Decision::Reused;
+    }
     let Some(rotated_at) = token.rotated_at else {
         return Decision::Rotate;
     };
@@ -55,6 +61,7 @@ mod tests {
             rotated_at: None,
             reissues: 0,
             successor_used: false,
+            sibling_used: false,
             session_ended: false,
             user_active: true,
         }
@@ -69,6 +76,7 @@ mod tests {
             assert_eq!(decide(token, now), expected, "{token:?}");
         };
         check(|_, _| {}, Decision::Rotate);
+        check(|t, _| t.sibling_used = true, Decision::Reused);
         check(|t, now| t.rotated_at = Some(now - TimeDelta::seconds(9)), Decision::Reissue);
         check(|t, now| t.rotated_at = Some(now - TimeDelta::seconds(10)), Decision::Reused);
         check(

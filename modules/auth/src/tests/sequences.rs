@@ -78,10 +78,13 @@ impl Model {
         if !self.sessions[given.session] {
             return Err("invalid_refresh_token");
         }
+        let sibling_used = self.tokens.iter().enumerate().any(|(at, other)| {
+            at != token && given.parent.is_some() && other.parent == given.parent && other.uses > 0
+        });
         let successor_used =
             self.tokens.iter().any(|other| other.parent == Some(token) && other.uses > 0);
         match given.uses {
-            0 => Ok(()),
+            0 if !sibling_used => Ok(()),
             1..=3 if !successor_used => Ok(()),
             _ => Err("refresh_token_reused"),
         }

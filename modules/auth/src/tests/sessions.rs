@@ -102,6 +102,39 @@ async fn a_lost_answer_can_be_had_again_but_a_used_one_ends_the_session() {
 }
 
 #[tokio::test]
+async fn of_an_answer_that_came_twice_one_goes_on() {
+    // The thief is first, or second: whoever comes after the other ends it for both.
+    for thief_is_first in [true, false] {
+        let fixture = fixture().await;
+        let stolen = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+        let theirs = fixture.refresh(&stolen).await.expect("exchanged").refresh_token;
+        let ours = fixture.refresh(&stolen).await.expect("exchanged again").refresh_token;
+        let (first, second) = if thief_is_first { (theirs, ours) } else { (ours, theirs) };
+        let next = fixture.refresh(&first).await.expect("exchanged").refresh_token;
+        let next = fixture.refresh(&next).await.expect("exchanged").refresh_token;
+        assert_eq!(error_code(&fixture, &second).await, "refresh_token_reused");
+        assert_eq!(error_code(&fixture, &next).await, "invalid_refresh_token");
+        fixture.assert_lawful().await;
+    }
+    // At the same moment as well.
+    let fixture = fixture().await;
+    let token = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+    let one = fixture.refresh(&token).await.expect("exchanged").refresh_token;
+    let other = fixture.refresh(&token).await.expect("exchanged again").refresh_token;
+    let (one, other) = tokio::join!(fixture.refresh(&one), fixture.refresh(&other));
+    let codes = [one, other].map(|outcome| outcome.map(|_| ()).map_err(|e| e.code().to_owned()));
+    assert_eq!(codes.iter().filter(|code| code.is_ok()).count(), 1, "{codes:?}");
+    assert!(codes.contains(&Err("refresh_token_reused".to_owned())), "{codes:?}");
+    // Two pages that keep what came last are one client and go on.
+    let token = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
+    let (one, other) = tokio::join!(fixture.refresh(&token), fixture.refresh(&token));
+    let kept = other.and(one).expect("both").refresh_token;
+    let (one, other) = tokio::join!(fixture.refresh(&kept), fixture.refresh(&kept));
+    let kept = one.and(other).expect("both").refresh_token;
+    fixture.refresh(&kept).await.expect("exchanged");
+}
+
+#[tokio::test]
 async fn an_answer_is_not_lost_for_ever() {
     let fixture = fixture().await;
     let token = fixture.sign_in("admin", PASSWORD).await.expect("signed in").refresh_token;
