@@ -140,7 +140,7 @@ async fn a_wrong_name_a_wrong_password_and_a_disabled_user_are_told_the_same() {
     let api = &server.api;
     let ada = user(api, "ada", &[]).await;
     let path = format!("/api/v1/auth/users/{}", text(&ada["id"]));
-    api.patch(&path, &ada, json!({ "is_active": false })).await.ok();
+    api.act(&format!("{path}/disable"), &ada).await.ok();
     let mut told = Vec::new();
     for (name, password) in [("admin", "wrong"), ("nobody", "wrong"), ("ada", PASSWORD)] {
         let answer = sign_in(api, name, password).await.problem(401, "invalid_credentials");
@@ -389,14 +389,14 @@ async fn the_last_administrator_stays() {
     let user_path = format!("/api/v1/auth/users/{}", text(&admin["id"]));
     let roles_path = format!("{user_path}/roles");
     let role_path = format!("/api/v1/auth/roles/{}", text(&administrator["id"]));
-    let off = json!({ "is_active": false });
+    let off = format!("{user_path}/disable");
     let none = json!({ "role_ids": [] });
     let less = json!({ "permissions": ["auth.*"] });
-    api.patch(&user_path, &admin, off.clone()).await.problem(409, "last_administrator");
+    api.act(&off, &admin).await.problem(409, "last_administrator");
     api.put(&roles_path, &admin, none.clone()).await.problem(409, "last_administrator");
     api.patch(&role_path, &administrator, less).await.problem(409, "last_administrator");
     let ada = user(api, "ada", &[&administrator]).await;
-    api.patch(&user_path, &admin, off).await.ok();
+    api.act(&off, &admin).await.ok();
     let as_ada = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
     let path = format!("/api/v1/auth/users/{}/roles", text(&ada["id"]));
     as_ada.put(&path, &ada, none).await.problem(409, "last_administrator");

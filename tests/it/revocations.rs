@@ -64,7 +64,7 @@ async fn what_ended_here_is_refused_here_at_once() {
 
     let path = format!("/api/v1/auth/users/{}", text(&ada["id"]));
     let ada = api.get(&path).await.ok();
-    api.patch(&path, &ada, json!({"is_active": false})).await.ok();
+    api.act(&format!("{path}/disable"), &ada).await.ok();
     check(&there).await;
     api.get("/api/v1/auth/me").await.ok();
 }

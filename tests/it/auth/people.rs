@@ -49,7 +49,7 @@ async fn who_is_invited_chooses_a_password_once() {
     api.act(&format!("{}/unlock", path(ada)), ada).await.problem(409, "user_is_invited");
     api.act(&format!("{}/lock", path(ada)), ada).await.problem(409, "user_is_invited");
     let active = api.patch(&path(ada), ada, json!({ "is_active": true })).await;
-    active.problem(409, "user_is_invited");
+    active.points_at(422, "invalid_body", "/is_active");
     for (password, code) in
         [("ada", "invalid_body"), ("Password2026!", "common_password"), ("short", "invalid_body")]
     {
@@ -124,6 +124,44 @@ async fn nobody_makes_a_link_to_whoever_may_more() {
     eve.post(&format!("{}/link", path(&ada)), Value::Null).await.ok();
     let administrator = role_named(api, "administrator").await;
     invite(&eve, "mallory", &[&administrator]).await.problem(403, "cannot_grant");
+}
+
+#[actix_web::test]
+async fn nobody_changes_whoever_may_more() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let manager = role(api, "user manager", json!(["auth.user:update"])).await;
+    let eve = user(api, "eve", &[&manager]).await;
+    let tokens = sign_in(api, "eve", PASSWORD).await.ok();
+    let as_eve = caller(api, &tokens);
+    let administrator = role_named(api, "administrator").await;
+    let boss = user(api, "boss", &[&administrator]).await;
+    let mail = json!({ "email": "eve@example.com" });
+    as_eve.patch(&path(&boss), &boss, mail.clone()).await.problem(403, "cannot_grant");
+    let none = json!({ "role_ids": [] });
+    let answer = as_eve.put(&format!("{}/roles", path(&boss)), &boss, none.clone()).await;
+    answer.problem(403, "cannot_grant");
+    // There are other operations to let somebody in or keep them out, with their own permissions.
+    for is_active in [true, false] {
+        let answer = as_eve.patch(&path(&boss), &boss, json!({ "is_active": is_active })).await;
+        answer.points_at(422, "invalid_body", "/is_active");
+    }
+    let boss = as_eve.patch(&path(&boss), &boss, json!({ "name": "The boss" })).await.ok();
+    assert_eq!(boss["name"], "The boss");
+    // Of whoever may no more it is changed, by somebody who has just proved who they are.
+    let ada = user(api, "ada", &[&manager]).await;
+    let ada = as_eve.patch(&path(&ada), &ada, mail.clone()).await.ok();
+    let ada = as_eve.put(&format!("{}/roles", path(&ada)), &ada, none.clone()).await.ok();
+    let id = text(&as_eve.get("/api/v1/auth/me").await.ok()["session_id"]);
+    super::age_session(&server, &id).await;
+    let later = caller(api, &refresh(api, &tokens).await.ok());
+    let other = json!({ "email": "mallory@example.com" });
+    later.patch(&path(&ada), &ada, other.clone()).await.problem(401, "step_up_required");
+    later.patch(&path(&ada), &ada, mail).await.ok();
+    // Of themselves everybody may.
+    let eve = later.patch(&path(&eve), &eve, other).await.ok();
+    let fresh = caller(api, &sign_in(api, "eve", PASSWORD).await.ok());
+    fresh.put(&format!("{}/roles", path(&eve)), &eve, none).await.ok();
 }
 
 #[actix_web::test]

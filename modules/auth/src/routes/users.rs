@@ -103,8 +103,6 @@ pub(crate) struct UserPatch {
     pub name: Option<Name>,
     #[serde(default, deserialize_with = "nullable")]
     pub email: Option<Option<Email>>,
-    #[schema(nullable = false)]
-    pub is_active: Option<bool>,
 }
 
 /// All the roles a user is to have.
@@ -185,9 +183,10 @@ async fn create_user(ctx: Ctx, service: Data<Service>, body: Json<NewUser>) -> R
 
 /// Update user
 ///
-/// A JSON merge patch (RFC 7396). A user who is switched off is signed out everywhere;
-/// their access tokens live on for their last minutes.
-/// - Errors: 409 `last_administrator`.
+/// A JSON merge patch (RFC 7396). Who is to be kept out is locked or disabled.
+/// - The address of somebody else is where links are sent, and may tell a provider of OpenID
+///   Connect who they are: to change it takes a fresh proof of who asks, and all that they may do.
+/// - Errors: 401 `step_up_required`; 403 `cannot_grant`.
 #[utoipa::path(
     tag = "Users",
     params(("id" = UserId, Path)),
@@ -196,7 +195,7 @@ async fn create_user(ctx: Ctx, service: Data<Service>, body: Json<NewUser>) -> R
     extensions(
         ("x-permission" = json!("auth.user:update")),
         ("x-needs" = json!(["if-match"])),
-        ("x-errors" = json!(["last_administrator", "user_is_invited"]))
+        ("x-errors" = json!(["step_up_required", "cannot_grant"]))
     )
 )]
 #[patch("/users/{id}")]
@@ -212,8 +211,8 @@ async fn update_user(
 /// Set user roles
 ///
 /// Gives the user exactly these roles. It shows in the next access token they get.
-/// - Errors: 403 `cannot_grant` if an added role grants what the caller may not do; 409
-///   `last_administrator`; 422 `unknown_role`.
+/// - Errors: 403 `cannot_grant` if an added role grants what the caller may not do, or somebody
+///   else may do it; 409 `last_administrator`; 422 `unknown_role`.
 #[utoipa::path(
     tag = "Users",
     params(("id" = UserId, Path)),

@@ -44,7 +44,7 @@ impl Service {
     /// Changes what the caller may change of themselves.
     pub(crate) async fn update_me(&self, ctx: &Ctx, patch: MePatch) -> Result<Reply> {
         let id = person(self.db.read(), ctx).await?.id;
-        let patch = UserPatch { name: patch.name, email: patch.email, is_active: None };
+        let patch = UserPatch { name: patch.name, email: patch.email };
         self.update_user(ctx, id, patch).await
     }
 

@@ -130,18 +130,17 @@ impl Service {
         let tx = self.db.begin_once(ctx).await?;
         let before = load(&tx, ctx, id).await?;
         let mut model = before.clone().into_active_model();
+        let email = patch.email.map(|email| email.map(String::from));
+        if email.as_ref().is_some_and(|email| *email != before.email) && !is_caller(ctx, id) {
+            // Links are sent there, and a provider may be believed by it who somebody is.
+            ctx.check_step_up()?;
+            self.check_may_act_for(&tx, ctx, id).await?;
+        }
         if let Some(name) = patch.name {
             model.name = Set(name.into());
         }
-        if let Some(email) = patch.email {
-            model.email = Set(email.map(Into::into));
-        }
-        if let Some(is_active) = patch.is_active {
-            if is_active && before.hold == Some(Hold::Invited) {
-                return Err(Error::StillInvited.into());
-            }
-            model.is_active = Set(is_active);
-            model.hold = Set(None);
+        if let Some(email) = email {
+            model.email = Set(email);
         }
         self.change_user(tx, before, model).await
     }
@@ -214,6 +213,9 @@ impl Service {
         check_role_count(&role_ids)?;
         let mut tx = self.db.begin_once(ctx).await?;
         let before = load(&tx, ctx, id).await?;
+        if !is_caller(ctx, id) {
+            self.check_may_act_for(&tx, ctx, id).await?;
+        }
         let roles_before = roles_of(&*tx, vec![id]).await?.remove(&id).unwrap_or_default();
         self.replace_roles(&tx, ctx, id, &role_ids).await?;
         self.check_duties_of_user(&tx, id).await?;
@@ -280,6 +282,10 @@ impl Service {
         }
         Ok(())
     }
+}
+
+fn is_caller(ctx: &Ctx, id: UserId) -> bool {
+    ctx.actor.id == Some(id.uuid())
 }
 
 /// The user to be changed, if the caller means this version of it.

@@ -5,7 +5,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Fixture, PASSWORD, everything, fixture, with_permissions};
-use crate::routes::users::UserPatch;
 
 const USERS: [&str; 3] = ["admin", "ada", "bob"];
 
@@ -148,8 +147,10 @@ async fn apply(fixture: &Fixture, model: &mut Model, command: Command) {
         Command::Refresh { .. } => {}
         Command::SetActive { user, is_active } => {
             let id = fixture.user_id(USERS[user]).await;
-            let patch = UserPatch { name: None, email: None, is_active: Some(is_active) };
-            let outcome = fixture.service.update_user(&everything(), id, patch).await;
+            let outcome = match is_active {
+                true => fixture.service.enable_user(&everything(), id).await,
+                false => fixture.service.disable_user(&everything(), id).await,
+            };
             if !is_active && model.is_last_administrator(user) {
                 assert_eq!(outcome.expect_err("the last").code(), "last_administrator");
                 return;

@@ -13,7 +13,6 @@ use kernel::token::{KeySource, PublicKey, TokenVerifier};
 use uuid::Uuid;
 
 use super::{Fixture, PASSWORD, everything, fixture, lines};
-use crate::routes::users::UserPatch;
 use crate::service::Service;
 
 struct Keys(Arc<Service>);
@@ -165,8 +164,7 @@ async fn a_disabled_user_is_signed_out_everywhere() {
     let fixture = fixture().await;
     let ada = fixture.create_user("ada", vec![]).await.expect("created");
     let tokens = fixture.sign_in("ada", PASSWORD).await.expect("signed in");
-    let patch = UserPatch { name: None, email: None, is_active: Some(false) };
-    fixture.service.update_user(&everything(), ada, patch).await.expect("disabled");
+    fixture.service.disable_user(&everything(), ada).await.expect("disabled");
     assert_eq!(error_code(&fixture, &tokens.refresh_token).await, "invalid_refresh_token");
     let refusal = fixture.sign_in("ada", PASSWORD).await.expect_err("disabled");
     assert_eq!(refusal.code(), "invalid_credentials");
