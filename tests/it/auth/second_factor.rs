@@ -173,6 +173,44 @@ async fn a_role_may_demand_it() {
 }
 
 #[actix_web::test]
+async fn removed_it_counts_in_no_session_and_for_no_key() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let treasurer = json!({
+        "name": "treasurer", "permissions": ["billing.*", "auth.api_key:create"],
+        "requires_second_factor": true
+    });
+    let treasurer = api.post("/api/v1/auth/roles", treasurer).await.ok();
+    user(api, "ada", &[&treasurer]).await;
+    let here = caller(api, &sign_in(api, "ada", None).await.ok());
+    let (device, _) = set_up(&here).await;
+    let there = sign_in(api, "ada", Some(&device.code(0))).await.ok();
+    let key = json!({
+        "name": "k", "scopes": ["billing.*"],
+        "expires_at": chrono::Utc::now() + chrono::TimeDelta::days(1)
+    });
+    let key = caller(api, &there).post("/api/v1/auth/api-keys", key).await.ok();
+    let scope = async || {
+        let request = api
+            .request(reqwest::Method::POST, "/api/v1/auth/oauth/introspect")
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(format!("token={}", text(&key["key"])));
+        text(&api.send(request).await.ok()["scope"])
+    };
+    let there = refresh(api, &there).await.ok();
+    caller(api, &there).get("/api/v1/billing/invoices").await.ok();
+    assert_eq!(scope().await, "billing.*");
+    assert_eq!(here.post("/api/v1/auth/me/totp/remove", Value::Null).await.status, 204);
+    let there = caller(api, &refresh(api, &there).await.ok());
+    there.get("/api/v1/billing/invoices").await.problem(403, "permission_denied");
+    assert_eq!(scope().await, "");
+    let log = "/api/v1/auth/audit-log?operation=remove_totp&resource_type=session";
+    let rows = api.get(log).await.ok();
+    assert_eq!(rows["data"].as_array().map(Vec::len), Some(2), "{rows}");
+    assert_laws(api).await;
+}
+
+#[actix_web::test]
 async fn nobody_resets_it_for_whoever_may_more() {
     let server = Server::start().await;
     let api = &server.api;

@@ -99,7 +99,8 @@ async fn confirm_totp(
 
 /// Remove TOTP
 ///
-/// Signing in takes a password alone again. Roles that need a second factor grant nothing then.
+/// Signing in takes a password alone again. Roles that need a second factor grant nothing then,
+/// in any session of the caller; nor to keys of theirs, if they have no passkey either.
 /// - Errors: 409 `no_second_factor`.
 #[utoipa::path(
     tag = "Me",

@@ -97,7 +97,8 @@ impl Service {
         if Some(user_id) != own_id {
             self.check_may_hold_key_of(&tx, ctx, user_id).await?;
         }
-        let owners = Permissions::new(grants_of(&*tx, user_id, true).await?);
+        let has_second_factor = self.has_second_factor(&*tx, user_id).await?;
+        let owners = Permissions::new(grants_of(&*tx, user_id, has_second_factor).await?);
         let scopes = self.check_scopes(ctx, &new.scopes, &owners)?;
         if new.expires_at <= tx.now() || new.expires_at > tx.now() + LONGEST_LIFE {
             let detail = "must be in the future, and at most a year from now";
@@ -187,7 +188,9 @@ impl Service {
         let now = Utc::now();
         let found = found.filter(|key| key.expires_at > now && key.secret_expires_at > now);
         let key = found.ok_or(Error::InvalidApiKey)?;
-        let owners = grants_of(self.db.read(), key.user_id, true).await?;
+        // A key gives no code: what its owner may with one, it may while they have one.
+        let has_second_factor = self.has_second_factor(self.db.read(), key.user_id).await?;
+        let owners = grants_of(self.db.read(), key.user_id, has_second_factor).await?;
         let scopes: Vec<String> = serde_json::from_str(&key.scopes)?;
         let mut permissions = intersect(owners, scopes);
         if let Some(asked) = asked {

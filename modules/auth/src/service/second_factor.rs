@@ -6,15 +6,18 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use chrono::{DateTime, Utc};
 use contracts::ids::UserId;
 use kernel::config::Secret;
-use kernel::db::{Tx, execute};
+use kernel::db::{Tx, execute, query_one};
 use kernel::http::Reply;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
+    QueryFilter,
+};
 use totp_rs::{Builder, Totp};
 
 use crate::entities::session::EndReason;
-use crate::entities::{Hidden, recovery_code, totp_secret, user};
+use crate::entities::{Hidden, recovery_code, session, totp_secret, user};
 use crate::error::Error;
 use crate::routes::second_factor::{RecoveryCodes, TotpSetup};
 use crate::service::Service;
@@ -30,6 +33,11 @@ const RECOVERY_CODES: usize = 10;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Of a recovery code: 80 bits, which nobody guesses back from a plain hash.
 const CODE_CHARS: usize = 16;
+
+#[derive(FromQueryResult)]
+struct Found {
+    n: i64,
+}
 
 impl Service {
     pub(crate) async fn begin_totp(&self, ctx: &Ctx) -> Result<TotpSetup> {
@@ -89,15 +97,13 @@ impl Service {
 
     pub(crate) async fn remove_totp(&self, ctx: &Ctx) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
-        let session = own_session(&tx, ctx).await?;
+        own_session(&tx, ctx).await?;
         let before = own_user(&tx, ctx).await?;
         if before.second_factor_at.is_none() {
             return Err(Error::NoSecondFactor.into());
         }
         forget(&tx, before.id).await?;
-        let mut change = session.into_active_model();
-        change.second_factor_at = Set(None);
-        change.update(&*tx).await?;
+        take_from_sessions(&mut tx, before.id).await?;
         self.set_second_factor(&mut tx, before, None).await?;
         tx.reply(Reply::no_content()).await
     }
@@ -158,6 +164,24 @@ impl Service {
         Err(Error::InvalidCode { pointer: "/code" }.into())
     }
 
+    /// Whether somebody can give a second factor: a code, a passkey, or, if the settings trust
+    /// it, what they give their provider.
+    pub(super) async fn has_second_factor(
+        &self,
+        conn: &impl ConnectionTrait,
+        id: UserId,
+    ) -> Result<bool> {
+        let mut sql = "SELECT COUNT(*) AS n FROM users u WHERE u.id = $1 \
+                       AND (u.second_factor_at IS NOT NULL \
+                       OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id)"
+            .to_owned();
+        if self.config.oidc.trust_mfa {
+            sql += " OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)";
+        }
+        let found: Option<Found> = query_one(conn, sql + ")", vec![id.into()]).await?;
+        Ok(found.is_some_and(|found| found.n > 0))
+    }
+
     /// With the secret as it is used.
     fn opened(&self, mut row: totp_secret::Model) -> Result<totp_secret::Model> {
         row.secret = Hidden(self.vault.open(&of_totp(row.user_id), &row.secret)?);
@@ -208,6 +232,22 @@ async fn own_user(tx: &Tx, ctx: &Ctx) -> Result<user::Model> {
     let id = caller(&**tx, ctx).await?.id;
     let user = tx.lock::<user::Entity>(id).await?;
     user.ok_or_else(|| kernel::Error::not_found("user", id))
+}
+
+/// In every session of theirs it counts no longer, whatever it was there.
+async fn take_from_sessions(tx: &mut Tx, user_id: UserId) -> Result<()> {
+    let with_it = session::Entity::find()
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::EndedAt.is_null())
+        .filter(session::Column::SecondFactorAt.is_not_null());
+    for before in with_it.all(&**tx).await? {
+        let after = session::Model { second_factor_at: None, ..before.clone() };
+        tx.audit("session", before.id.uuid(), Some(&before), Some(&after))?;
+    }
+    let sql = "UPDATE sessions SET second_factor_at = NULL \
+               WHERE user_id = $1 AND ended_at IS NULL AND second_factor_at IS NOT NULL";
+    execute(&**tx, sql, vec![user_id.into()]).await?;
+    Ok(())
 }
 
 async fn forget(tx: &Tx, user_id: UserId) -> Result<()> {
