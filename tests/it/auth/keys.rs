@@ -237,6 +237,45 @@ async fn nobody_acts_as_somebody_else_by_a_key() {
 }
 
 #[actix_web::test]
+async fn a_key_of_a_clerk_is_for_their_warehouses() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let (ours, theirs) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+    let clerk = json!({ "name": "clerk", "permissions": ["inventory.*"], "warehouse_ids": [ours] });
+    let clerk = api.post("/api/v1/auth/roles", clerk).await.ok();
+    let maker = role(api, "maker", json!(["auth.api_key:create", "auth.api_key:rotate"])).await;
+    let ada = user(api, "ada", &[&clerk, &maker]).await;
+    let as_ada = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
+    let made = key(&as_ada, json!(["inventory.warehouse:read"])).await;
+    let scope = async |key: &Value| {
+        let key = text(&key["key"]);
+        let seen = form(api, "/api/v1/auth/oauth/introspect", &[("token", &key)]).await.ok();
+        text(&seen["scope"])
+    };
+    assert_eq!(scope(&made).await, format!("inventory.warehouse:read@{ours}"));
+    with_key(api, &made).get("/api/v1/inventory/warehouses").await.ok();
+    let rotate = format!("{}/rotate", path(&made));
+    as_ada.act_with(&rotate, &made["api_key"], json!({})).await.ok();
+    // Not more than they have there, nor what they have nowhere.
+    let all = json!({ "name": "k", "scopes": ["*"], "expires_at": tomorrow() });
+    let keys = "/api/v1/auth/api-keys";
+    as_ada.post(keys, all).await.points_at(422, "scope_exceeds_owner", "/scopes/0");
+    // By somebody else for them: nothing that they may be given elsewhere later.
+    let elsewhere = json!({
+        "name": "other clerk", "permissions": ["inventory.*"], "warehouse_ids": [ours, theirs]
+    });
+    let elsewhere = api.post("/api/v1/auth/roles", elsewhere).await.ok();
+    let linker = role(api, "linker", json!(["auth.user:create_link"])).await;
+    user(api, "eve", &[&elsewhere, &clerk, &maker, &linker]).await;
+    let as_eve = caller(api, &sign_in(api, "eve", PASSWORD).await.ok());
+    let of_ada = json!({
+        "name": "k", "user_id": ada["id"], "scopes": ["inventory.*"], "expires_at": tomorrow()
+    });
+    as_eve.post(keys, of_ada).await.problem(403, "cannot_grant");
+    assert_laws(api).await;
+}
+
+#[actix_web::test]
 async fn a_key_is_replaced_without_a_moment_in_which_none_works() {
     let server = Server::start().await;
     let api = &server.api;

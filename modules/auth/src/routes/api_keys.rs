@@ -78,6 +78,7 @@ pub(crate) struct ApiKeyRequest {
     /// `auth.user:create_link`.
     pub user_id: Option<UserId>,
     /// `module.resource:action`, `module.*` or `*`; nothing its owner or the caller may not do.
+    /// What its owner may in some warehouses, the key may in those.
     #[schema(max_items = 500)]
     pub scopes: Vec<Grant>,
     /// At most a year from now.
