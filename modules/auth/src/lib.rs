@@ -226,6 +226,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "auth_makers_of_keys",
         sql: include_str!("../../../migrations/auth/0111_makers_of_keys.sql"),
     },
+    Script {
+        number: 112,
+        name: "auth_texts_that_ended",
+        sql: include_str!("../../../migrations/auth/0112_texts_that_ended.sql"),
+    },
 ];
 
 /// The longest life of an access token: what the platform's specification allows.

@@ -59,6 +59,10 @@ pub struct Claims {
     /// Requests a second its API key may make, where it was given for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_s: Option<u32>,
+    /// The text of its API key, where it was given for one ([`key_id`] of its hash): it is worth
+    /// as long as that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_text: Option<Uuid>,
 }
 
 impl Claims {
@@ -175,8 +179,8 @@ pub struct PublicKey {
 #[async_trait]
 pub trait KeySource: Send + Sync {
     async fn verification_keys(&self) -> Result<Vec<PublicKey>>;
-    /// The sessions and API keys that ended within the life of an access token, and the signing
-    /// keys that were withdrawn ([`key_id`]).
+    /// The sessions, API keys and texts of keys that ended within the life of an access token,
+    /// and the signing keys that were withdrawn ([`key_id`]).
     async fn ended_sessions(&self) -> Result<Vec<Uuid>>;
     /// A token of a minute for the API key with this [`key_hash`]; 401 if there is none.
     async fn key_token(&self, key_hash: &str) -> Result<String>;
@@ -221,7 +225,8 @@ struct Verified {
     key: Option<Uuid>,
 }
 
-/// What a key is called in the list of what has ended, if it is withdrawn.
+/// What a signing key is called in the list of what has ended, if it is withdrawn; and, by its
+/// hash, a text of an API key.
 pub fn key_id(kid: &str) -> Uuid {
     let hash: [u8; 32] = Sha256::digest(kid).into();
     let (id, _) = hash.split_at(16);
@@ -270,7 +275,8 @@ impl TokenVerifier {
             true => self.verify_key(token).await?,
             false => self.verify_signed(token).await?,
         };
-        if self.revocations.contains(claims.sid) {
+        let has_ended = |id| self.revocations.contains(id);
+        if has_ended(claims.sid) || claims.key_text.is_some_and(has_ended) {
             return Err(Error::unauthenticated("session_ended", "the session has ended"));
         }
         Ok(claims)

@@ -289,18 +289,24 @@ async fn a_key_is_replaced_without_a_moment_in_which_none_works() {
     with_key(api, &old).get("/api/v1/orders/orders").await.ok();
     with_key(api, &new).get("/api/v1/orders/orders").await.ok();
     rotate(&old, 0).await.problem(412, "stale_version");
-    // No overlap: those before work no longer, but for what was remembered for a minute.
-    let newest = rotate(&new, 0).await.ok();
-    let id = text(&newest["api_key"]["id"]);
+    // No overlap: those before work no longer, nor what they were exchanged for.
+    let id = text(&new["api_key"]["id"]);
     let ask = async |key: &Value| {
         let secret = text(&key["key"]);
         let fields =
             [("grant_type", "client_credentials"), ("client_id", &id), ("client_secret", &secret)];
         client_token(api, &fields).await
     };
+    let of_new = caller(api, &ask(&new).await.ok());
+    of_new.get("/api/v1/orders/orders").await.ok();
+    let newest = rotate(&new, 0).await.ok();
+    for before in [&of_new, &with_key(api, &new), &with_key(api, &old)] {
+        until_refused(before, "/api/v1/orders/orders").await;
+    }
     refused(ask(&old).await, 401, "invalid_client");
     refused(ask(&new).await, 401, "invalid_client");
-    ask(&newest).await.ok();
+    caller(api, &ask(&newest).await.ok()).get("/api/v1/orders/orders").await.ok();
+    with_key(api, &newest).get("/api/v1/orders/orders").await.ok();
     assert_eq!(newest["api_key"]["prefixes"].as_array().map(Vec::len), Some(1));
 }
 

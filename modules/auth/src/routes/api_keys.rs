@@ -193,7 +193,8 @@ async fn create_api_key(
 /// Rotate API key
 ///
 /// Gives the key a new text; the old one works on for `overlap_s`, so that nothing stands still
-/// while it is put in place. Scopes, expiry and limit stay.
+/// while it is put in place. Tokens the old one was exchanged for end with it, within seconds.
+/// Scopes, expiry and limit stay.
 /// - An `Idempotency-Key` has no effect: a key is not stored to be given out again.
 /// - Of somebody else it takes what making one for them does.
 /// - Errors: 403 `cannot_grant` if the caller may not do what a scope says, or its owner may;

@@ -10,7 +10,7 @@ use contracts::ids::{ApiKeyId, SessionId, UserId};
 use kernel::db::{Tx, execute, query_one};
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
-use kernel::token::{API_KEY_PREFIX, Permissions, key_hash};
+use kernel::token::{API_KEY_PREFIX, Permissions, key_hash, key_id};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -162,6 +162,7 @@ impl Service {
         let before = view(before, prefixes_before);
         tx.audit("api_key", id.uuid(), Some(&before), Some(&after))?;
         tx.commit().await?;
+        self.tell_ended().await;
         Ok(NewApiKey { key, api_key: after })
     }
 
@@ -218,6 +219,7 @@ impl Service {
             authenticated_at: None,
             csrf: None,
             per_s: u32::try_from(key.per_s).ok(),
+            key_text: Some(key_id(hash)),
             expires_at,
         };
         let access_token = self.signer().sign(holder, now)?;

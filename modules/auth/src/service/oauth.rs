@@ -198,6 +198,7 @@ impl Service {
     /// Whether the session or API key of a token is over.
     async fn is_over(&self, claims: &Claims) -> Result<bool> {
         let ended = self.ended_lately().await?;
-        Ok(ended.iter().any(|id| id.uuid() == claims.sid))
+        let is_over = |id| ended.iter().any(|ended| ended.uuid() == id);
+        Ok(is_over(claims.sid) || claims.key_text.is_some_and(is_over))
     }
 }

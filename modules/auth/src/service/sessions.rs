@@ -16,7 +16,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::entities::session::EndReason;
-use crate::entities::{Hidden, refresh_token, session, user};
+use crate::entities::{Hidden, api_key_secret, refresh_token, session, user};
 use crate::error::Error;
 use crate::routes::me::StepUp;
 use crate::routes::tokens::{AccessToken, TokenSet};
@@ -220,8 +220,8 @@ impl Service {
         }
     }
 
-    /// Sessions that have ended, and API keys that are worth nothing any more, of which tokens
-    /// may not have expired yet; and the signing keys that were withdrawn.
+    /// Sessions that have ended, and API keys and texts of keys that are worth nothing any more,
+    /// of which tokens may not have expired yet; and the signing keys that were withdrawn.
     pub(crate) async fn ended_lately(&self) -> Result<Vec<SessionId>> {
         let life = TimeDelta::seconds(self.config.access_token_ttl_s as i64) + CLOCK_DIFFERENCE;
         let sql = "SELECT id FROM sessions WHERE ended_at > $1 \
@@ -229,9 +229,19 @@ impl Service {
                    UNION ALL SELECT k.id FROM api_keys k JOIN users u ON u.id = k.user_id \
                    WHERE NOT u.is_active AND u.updated_at > $1 \
                    UNION ALL SELECT id FROM withdrawn_keys";
-        let ended: Vec<Ended> =
-            query_all(self.db.read(), sql, vec![(Utc::now() - life).into()]).await?;
-        let ended: Vec<_> = ended.into_iter().map(|row| row.id).collect();
+        let now = Utc::now();
+        let since = now - life;
+        let ended: Vec<Ended> = query_all(self.db.read(), sql, vec![since.into()]).await?;
+        let mut ended: Vec<_> = ended.into_iter().map(|row| row.id).collect();
+        let texts: Vec<String> = api_key_secret::Entity::find()
+            .select_only()
+            .column(api_key_secret::Column::Hash)
+            .filter(api_key_secret::Column::ExpiresAt.gt(since))
+            .filter(api_key_secret::Column::ExpiresAt.lte(now))
+            .into_tuple()
+            .all(self.db.read())
+            .await?;
+        ended.extend(texts.iter().map(|hash| SessionId::from_uuid(key_id(hash))));
         let own = key_id(self.signer().kid());
         if ended.iter().any(|id| id.uuid() == own) {
             // Another replica withdrew what this one signs with.
@@ -278,6 +288,7 @@ impl Service {
             authenticated_at: session.authenticated_at,
             csrf,
             per_s: None,
+            key_text: None,
             expires_at: tx.now() + signer.ttl(),
         };
         signer.sign(holder, tx.now())

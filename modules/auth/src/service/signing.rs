@@ -42,6 +42,8 @@ pub(crate) struct Holder {
     pub csrf: Option<String>,
     /// Requests a second, of an API key.
     pub per_s: Option<u32>,
+    /// The text of that key.
+    pub key_text: Option<Uuid>,
     pub expires_at: DateTime<Utc>,
 }
 
@@ -107,6 +109,7 @@ impl Signer {
             auth_time: holder.authenticated_at.map(|at| at.timestamp()),
             csrf: holder.csrf,
             per_s: holder.per_s,
+            key_text: holder.key_text,
         };
         jsonwebtoken::encode(&header, &claims, &self.key).map_err(Error::internal)
     }
