@@ -84,6 +84,28 @@ async fn a_new_link_takes_the_place_of_the_old_and_each_expires() {
 }
 
 #[actix_web::test]
+async fn a_link_ends_with_the_password_it_was_for_and_with_whoever_is_kept_out() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let mut ada = user(api, "ada", &[]).await;
+    let link = format!("{}/link", path(&ada));
+    let old = api.post(&link, Value::Null).await.ok();
+    let me = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
+    let change = json!({ "current_password": PASSWORD, "new_password": CHOSEN });
+    assert_eq!(me.post("/api/v1/auth/me/password", change).await.status, 204);
+    use_link(api, &old["token"], "another password").await.problem(422, "invalid_link");
+    for (out, back) in [("lock", "unlock"), ("disable", "enable")] {
+        let old = api.post(&link, Value::Null).await.ok();
+        for action in [out, back] {
+            ada = api.get(&path(&ada)).await.ok();
+            ada = api.act(&format!("{}/{action}", path(&ada)), &ada).await.ok();
+        }
+        use_link(api, &old["token"], "another password").await.problem(422, "invalid_link");
+    }
+    sign_in(api, "ada", CHOSEN).await.ok();
+}
+
+#[actix_web::test]
 async fn a_forgotten_password_is_replaced_by_a_link_and_every_session_ends() {
     let server = Server::start().await;
     let api = &server.api;

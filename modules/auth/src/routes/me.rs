@@ -168,7 +168,7 @@ pub(super) fn answer_step_up(request: &HttpRequest, token: &AccessToken) -> Resu
 
 /// Change password
 ///
-/// Ends all other sessions of the caller, and their API keys stay.
+/// Ends all other sessions of the caller, and links to a new password; their API keys stay.
 /// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but
 ///   its argon2id hash.
 /// - Errors: 422 `wrong_password`, `password_is_username`, `common_password`; 403

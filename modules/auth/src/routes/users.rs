@@ -238,7 +238,8 @@ async fn set_user_roles(
 
 /// Lock user
 ///
-/// Keeps somebody out until they are unlocked: their sessions end, their API keys rest.
+/// Keeps somebody out until they are unlocked: their sessions and links to a new password end,
+/// their API keys rest.
 #[utoipa::path(
     tag = "Users",
     params(("id" = UserId, Path)),

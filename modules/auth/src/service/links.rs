@@ -153,11 +153,17 @@ impl Service {
     }
 }
 
+/// Makes links that were not used worthless.
+pub(super) async fn forget_links(tx: &Tx, user_id: UserId) -> Result<()> {
+    let sql = "DELETE FROM links WHERE user_id = $1 AND used_at IS NULL";
+    execute(&**tx, sql, vec![user_id.into()]).await?;
+    Ok(())
+}
+
 /// A new link, in place of those before it.
 async fn make_link(tx: &mut Tx, user_id: UserId, life_s: u64) -> Result<Link> {
     let token = NewToken::make()?;
-    let sql = "DELETE FROM links WHERE user_id = $1 AND used_at IS NULL";
-    execute(&**tx, sql, vec![user_id.into()]).await?;
+    forget_links(tx, user_id).await?;
     let expires_at = tx.now() + TimeDelta::seconds(life_s as i64);
     let row =
         link::Model { hash: token.hash, user_id, expires_at, used_at: None, created_at: tx.now() };

@@ -10,6 +10,7 @@ use crate::entities::session::EndReason;
 use crate::routes::me::{Me, MePatch, PasswordChange};
 use crate::routes::users::UserPatch;
 use crate::service::Service;
+use crate::service::links::forget_links;
 use crate::service::lookup::{grants_of, roles_of};
 use crate::service::sessions::{
     caller, end_sessions, own_session, person, session_id, wrong_password,
@@ -69,6 +70,8 @@ impl Service {
         model.updated_at = Set(tx.now());
         let after = model.update(&*tx).await?;
         end_sessions(&tx, after.id, Some(session_id(ctx)?), EndReason::PasswordChanged).await?;
+        // Whoever kept one would have the last word.
+        forget_links(&tx, after.id).await?;
         let roles = roles_of(&*tx, vec![after.id]).await?.remove(&after.id).unwrap_or_default();
         let id = after.id.uuid();
         tx.audit("user", id, Some(&view(before, roles.clone())), Some(&view(after, roles)))?;

@@ -20,6 +20,7 @@ use crate::routes::passwords::NewPassword;
 use crate::routes::users::{ListUsers, NewUser, RoleRef, Status, User, UserPatch};
 use crate::service::Service;
 use crate::service::grants::may_grant;
+use crate::service::links::forget_links;
 use crate::service::lookup::{check_administrator_remains, grants_of, permissions_of, roles_of};
 use crate::service::password_rules::is_common;
 use crate::service::sessions::end_sessions;
@@ -172,6 +173,9 @@ impl Service {
         // Whoever was invited has no password: they become active by choosing one.
         if before.hold == Some(Hold::Invited) && (is_active || hold.is_some()) {
             return Err(Error::StillInvited.into());
+        }
+        if !is_active {
+            forget_links(&tx, id).await?;
         }
         let mut model = before.clone().into_active_model();
         model.is_active = Set(is_active);
