@@ -84,6 +84,25 @@ async fn a_new_link_takes_the_place_of_the_old_and_each_expires() {
 }
 
 #[actix_web::test]
+async fn who_was_invited_stays_so_until_they_choose_a_password() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let invited = invite(api, "ada", &[]).await.ok();
+    let ada = &invited["user"];
+    let disabled = api.act(&format!("{}/disable", path(ada)), ada).await.ok();
+    assert_eq!(disabled["status"], "disabled");
+    use_link(api, &invited["link"]["token"], CHOSEN).await.problem(422, "invalid_link");
+    let enabled = api.act(&format!("{}/enable", path(ada)), &disabled).await.ok();
+    assert_eq!((&enabled["status"], &enabled["is_active"]), (&json!("invited"), &json!(false)));
+    use_link(api, &invited["link"]["token"], CHOSEN).await.problem(422, "invalid_link");
+    let link = api.post(&format!("{}/link", path(ada)), Value::Null).await.ok();
+    assert_eq!(use_link(api, &link["token"], CHOSEN).await.status, 204);
+    assert_eq!(user_named(api, "ada").await["status"], "active");
+    sign_in(api, "ada", CHOSEN).await.ok();
+    assert_laws(api).await;
+}
+
+#[actix_web::test]
 async fn a_link_ends_with_the_password_it_was_for_and_with_whoever_is_kept_out() {
     let server = Server::start().await;
     let api = &server.api;

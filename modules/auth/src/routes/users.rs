@@ -294,7 +294,8 @@ async fn disable_user(ctx: Ctx, service: Data<Service>, id: Path<UserId>) -> Res
 
 /// Enable user
 ///
-/// Lets somebody in again who was disabled.
+/// Lets somebody in again who was disabled. Who was invited and has not chosen a password is
+/// invited again, and needs a new link.
 #[utoipa::path(
     tag = "Users",
     params(("id" = UserId, Path)),

@@ -40,9 +40,7 @@ impl Passwords {
                 "auth.argon2_memory_kib, auth.argon2_iterations: {error}"
             ))
         })?;
-        let salt = "A".repeat(22);
-        let hash = "A".repeat(43);
-        let nobody = format!("$argon2id$v=19$m={memory_kib},t={iterations},p=1${salt}${hash}");
+        let nobody = format!("$argon2id$v=19$m={memory_kib},t={iterations},p=1{}", no_hash());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Passwords {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
@@ -54,6 +52,11 @@ impl Passwords {
     /// A hash that no password matches.
     pub(crate) fn nobody(&self) -> &Hidden {
         &self.nobody
+    }
+
+    /// Whether it is such a hash, at whatever cost: its owner has chosen no password.
+    pub(crate) fn is_nobody(&self, hash: &Hidden) -> bool {
+        hash.0.ends_with(&no_hash())
     }
 
     /// Waits for a turn, but not for long.
@@ -81,6 +84,11 @@ impl Passwords {
         let (argon2, password) = (self.argon2.clone(), password.to_owned());
         in_background(turn, move || verify(&argon2, &password, &stored)).await
     }
+}
+
+/// Salt and hash of what no password matches.
+fn no_hash() -> String {
+    format!("${}${}", "A".repeat(22), "A".repeat(43))
 }
 
 async fn in_background<T: Send + 'static>(

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use contracts::ids::{RoleId, UserId};
-use kernel::db::Tx;
+use kernel::db::{Tx, query_one};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::text::{Email, Name, Text};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+};
 
 use crate::entities::session::EndReason;
 use crate::entities::user::Hold;
@@ -24,6 +26,11 @@ use crate::service::links::forget_links;
 use crate::service::lookup::{check_administrator_remains, grants_of, permissions_of, roles_of};
 use crate::service::password_rules::is_common;
 use crate::service::sessions::end_sessions;
+
+#[derive(FromQueryResult)]
+struct Found {
+    n: i64,
+}
 
 /// Somebody new.
 pub(super) struct Person {
@@ -170,6 +177,7 @@ impl Service {
     ) -> Result<Reply> {
         let tx = self.db.begin_once(ctx).await?;
         let before = load(&tx, ctx, id).await?;
+        let has_nothing = self.has_nothing_to_sign_in_with(&tx, &before).await?;
         // Whoever was invited has no password: they become active by choosing one.
         if before.hold == Some(Hold::Invited) && (is_active || hold.is_some()) {
             return Err(Error::StillInvited.into());
@@ -177,10 +185,29 @@ impl Service {
         if !is_active {
             forget_links(&tx, id).await?;
         }
+        // Nor does being disabled in between change that.
+        let (is_active, hold) = match is_active && has_nothing {
+            true => (false, Some(Hold::Invited)),
+            false => (is_active, hold),
+        };
         let mut model = before.clone().into_active_model();
         model.is_active = Set(is_active);
         model.hold = Set(hold);
         self.change_user(tx, before, model).await
+    }
+
+    /// Whether somebody who is kept out was invited and never came: without a password, and
+    /// without what others sign in or act with.
+    async fn has_nothing_to_sign_in_with(&self, tx: &Tx, user: &user::Model) -> Result<bool> {
+        if user.is_active || !self.passwords.is_nobody(&user.password_hash) {
+            return Ok(false);
+        }
+        let sql = "SELECT COUNT(*) AS n FROM users u WHERE u.id = $1 \
+                   AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) \
+                   AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id) \
+                   AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.user_id = u.id)";
+        let found: Option<Found> = query_one(&**tx, sql, vec![user.id.into()]).await?;
+        Ok(found.is_some_and(|found| found.n > 0))
     }
 
     async fn change_user(
