@@ -173,6 +173,32 @@ async fn a_role_may_demand_it() {
 }
 
 #[actix_web::test]
+async fn a_demand_for_it_locks_nobody_out() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let manager = role(api, "role manager", json!(["auth.role:update"])).await;
+    user(api, "eve", &[&manager]).await;
+    let eve = caller(api, &sign_in(api, "eve", None).await.ok());
+    let demand = json!({ "requires_second_factor": true });
+    let administrator = super::role_named(api, "administrator").await;
+    let sales = super::role_named(api, "sales").await;
+    let path = |role: &Value| format!("/api/v1/auth/roles/{}", text(&role["id"]));
+    for role in [&administrator, &sales] {
+        eve.patch(&path(role), role, demand.clone()).await.problem(403, "cannot_grant");
+    }
+    // By an administrator, once one of them has it.
+    let answer = api.patch(&path(&administrator), &administrator, demand.clone()).await;
+    answer.problem(409, "last_administrator");
+    api.patch(&path(&sales), &sales, demand.clone()).await.ok();
+    user(api, "ada", &[&administrator]).await;
+    let ada = caller(api, &sign_in(api, "ada", None).await.ok());
+    let (device, _) = set_up(&ada).await;
+    api.patch(&path(&administrator), &administrator, demand).await.ok();
+    let ada = caller(api, &sign_in(api, "ada", Some(&device.code(0))).await.ok());
+    assert_eq!(ada.get("/api/v1/auth/me").await.ok()["permissions"], json!(["*"]));
+}
+
+#[actix_web::test]
 async fn removed_it_counts_in_no_session_and_for_no_key() {
     let server = Server::start().await;
     let api = &server.api;

@@ -107,6 +107,21 @@ pub(super) async fn check_administrator_remains(tx: &Tx) -> Result<()> {
     let sql = "SELECT COUNT(*) AS n FROM users u JOIN user_roles r ON r.user_id = u.id \
                JOIN role_permissions p ON p.role_id = r.role_id \
                WHERE u.is_active AND p.permission = '*'";
+    check_some(tx, sql).await
+}
+
+/// The same where a role is to demand a second factor: one of them must have it already.
+pub(super) async fn check_administrator_has_it(tx: &Tx) -> Result<()> {
+    let sql = "SELECT COUNT(*) AS n FROM users u JOIN user_roles r ON r.user_id = u.id \
+               JOIN roles o ON o.id = r.role_id \
+               JOIN role_permissions p ON p.role_id = r.role_id \
+               WHERE u.is_active AND p.permission = '*' AND (NOT o.requires_second_factor \
+               OR u.second_factor_at IS NOT NULL \
+               OR EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = u.id))";
+    check_some(tx, sql).await
+}
+
+async fn check_some(tx: &Tx, sql: &str) -> Result<()> {
     let found: Option<Found> = query_one(&**tx, sql, vec![]).await?;
     if found.is_some_and(|row| row.n > 0) { Ok(()) } else { Err(Error::LastAdministrator.into()) }
 }

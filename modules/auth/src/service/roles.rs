@@ -16,7 +16,9 @@ use crate::error::Error;
 use crate::routes::roles::{Grant, ListRoles, NewRole, Role, RolePatch};
 use crate::service::Service;
 use crate::service::grants::is_known;
-use crate::service::lookup::{check_administrator_remains, permissions_of, warehouses_of};
+use crate::service::lookup::{
+    check_administrator_has_it, check_administrator_remains, permissions_of, warehouses_of,
+};
 use crate::service::users::{check_may_grant, name_key};
 
 /// Permissions a role may list.
@@ -104,8 +106,8 @@ impl Service {
             model.description = Set(description.map(Into::into));
         }
         if let Some(required) = patch.requires_second_factor {
-            if before.requires_second_factor && !required {
-                // It is then granted to more people.
+            if before.requires_second_factor != required {
+                // It is then granted to more people, or taken from some.
                 check_may_grant(ctx, held.iter().cloned())?;
             }
             model.requires_second_factor = Set(required);
@@ -114,6 +116,9 @@ impl Service {
         model.updated_at = Set(tx.now());
         let after = model.update(&*tx).await;
         let after = after.or_conflict(|| Error::RoleNameTaken { name }.into())?;
+        if after.requires_second_factor && !before.requires_second_factor {
+            check_administrator_has_it(&tx).await?;
+        }
         if let Some(permissions) = patch.permissions {
             self.replace_permissions(&tx, ctx, id, permissions, &held).await?;
             check_administrator_remains(&tx).await?;
