@@ -173,6 +173,52 @@ async fn a_role_may_demand_it() {
 }
 
 #[actix_web::test]
+async fn whatever_becomes_of_it_is_in_the_audit_log_without_a_secret() {
+    let server = Server::start().await;
+    let api = &server.api;
+    user(api, "ada", &[]).await;
+    let ada = caller(api, &sign_in(api, "ada", None).await.ok());
+    let (device, codes) = set_up(&ada).await;
+    let used = text(&codes[0]);
+    let again = caller(api, &sign_in(api, "ada", Some(&used)).await.ok());
+    let new = again.post("/api/v1/auth/me/recovery-codes", Value::Null).await.ok();
+    assert_eq!(again.post("/api/v1/auth/me/totp/remove", Value::Null).await.status, 204);
+    let rows = async |resource_type: &str| {
+        let log = "/api/v1/auth/audit-log?sort=created_at&limit=200&resource_type=";
+        let rows = api.get(&format!("{log}{resource_type}")).await.ok();
+        let said = |row: &Value| {
+            let value = |field: &str| row.get(field).cloned().unwrap_or_default();
+            json!([row["operation"], value("before"), value("after")])
+        };
+        Value::from_iter(rows["data"].as_array().expect("rows").iter().map(said))
+    };
+    let count = |n: u32| json!({ "count": n });
+    assert_eq!(
+        rows("recovery_codes").await,
+        json!([
+            ["confirm_totp", null, count(10)],
+            ["create_token", count(10), count(9)],
+            ["create_recovery_codes", count(9), count(10)],
+            ["remove_totp", count(10), null],
+        ])
+    );
+    let confirmed = |is: bool| json!({ "confirmed": is });
+    assert_eq!(
+        rows("totp").await,
+        json!([
+            ["begin_totp", null, confirmed(false)],
+            ["confirm_totp", confirmed(false), confirmed(true)],
+            ["remove_totp", confirmed(true), null],
+        ])
+    );
+    let log = api.get("/api/v1/auth/audit-log?limit=200").await.ok().to_string();
+    let secret = text(&json!(device.totp.secret().to_base32()));
+    for secret in [secret, used, text(&new["recovery_codes"][0])] {
+        assert!(!log.contains(&secret));
+    }
+}
+
+#[actix_web::test]
 async fn a_demand_for_it_locks_nobody_out() {
     let server = Server::start().await;
     let api = &server.api;

@@ -152,7 +152,8 @@ async fn create_role(ctx: Ctx, service: Data<Service>, body: Json<NewRole>) -> R
 ///
 /// A JSON merge patch (RFC 7396). It shows in the next access token of whoever has the
 /// role.
-/// - Errors: 403 `cannot_grant` if it adds what the caller may not do; 409
+/// - Errors: 403 `cannot_grant` if it adds what the caller may not do, or demands a second factor
+///   for it, or no longer; 409
 ///   `role_name_taken`, `last_administrator`; 422 `unknown_permission`.
 #[utoipa::path(
     tag = "Roles",

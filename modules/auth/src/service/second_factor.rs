@@ -47,7 +47,7 @@ impl Service {
         if user.second_factor_at.is_some() {
             return Err(Error::SecondFactorExists.into());
         }
-        forget(&tx, user.id).await?;
+        forget(&mut tx, user.id).await?;
         let secret = Hidden(BASE64URL.encode(random_bytes::<20>()?));
         let totp = totp(&secret, Some(&user.username))?;
         let row = totp_secret::Model {
@@ -58,7 +58,7 @@ impl Service {
             created_at: tx.now(),
         };
         totp_secret::Entity::insert(row.into_active_model()).exec_without_returning(&*tx).await?;
-        tx.audit_new("totp", user.id.uuid(), &serde_json::json!({ "confirmed": false }))?;
+        tx.audit_new("totp", user.id.uuid(), &said_of_totp(false))?;
         tx.commit().await?;
         let uri = totp.to_url().map_err(|e| kernel::Error::internal(e.to_string()))?;
         Ok(TotpSetup { secret: totp.secret().to_base32(), uri })
@@ -85,12 +85,15 @@ impl Service {
         change.confirmed_at = Set(Some(tx.now()));
         change.last_step = Set(step);
         change.update(&*tx).await?;
-        let mut change = session.into_active_model();
+        let id = user.id.uuid();
+        tx.audit("totp", id, Some(&said_of_totp(false)), Some(&said_of_totp(true)))?;
+        let mut change = session.clone().into_active_model();
         change.second_factor_at = Set(Some(tx.now()));
-        change.update(&*tx).await?;
+        let with_it = change.update(&*tx).await?;
+        tx.audit("session", with_it.id.uuid(), Some(&session), Some(&with_it))?;
         let now = tx.now();
         self.set_second_factor(&mut tx, before, Some(now)).await?;
-        let codes = replace_recovery_codes(&tx, user.id).await?;
+        let codes = replace_recovery_codes(&mut tx, user.id).await?;
         tx.commit().await?;
         Ok(codes)
     }
@@ -102,7 +105,7 @@ impl Service {
         if before.second_factor_at.is_none() {
             return Err(Error::NoSecondFactor.into());
         }
-        forget(&tx, before.id).await?;
+        forget(&mut tx, before.id).await?;
         take_from_sessions(&mut tx, before.id).await?;
         self.set_second_factor(&mut tx, before, None).await?;
         tx.reply(Reply::no_content()).await
@@ -115,9 +118,7 @@ impl Service {
         if user.second_factor_at.is_none() {
             return Err(Error::NoSecondFactor.into());
         }
-        let codes = replace_recovery_codes(&tx, user.id).await?;
-        let count = codes.recovery_codes.len();
-        tx.audit_new("recovery_codes", user.id.uuid(), &serde_json::json!({ "count": count }))?;
+        let codes = replace_recovery_codes(&mut tx, user.id).await?;
         tx.commit().await?;
         Ok(codes)
     }
@@ -132,7 +133,7 @@ impl Service {
         if before.second_factor_at.is_none() && passkeys == 0 {
             return Err(Error::NoSecondFactor.into());
         }
-        forget(&tx, id).await?;
+        forget(&mut tx, id).await?;
         end_sessions(&tx, id, None, EndReason::SignedOut).await?;
         self.set_second_factor(&mut tx, before, None).await?;
         let reply = tx.reply(Reply::no_content()).await?;
@@ -144,7 +145,7 @@ impl Service {
     /// a wrong one as a failure, when the transaction is over.
     pub(super) async fn check_code(
         &self,
-        tx: Tx,
+        mut tx: Tx,
         ctx: &Ctx,
         user: &user::Model,
         code: Option<&Secret>,
@@ -153,7 +154,7 @@ impl Service {
             return Ok((tx, None));
         }
         let code = code.ok_or(Error::SecondFactorRequired)?;
-        if self.use_code(&tx, user.id, code).await? {
+        if self.use_code(&mut tx, user.id, code).await? {
             let now = tx.now();
             return Ok((tx, Some(now)));
         }
@@ -188,7 +189,7 @@ impl Service {
         Ok(row)
     }
 
-    async fn use_code(&self, tx: &Tx, user_id: UserId, code: &Secret) -> Result<bool> {
+    async fn use_code(&self, tx: &mut Tx, user_id: UserId, code: &Secret) -> Result<bool> {
         let secret = tx.lock::<totp_secret::Entity>(user_id).await?;
         if let Some(secret) = secret.filter(|secret| secret.confirmed_at.is_some())
             && let secret = self.opened(secret)?
@@ -202,7 +203,14 @@ impl Service {
         let sql = "UPDATE recovery_codes SET used_at = $1 \
                    WHERE hash = $2 AND user_id = $3 AND used_at IS NULL";
         let hash = token_hash(&plain(code.expose()));
-        Ok(execute(&**tx, sql, vec![tx.now().into(), hash.into(), user_id.into()]).await? == 1)
+        let before = codes_left(tx, user_id).await?;
+        let values = vec![tx.now().into(), hash.into(), user_id.into()];
+        if execute(&**tx, sql, values).await? != 1 {
+            return Ok(false);
+        }
+        let after = said_of_codes(before - 1);
+        tx.audit("recovery_codes", user_id.uuid(), Some(&said_of_codes(before)), Some(&after))?;
+        Ok(true)
     }
 
     async fn set_second_factor(
@@ -250,14 +258,34 @@ async fn take_from_sessions(tx: &mut Tx, user_id: UserId) -> Result<()> {
     Ok(())
 }
 
-async fn forget(tx: &Tx, user_id: UserId) -> Result<()> {
-    for sql in [
-        "DELETE FROM totp_secrets WHERE user_id = $1",
-        "DELETE FROM recovery_codes WHERE user_id = $1",
-    ] {
-        execute(&**tx, sql, vec![user_id.into()]).await?;
+async fn forget(tx: &mut Tx, user_id: UserId) -> Result<()> {
+    if let Some(secret) = tx.lock::<totp_secret::Entity>(user_id).await? {
+        let was = said_of_totp(secret.confirmed_at.is_some());
+        tx.audit("totp", user_id.uuid(), Some(&was), None::<&()>)?;
+        totp_secret::Entity::delete_by_id(user_id).exec(&**tx).await?;
+    }
+    let left = codes_left(tx, user_id).await?;
+    let sql = "DELETE FROM recovery_codes WHERE user_id = $1";
+    if execute(&**tx, sql, vec![user_id.into()]).await? > 0 {
+        tx.audit("recovery_codes", user_id.uuid(), Some(&said_of_codes(left)), None::<&()>)?;
     }
     Ok(())
+}
+
+/// What the audit log is told of codes by the clock: nothing they are made of.
+fn said_of_totp(is_confirmed: bool) -> serde_json::Value {
+    serde_json::json!({ "confirmed": is_confirmed })
+}
+
+/// And of recovery codes: how many there are.
+fn said_of_codes(count: i64) -> serde_json::Value {
+    serde_json::json!({ "count": count })
+}
+
+async fn codes_left(tx: &Tx, user_id: UserId) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL";
+    let found: Option<Found> = query_one(&**tx, sql, vec![user_id.into()]).await?;
+    Ok(found.map_or(0, |found| found.n))
 }
 
 /// The step a code is of, if it is later than that of the last one: a code that somebody
@@ -289,9 +317,13 @@ fn totp(secret: &Hidden, account: Option<&str>) -> Result<Totp> {
     builder.build().map_err(|_| damaged())
 }
 
-async fn replace_recovery_codes(tx: &Tx, user_id: UserId) -> Result<RecoveryCodes> {
+async fn replace_recovery_codes(tx: &mut Tx, user_id: UserId) -> Result<RecoveryCodes> {
+    let left = codes_left(tx, user_id).await?;
     let sql = "DELETE FROM recovery_codes WHERE user_id = $1";
-    execute(&**tx, sql, vec![user_id.into()]).await?;
+    let had = execute(&**tx, sql, vec![user_id.into()]).await? > 0;
+    let before = had.then(|| said_of_codes(left));
+    let after = said_of_codes(RECOVERY_CODES as i64);
+    tx.audit("recovery_codes", user_id.uuid(), before.as_ref(), Some(&after))?;
     let codes = (0..RECOVERY_CODES).map(|_| new_code()).collect::<Result<Vec<_>>>()?;
     let rows = codes.iter().map(|code| recovery_code::Model {
         hash: token_hash(&plain(code)),
