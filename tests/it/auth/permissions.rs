@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{PASSWORD, caller, role, role_named, sign_in, user};
-use crate::harness::{Server, text};
+use crate::harness::{Api, Server, text};
 
 #[actix_web::test]
 async fn whether_somebody_may_is_answered_with_the_reason() {
@@ -48,6 +48,50 @@ async fn whether_somebody_may_is_answered_with_the_reason() {
     api.act(&format!("{path}/lock"), &ada).await.ok();
     assert_eq!(api.post(check, of_ada).await.ok()["reason"], "user_not_active");
     drop(eve);
+}
+
+#[actix_web::test]
+async fn the_answer_is_what_this_key_or_this_session_may() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let check = "/api/v1/auth/permissions:check";
+    let reason = async |api: &Api, permission: &str, user: &Value| {
+        let mut body = json!({ "permission": permission });
+        if !user.is_null() {
+            body["user_id"] = user["id"].clone();
+        }
+        text(&api.post(check, body).await.ok()["reason"])
+    };
+    let key = json!({
+        "name": "k", "scopes": ["orders.order:read"],
+        "expires_at": chrono::Utc::now() + chrono::TimeDelta::days(1)
+    });
+    let key = api.post("/api/v1/auth/api-keys", key).await.ok();
+    let key = api.with_token(Some(&text(&key["key"])));
+    let me = key.get("/api/v1/auth/me").await.ok();
+    assert_eq!(me["permissions"], json!(["orders.order:read"]));
+    assert_eq!(me["needs_second_factor"], false);
+    assert_eq!(reason(&key, "orders.order:read", &Value::Null).await, "granted");
+    assert_eq!(reason(&key, "orders.order:confirm", &Value::Null).await, "not_granted");
+    key.post("/api/v1/orders/orders", json!({})).await.problem(403, "permission_denied");
+
+    // With a second factor in one session and not in the other.
+    let treasurer = json!({
+        "name": "treasurer", "permissions": ["billing.*"], "requires_second_factor": true
+    });
+    let treasurer = api.post("/api/v1/auth/roles", treasurer).await.ok();
+    let ada = user(api, "ada", &[&treasurer]).await;
+    let first = sign_in(api, "ada", PASSWORD).await.ok();
+    let with_it = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
+    super::second_factor::set_up(&with_it).await;
+    let without = caller(api, &super::refresh(api, &first).await.ok());
+    let read = "billing.invoice:read";
+    assert_eq!(reason(&without, read, &Value::Null).await, "second_factor_missing");
+    without.get("/api/v1/billing/invoices").await.problem(403, "permission_denied");
+    let me = without.get("/api/v1/auth/me").await.ok();
+    assert_eq!((&me["needs_second_factor"], &me["permissions"]), (&json!(true), &json!([])));
+    assert_eq!(reason(&with_it, read, &Value::Null).await, "granted");
+    assert_eq!(reason(api, read, &ada).await, "granted");
 }
 
 #[actix_web::test]

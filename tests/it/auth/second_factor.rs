@@ -43,7 +43,7 @@ async fn sign_in(api: &Api, name: &str, code: Option<&str>) -> Answer {
 }
 
 /// Sets one up for a caller who has none; the code of the step before now is used by that.
-async fn set_up(api: &Api) -> (Device, Value) {
+pub async fn set_up(api: &Api) -> (Device, Value) {
     let setup = api.post("/api/v1/auth/me/totp", Value::Null).await.ok();
     assert!(text(&setup["uri"]).starts_with("otpauth://totp/erp:"), "{setup}");
     let device = Device::new(&setup).await;

@@ -32,7 +32,8 @@ pub(crate) struct Me {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     pub roles: Vec<RoleRef>,
-    /// Everything the roles grant: `module.resource:action`, `module.*` or `*`.
+    /// Everything the roles grant: `module.resource:action`, `module.*` or `*`; to an API key what
+    /// its scopes leave of that.
     #[schema(example = json!(["*"]))]
     pub permissions: Vec<String>,
     /// Whether some role grants nothing until a second factor has been given.

@@ -59,11 +59,12 @@ pub(crate) struct PermissionVerdict {
 pub(crate) enum Reason {
     /// A role grants it.
     Granted,
-    /// None does.
+    /// None does, or the scopes of the API key that asks leave it out.
     NotGranted,
     /// A role grants it, in other warehouses.
     OtherWarehouse,
-    /// A role grants it to whoever gave a second factor, and they have none.
+    /// A role grants it to whoever gave a second factor, and they have none; or the caller gave
+    /// none in this session.
     SecondFactorMissing,
     /// They cannot sign in.
     UserNotActive,
@@ -151,7 +152,8 @@ async fn list_permissions(service: Data<Service>) -> Result<Reply> {
 /// Check permission
 ///
 /// Whether somebody may do something, as their roles are now, and why. A front end asks it
-/// before it shows a button; access tokens may be some minutes behind.
+/// before it shows a button; access tokens may be some minutes behind. Of the caller it says what
+/// this session may, or this API key.
 /// - Errors: 422 `unknown_permission`, `unknown_user`; 403 `permission_denied` for somebody
 ///   else without `auth.user:read`.
 #[utoipa::path(

@@ -8,7 +8,7 @@ use kernel::token::covers;
 use kernel::{Ctx, Error as KernelError, Result};
 use sea_orm::{EntityTrait, FromQueryResult};
 
-use crate::entities::user;
+use crate::entities::{session, user};
 use crate::error::Error;
 use crate::routes::permissions::{
     EffectivePermission, EffectivePermissions, GrantedBy, PermissionCheck, PermissionVerdict,
@@ -16,6 +16,7 @@ use crate::routes::permissions::{
 };
 use crate::service::Service;
 use crate::service::lookup::warehouses_of;
+use crate::service::sessions::session_id;
 use crate::service::users::status;
 
 #[derive(FromQueryResult)]
@@ -32,6 +33,14 @@ struct HeldBy {
     warehouses: HashMap<RoleId, Vec<WarehouseId>>,
 }
 
+/// As whom somebody may.
+pub(super) struct Asking {
+    /// With an API key, whose token says what is left of it.
+    pub is_key: bool,
+    /// In this session; of others and of keys, whether they have one.
+    pub has_second_factor: bool,
+}
+
 impl Service {
     pub(crate) async fn check_permission(
         &self,
@@ -44,7 +53,8 @@ impl Service {
         }
         let own_id = ctx.actor.id.map(UserId::from_uuid);
         let id = asked.user_id.or(own_id).ok_or_else(|| KernelError::internal("no user"))?;
-        if Some(id) != own_id && !ctx.permissions.allow("auth.user:read") {
+        let is_own = Some(id) == own_id;
+        if !is_own && !ctx.permissions.allow("auth.user:read") {
             return Err(KernelError::forbidden("auth.user:read"));
         }
         let user = user::Entity::find_by_id(id).one(self.db.read()).await?;
@@ -52,7 +62,15 @@ impl Service {
             KernelError::invalid("unknown_user", "/user_id", format!("there is no user {id}"))
         })?;
         let granted_by = covering(&self.held_by(id).await?, permission);
-        let has_second_factor = user.second_factor_at.is_some();
+        let Asking { is_key, has_second_factor } = match is_own {
+            true => self.asking(ctx, id).await?,
+            false => self.of_anybody(id).await?,
+        };
+        let in_scope = || match (ctx.permissions.scope(permission), asked.warehouse_id) {
+            (Some(scope), Some(id)) => scope.contains(id.uuid()),
+            (scope, None) => scope.is_some(),
+            (None, _) => false,
+        };
         let counts_there = |by: &&GrantedBy| match (&by.warehouse_ids, asked.warehouse_id) {
             (Some(ids), Some(id)) => ids.contains(&id),
             _ => true,
@@ -63,6 +81,9 @@ impl Service {
         let best = granted_by.iter().filter(counts).min_by_key(|by| by.warehouse_ids.is_some());
         let (reason, explanation) = match best {
             _ if !user.is_active => (Reason::UserNotActive, "they cannot sign in".to_owned()),
+            Some(_) if is_own && is_key && !in_scope() => {
+                (Reason::NotGranted, format!("the scopes of this API key leave out {permission}"))
+            }
             Some(by) => (Reason::Granted, granted(by)),
             None => match granted_by.iter().find(counts_there) {
                 Some(by) => (
@@ -91,9 +112,26 @@ impl Service {
         Ok(EffectivePermissions {
             user_id: id,
             status: status(&user),
-            has_second_factor: user.second_factor_at.is_some(),
+            has_second_factor: self.has_second_factor(self.db.read(), id).await?,
             permissions: permissions.collect(),
         })
+    }
+
+    /// What the caller's token counts as.
+    pub(super) async fn asking(&self, ctx: &Ctx, id: UserId) -> Result<Asking> {
+        let session = session::Entity::find_by_id(session_id(ctx)?).one(self.db.read()).await?;
+        match session {
+            Some(session) => {
+                let has_second_factor = session.second_factor_at.is_some();
+                Ok(Asking { is_key: false, has_second_factor })
+            }
+            None => Ok(Asking { is_key: true, ..self.of_anybody(id).await? }),
+        }
+    }
+
+    async fn of_anybody(&self, id: UserId) -> Result<Asking> {
+        let has_second_factor = self.has_second_factor(self.db.read(), id).await?;
+        Ok(Asking { is_key: false, has_second_factor })
     }
 
     /// What the roles of somebody grant, by name of the role.

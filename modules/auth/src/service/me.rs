@@ -5,11 +5,11 @@ use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
-use crate::entities::session;
 use crate::entities::session::EndReason;
 use crate::routes::me::{Me, MePatch, PasswordChange};
 use crate::routes::users::UserPatch;
 use crate::service::Service;
+use crate::service::explain::Asking;
 use crate::service::links::forget_links;
 use crate::service::lookup::{grants_of, roles_of};
 use crate::service::sessions::{
@@ -22,11 +22,14 @@ impl Service {
     pub(crate) async fn me(&self, ctx: &Ctx) -> Result<Me> {
         let user = caller(self.db.read(), ctx).await?;
         let session_id = session_id(ctx)?;
-        let session = session::Entity::find_by_id(session_id).one(self.db.read()).await?;
-        // What an API key may is less; its token says what.
-        let has_second_factor = session.is_none_or(|session| session.second_factor_at.is_some());
-        let permissions = grants_of(self.db.read(), user.id, has_second_factor).await?;
+        let Asking { is_key, has_second_factor } = self.asking(ctx, user.id).await?;
+        let granted = grants_of(self.db.read(), user.id, has_second_factor).await?;
         let everything = grants_of(self.db.read(), user.id, true).await?;
+        let needs_second_factor = everything != granted;
+        let permissions = match is_key {
+            true => ctx.permissions.grants().to_vec(),
+            false => granted,
+        };
         let roles = roles_of(self.db.read(), vec![user.id]).await?.remove(&user.id);
         Ok(Me {
             id: user.id,
@@ -34,7 +37,7 @@ impl Service {
             name: user.name,
             email: user.email,
             roles: roles.unwrap_or_default(),
-            needs_second_factor: everything != permissions,
+            needs_second_factor,
             permissions,
             second_factor_at: user.second_factor_at,
             session_id,
