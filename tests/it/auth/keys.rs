@@ -341,6 +341,7 @@ async fn a_machine_gets_a_token_as_oauth_has_it() {
         (("client_id", id.as_str()), ("client_secret", secret.as_str()));
     let answer = client_token(api, &[grant, client_id, client_secret]).await;
     assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["pragma"], "no-cache");
     let token = answer.ok();
     assert_eq!(token["scope"], "inventory.product:read orders.*");
     assert_eq!((&token["token_type"], token.get("refresh_token")), (&json!("Bearer"), None));
@@ -354,15 +355,31 @@ async fn a_machine_gets_a_token_as_oauth_has_it() {
     narrowed.get("/api/v1/inventory/products").await.ok();
     narrowed.get("/api/v1/orders/orders").await.problem(403, "permission_denied");
 
+    // What has no value is not there, and what contains something else is not in its way.
+    for scope in ["", "+"] {
+        let all = client_token(api, &[grant, client_id, client_secret, ("scope", scope)]).await;
+        assert_eq!(all.ok()["scope"], "inventory.product:read orders.*");
+    }
+    let both = ("scope", "orders.*+orders.order:read");
+    let both = client_token(api, &[grant, client_id, client_secret, both]).await.ok();
+    assert_eq!(both["scope"], "orders.*");
+
     // As `Basic`.
     use base64::Engine;
     let basic = base64::prelude::BASE64_STANDARD.encode(format!("{id}:{secret}"));
-    let request = api.with_token(None).request(Method::POST, "/api/v1/auth/oauth/token");
-    let request = request
-        .header("Authorization", format!("Basic {basic}"))
-        .header("Content-Type", "application/x-www-form-urlencoded")
-        .body("grant_type=client_credentials");
-    api.send(request).await.ok();
+    let basic = async |and: &str| {
+        let request = api.with_token(None).request(Method::POST, "/api/v1/auth/oauth/token");
+        let request = request
+            .header("Authorization", format!("Basic {basic}"))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(format!("grant_type=client_credentials{and}"));
+        api.send(request).await
+    };
+    basic("").await.ok();
+    basic(&format!("&client_id={id}")).await.ok();
+    refused(basic("&client_id=x").await, 400, "invalid_request");
+    let twice = basic(&format!("&client_id={id}&client_secret={secret}")).await;
+    refused(twice, 400, "invalid_request");
 
     let check = async |fields: &[(&str, &str)], status: u16, error: &str| {
         refused(client_token(api, fields).await, status, error);
@@ -370,6 +387,7 @@ async fn a_machine_gets_a_token_as_oauth_has_it() {
     check(&[client_id, client_secret], 400, "invalid_request").await;
     check(&[grant, grant, client_id, client_secret], 400, "invalid_request").await;
     check(&[("grant_type", "password"), client_id], 400, "unsupported_grant_type").await;
+    check(&[("grant_type", ""), client_id, client_secret], 400, "invalid_request").await;
     check(&[grant], 401, "invalid_client").await;
     check(&[grant, client_id, ("client_secret", "erp_x")], 401, "invalid_client").await;
     check(&[grant, ("client_id", "x"), client_secret], 401, "invalid_client").await;
@@ -406,6 +424,14 @@ async fn a_token_is_introspected_and_revoked() {
     let made = key(api, json!(["orders.*"])).await;
     let seen = ask(&made["key"]).await;
     assert_eq!((&seen["token_type"], &seen["scope"]), (&json!("api_key"), &json!("orders.*")));
+    let expires_at: chrono::DateTime<chrono::Utc> =
+        text(&made["api_key"]["expires_at"]).parse().expect("a time");
+    assert_eq!(seen["exp"], expires_at.timestamp());
+    // A key is no session that could be signed out of.
+    let shop = with_key(api, &made);
+    let answer = shop.post("/api/v1/auth/token/revoke", Value::Null).await;
+    answer.problem(403, "session_required");
+    shop.get("/api/v1/orders/orders").await.ok();
 
     assert_eq!(revoke(&tokens["refresh_token"]).await, 200);
     assert_eq!(ask(&tokens["access_token"]).await, nothing);
@@ -422,7 +448,10 @@ async fn a_token_is_introspected_and_revoked() {
     let nobody = caller(api, &sign_in(api, "ada", PASSWORD).await.ok());
     let answer = form(&nobody, "/api/v1/auth/oauth/introspect", &[("token", "x")]).await;
     answer.problem(403, "permission_denied");
-    refused(form(api, "/api/v1/auth/oauth/introspect", &[]).await, 400, "invalid_request");
+    for nothing in [&[][..], &[("token", "")]] {
+        let answer = form(api, "/api/v1/auth/oauth/introspect", nothing).await;
+        refused(answer, 400, "invalid_request");
+    }
     assert_laws(api).await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, PRAGMA, WWW_AUTHENTICATE};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, post};
 use base64::Engine;
@@ -41,7 +41,7 @@ impl OAuthError {
     fn response(&self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
         let mut response = HttpResponse::build(status);
-        response.insert_header((CACHE_CONTROL, "no-store"));
+        response.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache"));
         if self.status == 401 {
             response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"erp\""));
         }
@@ -112,6 +112,7 @@ pub(crate) struct Introspection {
     pub iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
+    /// When it expires; of an API key this text of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,6 +163,13 @@ async fn issue_oauth_token(
         }
     }
     let basic = basic_credentials(&request);
+    if let Some((id, _)) = &basic
+        && (form.contains_key("client_secret") || form.get("client_id").is_some_and(|it| it != id))
+    {
+        // RFC 6749, section 2.3.
+        let description = "the client says who it is in more than one way";
+        return Ok(OAuthError::new(400, "invalid_request", description).response());
+    }
     let in_form = form.remove("client_id").zip(form.remove("client_secret"));
     let Some((client_id, secret)) = basic.or(in_form) else {
         let error = OAuthError::new(401, "invalid_client", "the client does not say who it is");
@@ -238,8 +246,8 @@ async fn revoke_oauth_token(
 
 type Form = BTreeMap<String, String>;
 
-/// The fields of a form. Those nobody knows are ignored, as RFC 6749 wants it, and none may come
-/// twice.
+/// The fields of a form. Those nobody knows are ignored, as RFC 6749 wants it, those without a
+/// value are as if they were not there (section 3.1), and none may come twice.
 async fn read_fields(request: &HttpRequest, payload: Payload) -> Result<Result<Form, OAuthError>> {
     if content_type(request) != "application/x-www-form-urlencoded" {
         let detail = "the body must be application/x-www-form-urlencoded";
@@ -255,6 +263,7 @@ async fn read_fields(request: &HttpRequest, payload: Payload) -> Result<Result<F
         }
         form.insert(name, value.into_owned());
     }
+    form.retain(|_, value| !value.is_empty());
     Ok(Ok(form))
 }
 
@@ -283,5 +292,7 @@ fn basic_credentials(request: &HttpRequest) -> Option<(String, String)> {
 }
 
 fn no_store(body: &impl Serialize) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body)
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store")).insert_header((PRAGMA, "no-cache"));
+    response.json(body)
 }

@@ -219,10 +219,15 @@ async fn refresh_token(
 ///
 /// Ends the session of the access token: its refresh tokens are worth nothing from now on, and
 /// its access tokens within seconds. Cookies are taken back.
+/// - Errors: 403 `session_required` for an API key, which is revoked (`POST /oauth/revoke`).
 #[utoipa::path(
     tag = "Tokens",
     responses((status = 204)),
-    extensions(("x-permission" = json!("self")), ("x-needs" = json!(["no-idempotency-key"])))
+    extensions(
+        ("x-permission" = json!("self")),
+        ("x-needs" = json!(["no-idempotency-key"])),
+        ("x-errors" = json!(["session_required"]))
+    )
 )]
 #[post("/token/revoke")]
 async fn revoke_token(

@@ -43,6 +43,8 @@ pub(super) struct KeyToken {
     pub access_token: String,
     pub expires_in: i64,
     pub scopes: Vec<String>,
+    /// When the text of the key does.
+    pub key_expires_at: DateTime<Utc>,
 }
 
 #[derive(FromQueryResult)]
@@ -206,7 +208,8 @@ impl Service {
         if let Some(asked) = asked {
             permissions = intersect(permissions, asked.to_vec());
         }
-        let expires_at = (now + ttl).min(key.expires_at).min(key.secret_expires_at);
+        let key_expires_at = key.expires_at.min(key.secret_expires_at);
+        let expires_at = (now + ttl).min(key_expires_at);
         let holder = Holder {
             user_id: key.user_id,
             username: match &key.maker {
@@ -227,7 +230,7 @@ impl Service {
             self.note_use(ctx, key.id, now).await?;
         }
         let expires_in = (expires_at - now).num_seconds();
-        Ok(KeyToken { access_token, expires_in, scopes: permissions })
+        Ok(KeyToken { access_token, expires_in, scopes: permissions, key_expires_at })
     }
 
     /// Refuses a caller who could not become the owner of a key by a link either: whoever has

@@ -3,7 +3,9 @@
 use contracts::ids::{ApiKeyId, SessionId};
 use jsonwebtoken::DecodingKey;
 use kernel::db::query_one;
-use kernel::token::{Claims, PublicKey, key_hash, looks_like_key, validation};
+use kernel::token::{
+    Claims, Permissions, PublicKey, key_hash, looks_like_key, validation,
+};
 use kernel::{Ctx, Result};
 use sea_orm::{EntityTrait, FromQueryResult};
 
@@ -44,14 +46,17 @@ impl Service {
         }
         let asked: Option<Vec<String>> =
             scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
+        let asked = asked.filter(|asked| !asked.is_empty());
         let token = self.token_of_key(ctx, &hash, asked.as_deref(), self.signer().ttl()).await;
         let token = match token {
             Ok(token) => token,
             Err(error) if error.status() == 401 => return invalid(),
             Err(error) => return Err(error),
         };
-        // What was asked for is granted or refused as a whole.
-        if asked.is_some_and(|asked| asked.iter().any(|scope| !token.scopes.contains(scope))) {
+        // What was asked for is granted or refused as a whole, be it in some warehouses.
+        let given = Permissions::new(token.scopes.clone());
+        let is_missing = |scope: &String| given.scope(scope).is_none();
+        if asked.is_some_and(|asked| asked.iter().any(is_missing)) {
             let description = "the client may not do all that it asks for";
             return Ok(Err(OAuthError::new(400, "invalid_scope", description)));
         }
@@ -66,16 +71,15 @@ impl Service {
     /// What a token is worth now.
     pub(crate) async fn introspect(&self, ctx: &Ctx, token: &str) -> Result<Introspection> {
         let nothing = Introspection::default();
-        let token_type = if looks_like_key(token) { "api_key" } else { "access_token" };
-        let access_token = if looks_like_key(token) {
+        let (token_type, access_token, key_expires_at) = if looks_like_key(token) {
             let ttl = self.signer().ttl();
             match self.token_of_key(ctx, &key_hash(token), None, ttl).await {
-                Ok(found) => found.access_token,
+                Ok(found) => ("api_key", found.access_token, Some(found.key_expires_at)),
                 Err(error) if error.status() == 401 => return Ok(nothing),
                 Err(error) => return Err(error),
             }
         } else {
-            token.to_owned()
+            ("access_token", token.to_owned(), None)
         };
         if let Some(claims) = self.read_token(&access_token).await? {
             if self.is_over(&claims).await? {
@@ -90,7 +94,7 @@ impl Service {
                 scope: Some(claims.permissions.join(" ")),
                 iss: Some(claims.iss),
                 aud: Some(claims.aud),
-                exp: Some(claims.exp),
+                exp: Some(key_expires_at.map_or(claims.exp, |at| at.timestamp())),
                 iat: Some(claims.iat),
             });
         }

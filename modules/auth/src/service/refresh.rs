@@ -10,7 +10,7 @@ use kernel::db::{Tx, execute, query_one};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
+    ActiveModelTrait, ConnectionTrait, FromQueryResult, IntoActiveModel,
 };
 use sha2::{Digest, Sha256};
 

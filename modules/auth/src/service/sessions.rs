@@ -193,13 +193,13 @@ impl Service {
         Ok(AccessToken { access_token, token_type: "Bearer", expires_in: self.signer().ttl_s() })
     }
 
-    /// Ends the caller's session. A session that has ended already is no error.
+    /// Ends the caller's session. A session that has ended already is no error; an API key has
+    /// none, and is revoked by another operation.
     pub(crate) async fn sign_out(&self, ctx: &Ctx) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
         let id = session_id(ctx)?;
-        if let Some(before) = tx.lock::<session::Entity>(id).await?
-            && before.ended_at.is_none()
-        {
+        let before = tx.lock::<session::Entity>(id).await?.ok_or(Error::SessionRequired)?;
+        if before.ended_at.is_none() {
             end_session(&mut tx, before, EndReason::SignedOut).await?;
         }
         let reply = tx.reply(Reply::no_content()).await?;
