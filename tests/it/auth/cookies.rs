@@ -82,7 +82,11 @@ async fn a_page_signs_in_refreshes_and_signs_out_without_seeing_a_token() {
     let path = "/api/v1/auth/me/step-up";
     let answer = jar.send(api, Method::POST, path, Some(&next), Some(step_up)).await;
     jar.keep(&answer);
-    answer.ok();
+    let body = answer.ok();
+    assert_eq!((&body["token_type"], &body["csrf_token"]), (&json!("Cookie"), &json!(next)));
+    assert!(body.get("access_token").is_none(), "{body}");
+    let role = json!({ "name": "another clerk", "permissions": [] });
+    jar.send(api, Method::POST, "/api/v1/auth/roles", Some(&next), Some(role)).await.ok();
     let revoke = "/api/v1/auth/token/revoke";
     jar.send(api, Method::POST, revoke, Some(&csrf), None)
         .await

@@ -1,12 +1,10 @@
 //! The caller themselves.
 
-use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post};
 use chrono::{DateTime, Utc};
 use contracts::ids::{SessionId, UserId};
 use kernel::config::Secret;
-use kernel::http::cookies::{self, ACCESS_COOKIE};
 use kernel::http::{Json, Reply, Routes, Versioned, nullable};
 use kernel::text::{Email, Name};
 use kernel::{Ctx, Problem, Result};
@@ -14,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::routes::passwords::NewPassword;
-use crate::routes::tokens::{AccessToken, no_store, set_access_cookie};
+use crate::routes::tokens::{SteppedUp, answer_step_up, csrf_hash_of};
 use crate::routes::users::{RoleRef, User};
 use crate::service::Service;
 
@@ -115,14 +113,14 @@ async fn update_me(ctx: Ctx, service: Data<Service>, body: Json<MePatch>) -> Res
 ///
 /// Proves anew who the caller is, for operations with `x-step-up` (granting roles, making links
 /// and API keys): they need that within the last five minutes (RFC 9470). Answers with an access
-/// token of the same session that shows it; where tokens are in cookies it goes there too.
+/// token of the same session that shows it; where tokens are in cookies it goes there instead.
 /// - Errors: 422 `wrong_password`; 401 `second_factor_required`, `invalid_code`; 403
 ///   `session_required` for an API key; 429 `too_many_attempts`.
 #[utoipa::path(
     tag = "Me",
     request_body = StepUp,
     responses(
-        (status = 200, body = AccessToken),
+        (status = 200, body = SteppedUp),
         (status = 429, body = Problem, content_type = "application/problem+json",
             description = "Too many failed attempts; see Retry-After.")
     ),
@@ -144,27 +142,6 @@ async fn step_up(
 ) -> Result<HttpResponse> {
     let token = service.step_up(&ctx, &body.0, csrf_hash_of(&request)).await?;
     answer_step_up(&request, &token)
-}
-
-fn is_in_cookie(headers: &HeaderMap) -> bool {
-    !headers.contains_key(AUTHORIZATION) && cookies::read(headers, ACCESS_COOKIE).is_some()
-}
-
-/// What the next token says of forged requests, if it goes into a cookie. The guard has compared
-/// it with the last one's.
-pub(super) fn csrf_hash_of(request: &HttpRequest) -> Option<String> {
-    let headers = request.headers();
-    let token = cookies::csrf_token(headers).filter(|_| is_in_cookie(headers));
-    token.map(cookies::csrf_hash)
-}
-
-/// The token, also in the cookie where the last one was.
-pub(super) fn answer_step_up(request: &HttpRequest, token: &AccessToken) -> Result<HttpResponse> {
-    let mut response = no_store(request, Reply::plain(token));
-    if is_in_cookie(request.headers()) {
-        set_access_cookie(&mut response, &token.access_token, token.expires_in)?;
-    }
-    Ok(response)
 }
 
 /// Change password

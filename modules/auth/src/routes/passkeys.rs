@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::routes::me::{answer_step_up, csrf_hash_of};
-use crate::routes::tokens::{AccessToken, SignedIn, answer, no_store};
+use crate::routes::tokens::{
+    SignedIn, SteppedUp, answer, answer_step_up, csrf_hash_of, no_store,
+};
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
@@ -274,7 +275,7 @@ async fn finish_passkey_sign_in(
 #[utoipa::path(
     tag = "Me",
     request_body = PasskeyProof,
-    responses((status = 200, body = AccessToken)),
+    responses((status = 200, body = SteppedUp)),
     extensions(
         ("x-permission" = json!("self")),
         ("x-needs" = json!(["no-idempotency-key"])),

@@ -1,7 +1,7 @@
 //! Tokens: signing in, staying signed in, signing out.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, Responder, post};
 use kernel::config::Secret;
@@ -68,6 +68,15 @@ pub(super) struct CookieSession {
 pub(super) enum SignedIn {
     Tokens(TokenSet),
     Cookies(CookieSession),
+}
+
+/// A token that shows a fresh proof, or where it went.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it documents what `answer_step_up` sends")]
+pub(super) enum SteppedUp {
+    Token(AccessToken),
+    Cookie(CookieSession),
 }
 
 /// Name and password of a user.
@@ -279,6 +288,32 @@ pub(super) fn answer(
     Ok(response)
 }
 
+/// A new access token of the session, or, where the last one was in a cookie, a body without it.
+pub(super) fn answer_step_up(request: &HttpRequest, token: &AccessToken) -> Result<HttpResponse> {
+    let headers = request.headers();
+    // The guard has compared it with the last token's; the next one says the same.
+    let csrf_token = cookies::csrf_token(headers).filter(|_| is_in_cookie(headers));
+    let Some(csrf_token) = csrf_token.map(str::to_owned) else {
+        return Ok(no_store(request, Reply::plain(token)));
+    };
+    let expires_in = token.expires_in;
+    let session = CookieSession { token_type: "Cookie", expires_in, csrf_token };
+    let mut response = no_store(request, Reply::plain(&session));
+    set_access_cookie(&mut response, &token.access_token, expires_in)?;
+    Ok(response)
+}
+
+/// What the next token says of forged requests, if it goes into a cookie.
+pub(super) fn csrf_hash_of(request: &HttpRequest) -> Option<String> {
+    let headers = request.headers();
+    let token = cookies::csrf_token(headers).filter(|_| is_in_cookie(headers));
+    token.map(cookies::csrf_hash)
+}
+
+fn is_in_cookie(headers: &HeaderMap) -> bool {
+    !headers.contains_key(AUTHORIZATION) && cookies::read(headers, ACCESS_COOKIE).is_some()
+}
+
 fn set_cookies(response: &mut HttpResponse, values: [&str; 3], ages: [i64; 3]) -> Result<()> {
     let [access, refresh, csrf] = values;
     let [access_age, refresh_age, csrf_age] = ages;
@@ -288,7 +323,7 @@ fn set_cookies(response: &mut HttpResponse, values: [&str; 3], ages: [i64; 3]) -
     set_cookie(response, &format!("{CSRF_COOKIE}={csrf}; Path=/; Max-Age={csrf_age}"))
 }
 
-pub(super) fn set_access_cookie(response: &mut HttpResponse, token: &str, age: i64) -> Result<()> {
+fn set_access_cookie(response: &mut HttpResponse, token: &str, age: i64) -> Result<()> {
     set_cookie(response, &format!("{ACCESS_COOKIE}={token}; Path=/; Max-Age={age}; HttpOnly"))
 }
 
