@@ -20,7 +20,9 @@ pub(crate) enum Error {
     RefreshTokenReused,
     #[error("this is not the current password")]
     WrongPassword { pointer: &'static str },
-    #[error("the password must differ from the user name")]
+    #[error("the password must be another than before")]
+    PasswordUnchanged { pointer: &'static str },
+    #[error("the password must be more than the user name and three characters")]
     PasswordIsUsername { pointer: &'static str },
     #[error("this password is one that is tried first")]
     CommonPassword { pointer: &'static str },
@@ -130,6 +132,9 @@ impl From<Error> for KernelError {
             }
             Error::PasswordIsUsername { pointer } => {
                 KernelError::invalid("password_is_username", pointer, detail)
+            }
+            Error::PasswordUnchanged { pointer } => {
+                KernelError::invalid("password_unchanged", pointer, detail)
             }
             Error::CommonPassword { pointer } => {
                 KernelError::invalid("common_password", pointer, detail)

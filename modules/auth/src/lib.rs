@@ -45,7 +45,7 @@ pub const NAME: &str = "auth";
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Password of the first administrator, `admin`; empty or absent to have one made.
-    /// Read at the first start only.
+    /// Read at the first start only, and held to the rules for all passwords.
     pub admin_password: Option<Secret>,
     /// Life of an access token in seconds, 1..=900: so long works what was revoked.
     pub access_token_ttl_s: u64,

@@ -263,11 +263,32 @@ async fn what_is_easily_guessed_is_no_password() {
     create("password12345").await.points_at(422, "common_password", "/password");
     create("PassWord!!!!!!").await.points_at(422, "common_password", "/password");
     create("elf herons").await.points_at(422, "password_too_short", "/password");
+    create("zzzzzzzzzzzz").await.points_at(422, "common_password", "/password");
+    create("            ").await.points_at(422, "common_password", "/password");
+    let name = json!({ "username": "ada.lovelace", "name": "Ada", "password": "Ada.Lovelace99" });
+    let answer = api.post("/api/v1/auth/users", name).await;
+    answer.points_at(422, "password_is_username", "/password");
+    for path in ["/api/v1/auth/users", "/api/v1/auth/users/invite"] {
+        let mut hidden = json!({ "username": "a\u{200b}da", "name": "Ada" });
+        if !path.ends_with("invite") {
+            hidden["password"] = json!("twelve herons");
+        }
+        api.post(path, hidden).await.points_at(422, "invalid_body", "/username");
+    }
     create("twelve herons").await.ok();
     let me = caller(api, &sign_in(api, "ada", "twelve herons").await.ok());
     let body = json!({ "current_password": "twelve herons", "new_password": "qwertyuiop123" });
     let answer = me.post("/api/v1/auth/me/password", body).await;
     answer.points_at(422, "common_password", "/new_password");
+    // Nor is the one before a new one.
+    let body = json!({ "current_password": "twelve herons", "new_password": "twelve herons" });
+    let answer = me.post("/api/v1/auth/me/password", body).await;
+    answer.points_at(422, "password_unchanged", "/new_password");
+    let ada = user_named(api, "ada").await;
+    let link = api.post(&format!("{}/link", path(&ada)), Value::Null).await.ok();
+    let answer = use_link(api, &link["token"], "twelve herons").await;
+    answer.points_at(422, "password_unchanged", "/new_password");
+    assert_eq!(use_link(api, &link["token"], CHOSEN).await.status, 204);
 }
 
 #[actix_web::test]

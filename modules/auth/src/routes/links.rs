@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::routes::passwords::NewPassword;
 use crate::routes::tokens::no_store;
+use crate::routes::usernames::Username;
 use crate::routes::users::User;
 use crate::service::Service;
 
@@ -29,8 +30,9 @@ pub(super) fn configure(routes: &mut Routes) {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Invitation {
-    /// What they will sign in with; unique, whatever its case. It cannot be changed.
-    pub username: Text<1, 64>,
+    /// What they will sign in with; unique, whatever its case, and without characters that cannot
+    /// be seen. It cannot be changed.
+    pub username: Username,
     pub name: Name,
     pub email: Option<Email>,
     #[serde(default)]
@@ -133,7 +135,8 @@ async fn create_link(
 /// sign in from now on. A second factor stays what it is.
 /// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but its
 ///   argon2id hash.
-/// - Errors: 422 `invalid_link`, `password_is_username`, `common_password`.
+/// - Errors: 422 `invalid_link`, `password_is_username`, `common_password`,
+///   `password_unchanged`.
 #[utoipa::path(
     tag = "Tokens",
     request_body = UseLink,
@@ -143,7 +146,7 @@ async fn create_link(
         ("x-needs" = json!(["no-idempotency-key"])),
         ("x-errors" = json!([
             "invalid_link", "password_is_username", "common_password", "password_too_short",
-            "sign_in_busy"
+            "password_unchanged", "sign_in_busy"
         ]))
     )
 )]

@@ -149,8 +149,8 @@ async fn step_up(
 /// Ends all other sessions of the caller, and links to a new password; their API keys stay.
 /// - An `Idempotency-Key` has no effect: nothing derived from a password is stored but
 ///   its argon2id hash.
-/// - Errors: 422 `wrong_password`, `password_is_username`, `common_password`; 403
-///   `session_required` for an API key; 429 `too_many_attempts`.
+/// - Errors: 422 `wrong_password`, `password_is_username`, `common_password`,
+///   `password_unchanged`; 403 `session_required` for an API key; 429 `too_many_attempts`.
 #[utoipa::path(
     tag = "Me",
     request_body = PasswordChange,
@@ -164,7 +164,7 @@ async fn step_up(
         ("x-needs" = json!(["no-idempotency-key"])),
         ("x-errors" = json!([
             "wrong_password", "password_is_username", "common_password", "password_too_short",
-            "session_required", "too_many_attempts", "sign_in_busy"
+            "password_unchanged", "session_required", "too_many_attempts", "sign_in_busy"
         ]))
     )
 )]

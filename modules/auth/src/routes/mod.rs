@@ -16,6 +16,7 @@ pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;
 pub(crate) mod tokens;
+pub(crate) mod usernames;
 pub(crate) mod users;
 pub(crate) mod webhook_deliveries;
 pub(crate) mod webhooks;

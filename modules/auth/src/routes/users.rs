@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::routes::passwords::NewPassword;
+use crate::routes::usernames::Username;
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
@@ -85,8 +86,9 @@ impl Versioned for User {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
-    /// What they sign in with; unique, whatever its case. It cannot be changed.
-    pub username: Text<1, 64>,
+    /// What they sign in with; unique, whatever its case, and without characters that cannot be
+    /// seen. It cannot be changed.
+    pub username: Username,
     pub name: Name,
     pub email: Option<Email>,
     pub password: NewPassword,

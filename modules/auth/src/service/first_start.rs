@@ -14,6 +14,7 @@ use crate::entities::{Hidden, role, role_permission, user, user_role};
 use crate::routes::passwords::NewPassword;
 use crate::service::default_roles::{ADMINISTRATOR, DEFAULT_ROLES, expand};
 use crate::service::grants::union;
+use crate::service::password_rules;
 use crate::service::passwords::Passwords;
 use crate::service::signing::{new_key, random_bytes};
 use crate::service::vault::Vault;
@@ -40,8 +41,10 @@ pub(crate) async fn prepare(
         None => Some(Secret::new(BASE64URL.encode(random_bytes::<18>()?))),
     };
     let password = given.as_ref().or(generated.as_ref()).map_or("", Secret::expose);
-    NewPassword::parse(password)
-        .map_err(|reason| Error::internal(format!("auth.admin_password: {reason}")))?;
+    if given.is_some() {
+        check_given(password, config.password_min_chars)
+            .map_err(|reason| Error::internal(format!("auth.admin_password: {reason}")))?;
+    }
     let hash = passwords.hash(passwords.turn(&ctx).await?, password).await?;
     let mut tx = db.begin(&ctx).await?;
     lock_table(&*tx, "users").await?;
@@ -56,6 +59,11 @@ pub(crate) async fn prepare(
     insert_admin(&mut tx, hash, administrator).await?;
     tx.commit().await?;
     Ok(generated)
+}
+
+fn check_given(password: &str, min: usize) -> Result<(), String> {
+    NewPassword::parse(password)?;
+    password_rules::check(password, ADMIN, min, "/password").map_err(|error| error.to_string())
 }
 
 async fn is_prepared(conn: &impl ConnectionTrait) -> Result<bool> {

@@ -73,6 +73,10 @@ impl Service {
         // Looked at before the work of hashing, and again after it.
         let (link, user) = self.live_link(self.db.read(), &hash).await?;
         self.check_new_password(&given.new_password, &user.username, "/new_password")?;
+        let (turn, stored) = (self.passwords.turn(ctx).await?, Some(&user.password_hash));
+        if self.passwords.verify(turn, given.new_password.expose(), stored).await?.matches {
+            return Err(Error::PasswordUnchanged { pointer: "/new_password" }.into());
+        }
         let turn = self.passwords.turn(ctx).await?;
         let password_hash = self.passwords.hash(turn, given.new_password.expose()).await?;
         let mut tx = self.db.begin(&as_user(ctx, user.id, &user.username)).await?;

@@ -6,6 +6,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
 use crate::entities::session::EndReason;
+use crate::error::Error;
 use crate::routes::me::{Me, MePatch, PasswordChange};
 use crate::routes::users::UserPatch;
 use crate::service::Service;
@@ -59,6 +60,9 @@ impl Service {
         let key = user.username_key.as_str();
         let checked = self.check_password(ctx, key, &change.current_password, Some(&user)).await;
         checked.map_err(wrong_password("/current_password"))?;
+        if change.new_password.expose() == change.current_password.expose() {
+            return Err(Error::PasswordUnchanged { pointer: "/new_password" }.into());
+        }
         self.forgive(ctx, key).await;
         let turn = self.passwords.turn(ctx).await?;
         let hash = self.passwords.hash(turn, change.new_password.expose()).await?;

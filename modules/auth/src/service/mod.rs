@@ -18,7 +18,7 @@ mod oidc;
 pub(crate) mod oidc_provider;
 pub(crate) mod outside;
 pub(crate) mod passkeys;
-mod password_rules;
+pub(crate) mod password_rules;
 pub(crate) mod passwords;
 pub(crate) mod refresh;
 mod roles;

@@ -8,7 +8,7 @@ use contracts::ids::{IdentityId, RoleId, UserId};
 use kernel::db::Tx;
 use kernel::error::OrConflict;
 use kernel::http::Reply;
-use kernel::text::{Email, Name, Text};
+use kernel::text::{Email, Name};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -21,6 +21,7 @@ use crate::entities::{identity, role, user, user_role};
 use crate::error::Error;
 use crate::routes::oidc::{Identities, Identity, NewIdentity, OidcStart};
 use crate::routes::tokens::TokenSet;
+use crate::routes::usernames::Username;
 use crate::service::Service;
 use crate::service::lookup::{check_administrator_remains, roles_of};
 use crate::service::oidc_provider::{Claims, Flow, Provider};
@@ -146,7 +147,7 @@ impl Service {
     async fn make_user(&self, tx: &mut Tx, claims: &Claims) -> Result<UserId> {
         let email = claims.verified_email().and_then(|email| Email::parse(email).ok());
         let username = claims.preferred_username.as_deref().or(claims.email.as_deref());
-        let username = username.and_then(|name| Text::parse(name).ok()).ok_or(Error::NoAccount)?;
+        let username = username.and_then(|name| Username::parse(name).ok()).ok_or(Error::NoAccount)?;
         let name = claims.name.as_deref().and_then(|name| Name::parse(name).ok());
         let name = match name {
             Some(name) => name,

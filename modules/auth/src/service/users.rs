@@ -7,7 +7,7 @@ use kernel::db::{Tx, query_one};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
-use kernel::text::{Email, Name, Text};
+use kernel::text::{Email, Name};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -19,12 +19,13 @@ use crate::entities::user::Hold;
 use crate::entities::{Hidden, role, user, user_role};
 use crate::error::Error;
 use crate::routes::passwords::NewPassword;
+use crate::routes::usernames::Username;
 use crate::routes::users::{ListUsers, NewUser, RoleRef, Status, User, UserPatch};
 use crate::service::Service;
+use crate::service::password_rules;
 use crate::service::grants::may_grant;
 use crate::service::links::forget_links;
 use crate::service::lookup::{check_administrator_remains, grants_of, permissions_of, roles_of};
-use crate::service::password_rules::is_common;
 use crate::service::sessions::end_sessions;
 
 #[derive(FromQueryResult)]
@@ -34,7 +35,7 @@ struct Found {
 
 /// Somebody new.
 pub(super) struct Person {
-    pub username: Text<1, 64>,
+    pub username: Username,
     pub name: Name,
     pub email: Option<Email>,
     pub role_ids: Vec<RoleId>,
@@ -269,16 +270,7 @@ impl Service {
         pointer: &'static str,
     ) -> Result<()> {
         let min = self.config.password_min_chars;
-        if password.expose().chars().count() < min {
-            return Err(Error::PasswordTooShort { pointer, min }.into());
-        }
-        if name_key(password.expose()) == name_key(username) {
-            return Err(Error::PasswordIsUsername { pointer }.into());
-        }
-        if is_common(password.expose()) {
-            return Err(Error::CommonPassword { pointer }.into());
-        }
-        Ok(())
+        Ok(password_rules::check(password.expose(), username, min, pointer)?)
     }
 
     /// Refuses a caller who, by what they are about to do, could become somebody who may more

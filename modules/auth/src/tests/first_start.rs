@@ -55,7 +55,7 @@ async fn a_start_that_finds_another_one_done_does_nothing() {
 
 #[tokio::test]
 async fn settings_that_make_no_sense_are_named() {
-    let check = async |change: fn(&mut crate::Config), key: &str| {
+    let check = async |change: &dyn Fn(&mut crate::Config), key: &str| {
         let dir = new_dir();
         let mut config = config();
         change(&mut config);
@@ -63,9 +63,17 @@ async fn settings_that_make_no_sense_are_named() {
         assert!(format!("{error:?}").contains(key), "{error:?}");
         std::fs::remove_dir_all(dir).expect("removed");
     };
-    check(|c| c.access_token_ttl_s = 901, "auth.access_token_ttl_s").await;
-    check(|c| c.access_token_ttl_s = 0, "auth.access_token_ttl_s").await;
-    check(|c| c.refresh_token_ttl_s = 0, "auth.refresh_token_ttl_s").await;
-    check(|c| c.argon2_memory_kib = 1, "auth.argon2_memory_kib").await;
-    check(|c| c.admin_password = Some(Secret::new("short")), "auth.admin_password").await;
+    check(&|c| c.access_token_ttl_s = 901, "auth.access_token_ttl_s").await;
+    check(&|c| c.access_token_ttl_s = 0, "auth.access_token_ttl_s").await;
+    check(&|c| c.refresh_token_ttl_s = 0, "auth.refresh_token_ttl_s").await;
+    check(&|c| c.argon2_memory_kib = 1, "auth.argon2_memory_kib").await;
+    for password in ["short", "password123", "admin123", "aaaaaaaa", "        "] {
+        let change = move |c: &mut crate::Config| c.admin_password = Some(Secret::new(password));
+        check(&change, "auth.admin_password").await;
+    }
+    let change = |c: &mut crate::Config| {
+        c.password_min_chars = 15;
+        c.admin_password = Some(Secret::new("twelve herons"));
+    };
+    check(&change, "auth.admin_password: the password must have at least 15").await;
 }

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::entities::{role, signing_key, user};
 use crate::routes::passwords::NewPassword;
 use crate::routes::tokens::TokenSet;
+use crate::routes::usernames::Username;
 use crate::routes::users::NewUser;
 use crate::service::outside::Outside;
 use crate::service::passwords::Passwords;
@@ -147,7 +148,7 @@ impl Fixture {
 
     async fn create_user(&self, name: &str, roles: Vec<RoleId>) -> kernel::Result<UserId> {
         let new = NewUser {
-            username: Text::parse(name).expect("a user name"),
+            username: Username::parse(name).expect("a user name"),
             name: Text::parse("Somebody").expect("a name"),
             email: None,
             password: NewPassword::parse(PASSWORD).expect("long enough"),
