@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::routes::tokens::{
-    SignedIn, SteppedUp, answer, answer_step_up, csrf_hash_of, no_store,
-};
+use crate::routes::tokens::{SignedIn, SteppedUp, answer, answer_step_up, csrf_hash_of, no_store};
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {

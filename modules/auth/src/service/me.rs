@@ -3,7 +3,7 @@
 use kernel::http::Reply;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
 use crate::entities::session::EndReason;
 use crate::error::Error;

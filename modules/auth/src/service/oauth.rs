@@ -3,9 +3,7 @@
 use contracts::ids::{ApiKeyId, SessionId};
 use jsonwebtoken::DecodingKey;
 use kernel::db::query_one;
-use kernel::token::{
-    Claims, Permissions, PublicKey, key_hash, looks_like_key, validation,
-};
+use kernel::token::{Claims, Permissions, PublicKey, key_hash, looks_like_key, validation};
 use kernel::{Ctx, Result};
 use sea_orm::{EntityTrait, FromQueryResult};
 

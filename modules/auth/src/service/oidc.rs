@@ -147,7 +147,8 @@ impl Service {
     async fn make_user(&self, tx: &mut Tx, claims: &Claims) -> Result<UserId> {
         let email = claims.verified_email().and_then(|email| Email::parse(email).ok());
         let username = claims.preferred_username.as_deref().or(claims.email.as_deref());
-        let username = username.and_then(|name| Username::parse(name).ok()).ok_or(Error::NoAccount)?;
+        let username =
+            username.and_then(|name| Username::parse(name).ok()).ok_or(Error::NoAccount)?;
         let name = claims.name.as_deref().and_then(|name| Name::parse(name).ok());
         let name = match name {
             Some(name) => name,

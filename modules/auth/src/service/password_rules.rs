@@ -105,18 +105,24 @@ mod tests {
     fn what_is_nothing_but_a_name_or_a_character_is_refused() {
         let code = |password: &str| {
             let checked = super::check(password, "ada.lovelace", 8, "/password");
-            checked.err().map(|error| kernel::Error::from(error).code())
+            checked.err().map(|error| kernel::Error::from(error).code().to_owned())
         };
-        for name in ["ada.lovelace", "Ada.Lovelace", "ada.lovelace123", "1ada.lovelace!", "!!!ADA.LOVELACE"]
+        for name in
+            ["ada.lovelace", "Ada.Lovelace", "ada.lovelace123", "1ada.lovelace!", "!!!ADA.LOVELACE"]
         {
-            assert_eq!(code(name), Some("password_is_username"), "{name}");
+            assert_eq!(code(name).as_deref(), Some("password_is_username"), "{name}");
         }
-        for nothing in
-            ["aaaaaaaaaa", "AaAaAaAa", "........", "        ", " \t \u{a0} \u{200b}  \n", "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}"]
-        {
-            assert_eq!(code(nothing), Some("common_password"), "{nothing:?}");
+        for nothing in [
+            "aaaaaaaaaa",
+            "AaAaAaAa",
+            "........",
+            "        ",
+            " \t \u{a0} \u{200b}  \n",
+            "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}\u{7}\u{8}",
+        ] {
+            assert_eq!(code(nothing).as_deref(), Some("common_password"), "{nothing:?}");
         }
-        assert_eq!(code("short"), Some("password_too_short"));
+        assert_eq!(code("short").as_deref(), Some("password_too_short"));
         for fine in ["ada.lovelace1815", "six quiet lighthouses", "aaaaaaab", "ÄÖÜäöüß€"] {
             assert_eq!(code(fine), None, "{fine}");
         }

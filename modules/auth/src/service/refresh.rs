@@ -9,13 +9,11 @@ use kernel::config::Secret;
 use kernel::db::{Tx, execute, query_one};
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, FromQueryResult, IntoActiveModel,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, FromQueryResult, IntoActiveModel};
 use sha2::{Digest, Sha256};
 
-use crate::entities::session::EndReason;
 use crate::entities::session;
+use crate::entities::session::EndReason;
 use crate::error::Error;
 use crate::routes::tokens::TokenSet;
 use crate::service::Service;

@@ -22,10 +22,10 @@ use crate::routes::passwords::NewPassword;
 use crate::routes::usernames::Username;
 use crate::routes::users::{ListUsers, NewUser, RoleRef, Status, User, UserPatch};
 use crate::service::Service;
-use crate::service::password_rules;
 use crate::service::grants::may_grant;
 use crate::service::links::forget_links;
 use crate::service::lookup::{check_administrator_remains, grants_of, permissions_of, roles_of};
+use crate::service::password_rules;
 use crate::service::sessions::end_sessions;
 
 #[derive(FromQueryResult)]
