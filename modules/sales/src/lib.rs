@@ -62,6 +62,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "sales_list_indexes",
         sql: include_str!("../../../migrations/sales/0102_list_indexes.sql"),
     },
+    Script {
+        number: 103,
+        name: "sales_order_quantities",
+        sql: include_str!("../../../migrations/sales/0103_order_quantities.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

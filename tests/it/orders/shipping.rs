@@ -4,10 +4,10 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{
-    ORDERS, confirm, confirmed, draft, new_order, pack, path, reload, ship, shipment_path, some,
-    stock,
+    ORDERS, confirm, confirmed, credit, draft, new_order, pack, path, reload, ship, shipment_path,
+    some, stock,
 };
-use crate::flows::company;
+use crate::flows::{company, eventually};
 use crate::harness::{Server, etag, text, with};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +48,71 @@ async fn an_order_leaves_in_parts_and_completes_with_the_last() {
     assert_eq!(stock(api, &company.product_ids[0]).await, ["995", "0", "995"]);
     let invoices = format!("/api/v1/billing/invoices?order_id={}", text(&order["id"]));
     assert_eq!(api.get(&invoices).await.ok()["data"].as_array().map(Vec::len), Some(2));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_invoiced_and_paid_takes_no_credit_whatever_its_invoices_came_to() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let company = company(api).await;
+    let order = async |quantity: &str, price: &str| {
+        let mut new = new_order(&company, &[quantity]);
+        new["lines"][0]["unit_price"] = json!(price);
+        confirm(api, &api.post(ORDERS, new).await.ok()).await.ok()
+    };
+    let invoice = async |order: &serde_json::Value, quantity: &str| {
+        let goods = json!({"lines": [some(order, 0, quantity)]});
+        let shipment = pack(api, order, goods).await.ok();
+        ship(api, &shipment).await.ok();
+        let of_shipment = format!("/api/v1/billing/invoices?shipment_id={}", text(&shipment["id"]));
+        let page = eventually(api, &of_shipment, |page| page["data"][0].is_object()).await;
+        page.expect("a draft")["data"][0].clone()
+    };
+    let act = async |invoice: &serde_json::Value, action: &str| {
+        let path = format!("/api/v1/billing/invoices/{}/{action}", text(&invoice["id"]));
+        api.act(&path, invoice).await.ok()
+    };
+    let pay = async |amount: &str| {
+        let payment = json!({
+            "direction": "incoming", "customer_id": company.customer_id,
+            "amount": {"amount": amount, "currency": "EUR"}, "method": "bank_transfer"
+        });
+        api.post("/api/v1/billing/payments", payment).await.ok();
+    };
+    let taken = async || {
+        server.assert_invariants().await;
+        let credit = credit(api, &company).await;
+        ["uninvoiced_orders", "open_receivables"].map(|part| text(&credit[part]["amount"]))
+    };
+
+    // 1.212 and 20 % of it are 1.45; a third of that is 0.48.
+    let thirds = order("3", "0.404").await;
+    assert_eq!(thirds["total"]["amount"], "1.45");
+    for _ in 0..2 {
+        act(&invoice(&thirds, "1").await, "issue").await;
+    }
+    assert_eq!(taken().await, ["0.49", "0.96"]);
+    act(&invoice(&thirds, "1").await, "issue").await;
+    assert_eq!(taken().await, ["0.00", "1.44"]);
+    pay("1.44").await;
+    assert_eq!(taken().await, ["0.00", "0.00"]);
+
+    let rates = "/api/v1/billing/tax-rates";
+    let dearer = order("10", "10").await;
+    let standard = api.get(&format!("{rates}?code=standard")).await.ok()["data"][0].clone();
+    let path = format!("{rates}/{}", text(&standard["id"]));
+    api.patch(&path, &standard, json!({"rate": "10"})).await.ok();
+    act(&invoice(&dearer, "10").await, "issue").await;
+    assert_eq!(taken().await, ["0.00", "110.00"]);
+    pay("110.00").await;
+    assert_eq!(taken().await, ["0.00", "0.00"]);
+
+    // What left and is on no invoice may still be asked for.
+    let given = order("1", "10").await;
+    act(&invoice(&given, "1").await, "discard").await;
+    assert_eq!(reload(api, &given).await["status"], "completed");
+    assert_eq!(taken().await, ["11.00", "0.00"]);
     server.stop().await;
 }
 

@@ -31,6 +31,17 @@ pub struct Model {
     pub invoiced_minor: i64,
     pub expires_at: Option<DateTime<Utc>>,
     pub updated_at: DateTime<Utc>,
+    /// All that is wanted of the order's lines together; zero until it is confirmed.
+    pub wanted_micros: i64,
+    /// All of it that is on invoices.
+    pub invoiced_micros: i64,
+}
+
+impl Model {
+    /// Whether nothing of the order is left to invoice.
+    pub fn is_invoiced(&self) -> bool {
+        self.wanted_micros > 0 && self.invoiced_micros >= self.wanted_micros
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

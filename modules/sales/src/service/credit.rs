@@ -20,7 +20,7 @@ use crate::entities::{customer, customer_credit};
 use crate::error::Error;
 use crate::service::Service;
 use crate::service::exposure::{
-    Hold, Limit, decide_hold, exposure_of, lock_credit, put_exposure, share,
+    Hold, Limit, decide_hold, exposure_of, lock_credit, put_exposure, share, sum_micros,
 };
 use crate::service::receivables::unknown_customer;
 
@@ -103,6 +103,9 @@ impl Service {
             amount_minor: order.total.minor(),
             expires_at: None,
             updated_at: tx.now(),
+            wanted_micros: sum_micros(
+                order.lines.iter().flat_map(|line| [line.reserved, line.backordered]),
+            ),
             ..before.clone().unwrap_or(fresh)
         };
         put_exposure(&mut tx, before.as_ref(), &after, Limit::Passed).await?;
@@ -132,9 +135,13 @@ impl Service {
             return Ok(());
         };
         if let Some(before) = locked_exposure(&tx, order.order_id).await? {
+            let cancelled =
+                sum_micros(order.lines.iter().flat_map(|line| [line.released, line.unbackordered]));
             let after = credit_exposure::Model {
                 amount_minor: order.remaining_total.minor(),
                 updated_at: tx.now(),
+                // Zero stays zero where the order was confirmed before this was kept.
+                wanted_micros: Ord::max(before.wanted_micros - cancelled, 0),
                 ..before.clone()
             };
             put_exposure(&mut tx, Some(&before), &after, Limit::Passed).await?;

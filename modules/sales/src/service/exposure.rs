@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::ids::{CustomerId, OrderId};
 use kernel::Result;
 use kernel::db::{Tx, execute};
+use kernel::quantity::Quantity;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -13,6 +14,12 @@ use sea_orm::{
 
 use crate::entities::credit_exposure::{self, Column, Entity, Model, State};
 use crate::entities::customer_credit;
+
+/// Quantities of an order's lines together. An order has a thousand lines at most, so the sum
+/// stays within an i64.
+pub(crate) fn sum_micros(quantities: impl Iterator<Item = Quantity>) -> i64 {
+    quantities.map(Quantity::micros).fold(0, i64::saturating_add)
+}
 
 /// What an exposure adds to its customer's projection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +43,9 @@ impl Share {
 pub(crate) fn share(row: &Model) -> Share {
     match row.state {
         State::Held => Share { held: row.amount_minor, ..Share::default() },
+        // The invoices may come to less than the order: each is rounded by itself, and taxed
+        // at the rates of its day.
+        State::Committed if row.is_invoiced() => Share::default(),
         State::Committed => {
             let uninvoiced = row.amount_minor.saturating_sub(row.invoiced_minor).max(0);
             Share { uninvoiced, ..Share::default() }
@@ -129,7 +139,8 @@ pub(crate) async fn put_exposure(
     let row = after.clone().into_active_model().reset_all();
     let columns = [Column::CustomerId, Column::State, Column::AmountMinor, Column::InvoicedMinor]
         .into_iter()
-        .chain([Column::ExpiresAt, Column::UpdatedAt]);
+        .chain([Column::ExpiresAt, Column::UpdatedAt])
+        .chain([Column::WantedMicros, Column::InvoicedMicros]);
     let replace = OnConflict::column(Column::OrderId).update_columns(columns).to_owned();
     Entity::insert(row).on_conflict(replace).exec_without_returning(&**tx).await?;
     tx.audit("credit_exposure", after.order_id.uuid(), before, Some(after))?;
@@ -168,6 +179,8 @@ impl credit_exposure::Model {
             invoiced_minor: 0,
             expires_at: None,
             updated_at: now,
+            wanted_micros: 0,
+            invoiced_micros: 0,
         }
     }
 }
@@ -195,8 +208,22 @@ mod tests {
         check(State::Committed, 100, 40, 60, 0);
         // Rounding each invoice by itself may come to a cent more than the order.
         check(State::Committed, 100, 101, 0, 0);
+        check(State::Committed, 100, 99, 1, 0);
         check(State::Released, 100, 0, 0, 0);
         check(State::Expired, 100, 0, 0, 0);
+    }
+
+    #[test]
+    fn what_is_invoiced_to_the_last_unit_weighs_nothing_whatever_it_came_to() {
+        let check = |wanted_micros, invoiced_micros, uninvoiced| {
+            let row = Model { wanted_micros, invoiced_micros, ..row(State::Committed, 100, 99) };
+            assert_eq!(share(&row).uninvoiced, uninvoiced, "{wanted_micros} {invoiced_micros}");
+        };
+        check(3, 2, 1);
+        check(3, 3, 0);
+        // Not known to be confirmed.
+        check(0, 3, 1);
+        check(0, 0, 1);
     }
 
     #[test]

@@ -11,13 +11,17 @@ pub(crate) const LAWS: &[Law] = &[
             LEFT JOIN (SELECT customer_id, \
                 SUM(CASE WHEN state = 'held' THEN amount_minor ELSE 0 END) AS held, \
                 SUM(CASE WHEN state = 'committed' AND amount_minor > invoiced_minor \
-                    THEN amount_minor - invoiced_minor ELSE 0 END) AS uninvoiced \
+                    AND (wanted_micros = 0 OR wanted_micros > invoiced_micros) \
+                    THEN amount_minor - invoiced_minor ELSE 0 END) AS uninvoiced, \
+                SUM(invoiced_minor) AS invoiced \
                 FROM credit_exposures GROUP BY customer_id) e ON e.customer_id = c.id \
-            LEFT JOIN (SELECT customer_id, SUM(amount_minor) AS owed \
+            LEFT JOIN (SELECT customer_id, SUM(amount_minor) AS owed, \
+                SUM(CASE WHEN kind = 'invoice' THEN amount_minor ELSE 0 END) AS invoiced \
                 FROM receivable_entries GROUP BY customer_id) r ON r.customer_id = c.id \
             WHERE k.customer_id IS NULL OR k.held_minor <> COALESCE(e.held, 0) \
             OR k.uninvoiced_minor <> COALESCE(e.uninvoiced, 0) \
-            OR k.open_receivables_minor <> COALESCE(r.owed, 0)",
+            OR k.open_receivables_minor <> COALESCE(r.owed, 0) \
+            OR COALESCE(e.invoiced, 0) <> COALESCE(r.invoiced, 0)",
     },
     Law {
         id: "O-6",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::entities::credit_exposure::{self, State};
 use crate::entities::receivable_entry::{self, Kind};
 use crate::service::Service;
-use crate::service::exposure::{Limit, exposure_of, lock_credit, put_exposure};
+use crate::service::exposure::{Limit, exposure_of, lock_credit, put_exposure, sum_micros};
 
 /// Something that changed what a customer owes.
 struct Entry {
@@ -46,6 +46,8 @@ impl Service {
             .invoiced_minor
             .checked_add(invoice.total.minor())
             .ok_or_else(|| Error::internal("the invoices of an order exceed an i64"))?;
+        let units = sum_micros(invoice.lines.iter().map(|line| line.quantity));
+        after.invoiced_micros = after.invoiced_micros.saturating_add(units);
         after.updated_at = tx.now();
         put_exposure(&mut tx, before.as_ref(), &after, Limit::Passed).await?;
         let entry = Entry {

@@ -96,6 +96,8 @@ async fn credit_keeps_its_shape() {
     refused(&world, &committed("expires_at = '2026-01-01'"), "CHECK").await;
     refused(&world, &committed("amount_minor = -1"), "CHECK").await;
     refused(&world, &committed("invoiced_minor = -1"), "CHECK").await;
+    refused(&world, &committed("wanted_micros = -1"), "CHECK").await;
+    refused(&world, &committed("invoiced_micros = -1"), "CHECK").await;
     refused(&world, "DELETE FROM credit_exposures", "keeps every order").await;
     let no_end = "UPDATE credit_exposures SET expires_at = NULL WHERE state = 'held'";
     refused(&world, no_end, "CHECK").await;

@@ -4,6 +4,7 @@
 use contracts::ids::OrderId;
 
 use super::facts::Sold;
+use super::receivables::{confirmed_of, invoice_of};
 use super::world::{World, event, soon, today};
 use kernel::events::Subscriber;
 
@@ -30,6 +31,18 @@ async fn a_projection_that_says_something_else_is_found() {
     let world = World::new().await;
     world.customer(None).await;
     check(&world, "DELETE FROM customer_credit", &["B-11"]).await;
+    for sql in [
+        // Nothing to come of an order that is invoiced, and no other sum than its invoices'.
+        "UPDATE customer_credit SET uninvoiced_minor = uninvoiced_minor + 1",
+        "UPDATE credit_exposures SET wanted_micros = wanted_micros + 1",
+        "UPDATE credit_exposures SET invoiced_minor = invoiced_minor + 1",
+    ] {
+        let world = World::new().await;
+        let (customer, order) = (world.customer(None).await, OrderId::new());
+        world.tell(&confirmed_of(order, customer, 145, &[3])).await.expect("heard");
+        world.tell(&invoice_of(order, customer, 144, 3)).await.expect("heard");
+        check(&world, sql, &["B-11"]).await;
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,18 @@
 //! Invoices, credit notes and payments, as they move what customers owe.
 
-use contracts::events::{CreditNoteIssued, InvoiceIssued, OrderConfirmed, PaymentCaptured};
-use contracts::ids::{CreditNoteId, CustomerId, InvoiceId, OrderId, PaymentId, ShipmentId};
+use contracts::events::{
+    CancelledLine, ConfirmedLine, CreditNoteIssued, InvoiceIssued, OrderConfirmed,
+    OrderLineQuantity, OrderLinesCancelled, PaymentCaptured,
+};
+use contracts::ids::{
+    CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, ShipmentId,
+    WarehouseId,
+};
+use kernel::events::Subscriber;
+use kernel::quantity::Quantity;
 use sea_orm::EntityTrait;
 
-use super::world::{World, euro, soon, today};
+use super::world::{World, euro, event, soon, today};
 use crate::entities::receivable_entry;
 
 pub(crate) fn invoice(order_id: OrderId, customer_id: CustomerId, minor: i64) -> InvoiceIssued {
@@ -19,6 +27,60 @@ pub(crate) fn invoice(order_id: OrderId, customer_id: CustomerId, minor: i64) ->
         total: euro(minor),
         lines: vec![],
     }
+}
+
+fn units(units: i64) -> Quantity {
+    Quantity::from_units(units).expect("a quantity")
+}
+
+/// Confirmed with a line for each of these quantities, half of them waiting for stock.
+pub(crate) fn confirmed_of(
+    order_id: OrderId,
+    customer_id: CustomerId,
+    minor: i64,
+    wanted: &[i64],
+) -> OrderConfirmed {
+    let lines = wanted.iter().map(|wanted| ConfirmedLine {
+        line_id: OrderLineId::new(),
+        product_id: ProductId::new(),
+        warehouse_id: WarehouseId::new(),
+        reserved: units(wanted / 2),
+        backordered: units(wanted - wanted / 2),
+    });
+    OrderConfirmed {
+        order_id,
+        number: "SO-2026-000001".into(),
+        customer_id,
+        total: euro(minor),
+        lines: lines.collect(),
+    }
+}
+
+/// An invoice for this much of a line.
+pub(crate) fn invoice_of(
+    order_id: OrderId,
+    customer_id: CustomerId,
+    minor: i64,
+    quantity: i64,
+) -> InvoiceIssued {
+    let line = OrderLineQuantity { order_line_id: OrderLineId::new(), quantity: units(quantity) };
+    InvoiceIssued { lines: vec![line], ..invoice(order_id, customer_id, minor) }
+}
+
+/// So much of a line is off; the order comes to the rest.
+pub(crate) fn cancelled_of(
+    order_id: OrderId,
+    customer_id: CustomerId,
+    remaining_minor: i64,
+    quantity: i64,
+) -> OrderLinesCancelled {
+    let line = CancelledLine {
+        line_id: OrderLineId::new(),
+        released: units(quantity / 2),
+        unbackordered: units(quantity - quantity / 2),
+    };
+    let remaining_total = euro(remaining_minor);
+    OrderLinesCancelled { order_id, customer_id, remaining_total, lines: vec![line] }
 }
 
 pub(crate) fn payment(customer_id: CustomerId, minor: i64) -> PaymentCaptured {
@@ -99,6 +161,71 @@ async fn an_invoice_heard_of_before_its_order_is_kept_for_it() {
     let credit = world.credit(customer).await;
     assert_eq!((credit.uninvoiced_minor, credit.open_receivables_minor), (60, 40));
     assert!(world.broken_laws().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_order_invoiced_to_the_last_unit_weighs_nothing_more() {
+    let world = World::new().await;
+    // What the order comes to, its invoices, and how many units are cancelled at the end
+    // with what the order comes to then. All have 3 units.
+    let check = async |total: i64, invoices: &[(i64, i64)], cancelled: Option<(i64, i64)>| {
+        let customer = world.customer(None).await;
+        let order = OrderId::new();
+        let uninvoiced = async || world.credit(customer).await.uninvoiced_minor;
+        world.tell(&confirmed_of(order, customer, total, &[1, 2])).await.expect("heard");
+        let mut left = 3;
+        for (minor, quantity) in invoices {
+            assert!(uninvoiced().await > 0, "{left} of {total} are to come");
+            world.tell(&invoice_of(order, customer, *minor, *quantity)).await.expect("heard");
+            left -= quantity;
+        }
+        if let Some((quantity, minor)) = cancelled {
+            assert!(uninvoiced().await > 0, "{left} of {total} are to come");
+            let cancelled = cancelled_of(order, customer, minor, quantity);
+            world.tell(&cancelled).await.expect("heard");
+            left -= quantity;
+        }
+        assert_eq!(left, 0);
+        assert_eq!(uninvoiced().await, 0, "{total} {invoices:?} {cancelled:?}");
+        assert_eq!(world.broken_laws().await, Vec::<&str>::new());
+    };
+    // 3 x 0.404 and 20 %, one by one.
+    check(145, &[(48, 1), (48, 1), (48, 1)], None).await;
+    // The rate became 10 %.
+    check(12_000, &[(11_000, 3)], None).await;
+    check(145, &[(48, 1), (48, 1)], Some((1, 97))).await;
+}
+
+#[tokio::test]
+async fn what_is_on_no_invoice_stays_uninvoiced() {
+    let world = World::new().await;
+    let customer = world.customer(None).await;
+    let order = OrderId::new();
+    world.tell(&confirmed_of(order, customer, 145, &[1, 2])).await.expect("heard");
+    // The draft of the third was discarded: nobody tells sales of it.
+    for _ in 0..2 {
+        world.tell(&invoice_of(order, customer, 48, 1)).await.expect("heard");
+    }
+    world.tell(&payment(customer, 96)).await.expect("heard");
+    assert_eq!(world.credit(customer).await.exposure_minor(), 49);
+    assert_eq!(world.broken_laws().await, Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn invoices_heard_of_before_their_order_leave_nothing_uninvoiced() {
+    let world = World::new().await;
+    let customer = world.customer(None).await;
+    let order = OrderId::new();
+    for _ in 0..3 {
+        world.tell(&invoice_of(order, customer, 48, 1)).await.expect("heard");
+    }
+    let confirmed = event(&confirmed_of(order, customer, 145, &[1, 2]));
+    for _ in 0..2 {
+        world.service.handle(&confirmed).await.expect("heard");
+        let credit = world.credit(customer).await;
+        assert_eq!((credit.uninvoiced_minor, credit.open_receivables_minor), (0, 144));
+    }
+    assert_eq!(world.broken_laws().await, Vec::<&str>::new());
 }
 
 #[tokio::test]

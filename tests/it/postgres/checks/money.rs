@@ -99,9 +99,10 @@ pub const CHECKS: &[Check] = &[
                     WHERE c.customer_id = k.customer_id) \
                 - (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.payments p \
                     WHERE p.customer_id = k.customer_id) AS owed, \
-                (SELECT COALESCE(SUM(GREATEST(amount_minor - invoiced_minor, 0)), 0) \
-                    FROM sales.credit_exposures e \
-                    WHERE e.customer_id = k.customer_id AND state = 'committed') AS to_come) b \
+                (SELECT COALESCE(SUM(GREATEST(e.amount_minor - o.invoiced_minor, 0)), 0) \
+                    FROM sales.credit_exposures e JOIN orders.orders o ON o.id = e.order_id \
+                    WHERE o.customer_id = k.customer_id AND o.billing_status <> 'billed' \
+                    AND o.status IN ('confirmed', 'completed')) AS to_come) b \
             WHERE open_receivables_minor <> owed OR uninvoiced_minor <> to_come",
         fault: "UPDATE sales.customer_credit SET open_receivables_minor = \
             open_receivables_minor + 1",
