@@ -209,8 +209,11 @@ async fn goods_are_received_in_parts_and_never_more_than_is_open() {
     let stranger = json!([{"purchase_order_line_id": order["id"], "quantity": "1"}]);
     let answer = api.post(RECEIPTS, receipt(stranger)).await;
     answer.points_at(422, "unknown_purchase_order_line", "/lines/0/purchase_order_line_id");
-    let future = with(receipt(part), "received_on", json!("2999-01-01"));
-    api.post(RECEIPTS, future).await.points_at(422, "date_in_future", "/received_on");
+    for (day, code) in [("2999-01-01", "date_in_future"), ("1900-01-01", "received_before_ordered")]
+    {
+        let dated = with(receipt(part.clone()), "received_on", json!(day));
+        api.post(RECEIPTS, dated).await.points_at(422, code, "/received_on");
+    }
     let nowhere = json!({"purchase_order_id": first});
     let answer = api.post(RECEIPTS, nowhere).await;
     answer.points_at(422, "unknown_purchase_order", "/purchase_order_id");

@@ -50,6 +50,8 @@ pub(crate) enum Error {
     Lines(Vec<LineFault>),
     #[error("goods cannot be expected before they are ordered")]
     ExpectedBeforeOrdered,
+    #[error("goods cannot arrive before they are ordered")]
+    ReceivedBeforeOrdered,
 
     #[error("some of it has been received: close it instead")]
     AlreadyReceived,
@@ -117,6 +119,7 @@ impl From<Error> for KernelError {
             Error::TooManyLines { .. } => invalid("too_many_lines", "/lines"),
             Error::Lines(faults) => line_faults(faults),
             Error::ExpectedBeforeOrdered => invalid("expected_before_ordered", "/expected_on"),
+            Error::ReceivedBeforeOrdered => invalid("received_before_ordered", "/received_on"),
             Error::AlreadyReceived => conflict("already_received"),
             Error::NothingReceived { status } => conflict("illegal_transition").with_params(
                 json!({ "status": status, "action": "close", "allowed_actions": ["cancel"] }),

@@ -65,7 +65,7 @@ pub(crate) struct NewReceipt {
     /// Everything that is open where absent.
     #[schema(min_items = 1, max_items = 5000)]
     pub lines: Option<Vec<NewReceiptLine>>,
-    /// Today (UTC) where absent.
+    /// Today (UTC) where absent; not before the order was placed.
     pub received_on: Option<NaiveDate>,
     /// The supplier's number for the delivery.
     pub delivery_note: Option<Text<1, 100>>,
@@ -125,7 +125,7 @@ async fn get_receipt(service: Data<Service>, id: Path<ReceiptId>) -> Result<Repl
 /// - Errors: 409 `illegal_transition` where the order is not sent, `over_receipt` with
 ///   `params.lines[{purchase_order_line_id, asked, open}]`; 422 `unknown_purchase_order`,
 ///   `unknown_purchase_order_line`, `duplicate_line`, `quantity_too_fine`, `no_lines`,
-///   `too_many_lines`, `date_in_future`, `date_out_of_range`.
+///   `too_many_lines`, `date_in_future`, `date_out_of_range`, `received_before_ordered`.
 /// - Emits `purchasing.receipt.posted`: inventory takes the goods in at the price ordered,
 ///   billing notes what may be billed.
 #[utoipa::path(
@@ -138,7 +138,7 @@ async fn get_receipt(service: Data<Service>, id: Path<ReceiptId>) -> Result<Repl
         ("x-errors" = json!([
             "illegal_transition", "over_receipt", "unknown_purchase_order",
             "unknown_purchase_order_line", "duplicate_line", "quantity_too_fine", "no_lines",
-            "too_many_lines", "date_in_future", "date_out_of_range"
+            "too_many_lines", "date_in_future", "date_out_of_range", "received_before_ordered"
         ]))
     )
 )]

@@ -16,6 +16,11 @@ pub(crate) fn expected(
     if date < ordered_on { Err(Error::ExpectedBeforeOrdered.into()) } else { Ok(Some(date)) }
 }
 
+/// Refuses a day on which what arrived was not ordered yet.
+pub(crate) fn check_received(received_on: NaiveDate, ordered_on: NaiveDate) -> Result<(), Error> {
+    if received_on < ordered_on { Err(Error::ReceivedBeforeOrdered) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

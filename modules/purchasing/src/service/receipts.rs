@@ -23,7 +23,7 @@ use crate::routes::receipts::{ListReceipts, NewReceipt, NewReceiptLine, Receipt,
 use crate::service::document::{Document, Growth, grow_lines};
 use crate::service::draft::too_fine;
 use crate::service::status::PURCHASE_ORDER;
-use crate::service::{Service, check_line_count, is_fine_enough};
+use crate::service::{Service, check_line_count, dates, is_fine_enough};
 
 impl Service {
     pub(crate) async fn list_receipts(&self, query: ListReceipts) -> Result<Page<Receipt>> {
@@ -70,6 +70,7 @@ impl Service {
         if before.order.status != PurchaseOrderStatus::Sent {
             return Err(PURCHASE_ORDER.illegal(before.order.status, "receive"));
         }
+        dates::check_received(received_on, before.order.ordered_on)?;
         let growths = match &new.lines {
             Some(lines) => growths_of(&before, lines)?,
             None => everything_open(&before),

@@ -138,6 +138,33 @@ async fn only_what_was_sent_is_received() {
 }
 
 #[tokio::test]
+async fn goods_arrive_on_the_day_they_are_ordered_or_later() {
+    let world = World::new().await;
+    let order = world.draft(&["3"]).await;
+    let ordered_on = order.ordered_on - chrono::Days::new(3);
+    let patch = serde_json::from_value(json!({"ordered_on": ordered_on})).expect("a patch");
+    world.service.update_purchase_order(&ctx(), order.id, patch).await.expect("changed");
+    world.service.approve_purchase_order(&ctx(), order.id).await.expect("approved");
+    world.service.send_purchase_order(&ctx(), order.id).await.expect("sent");
+    let receive = async |received_on: chrono::NaiveDate| {
+        let line = json!({"purchase_order_line_id": order.lines[0].id, "quantity": "1"});
+        let new = json!({
+            "purchase_order_id": order.id, "received_on": received_on, "lines": [line]
+        });
+        let new = serde_json::from_value(new).expect("a receipt");
+        world.service.create_receipt(&ctx(), new).await
+    };
+    for early in [ordered_on - chrono::Days::new(1), "1900-01-01".parse().expect("a day")] {
+        let refused = receive(early).await.expect_err("not ordered yet");
+        assert_eq!((refused.status(), refused.code()), (422, "received_before_ordered"));
+        assert_eq!(refused.fields()[0].pointer, "/received_on");
+    }
+    assert!(world.receipts().await.is_empty());
+    receive(ordered_on).await.expect("received");
+    receive(order.ordered_on).await.expect("received");
+}
+
+#[tokio::test]
 async fn a_partial_receipt_leaves_the_rest_open() {
     let world = World::new().await;
     let order = world.sent(&["5", "2"]).await;
