@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::service::Service;
 use crate::service::document::{Document, Growth, grow_lines};
 use crate::service::status::PURCHASE_ORDER;
+use crate::service::suppliers::find_active;
 use crate::service::view::tax_class;
 
 impl Service {
@@ -52,6 +53,9 @@ impl Service {
         ctx.check_version(before.order.version)?;
         let status = PURCHASE_ORDER.apply(before.order.status, action)?;
         check_goods(status, &before)?;
+        if matches!(status, PurchaseOrderStatus::Approved | PurchaseOrderStatus::Sent) {
+            find_active(&tx, before.order.supplier_id).await?;
+        }
         if self.config.four_eyes && status == PurchaseOrderStatus::Approved {
             check_four_eyes(&tx, id.uuid()).await?;
         }

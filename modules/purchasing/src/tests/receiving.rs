@@ -126,6 +126,35 @@ async fn whoever_expects_the_goods_is_told_when_they_do_not_come() {
 }
 
 #[tokio::test]
+async fn nothing_is_ordered_of_a_supplier_who_is_not_active() {
+    let world = World::new().await;
+    let set_active = async |is_active: bool| {
+        let patch = serde_json::from_value(json!({ "is_active": is_active })).expect("a patch");
+        world.service.update_supplier(&ctx(), world.supplier_id, patch).await.expect("updated");
+    };
+    let order = world.draft(&["3"]).await;
+    set_active(false).await;
+    let refused = world.service.approve_purchase_order(&ctx(), order.id).await;
+    let refused = refused.expect_err("inactive");
+    assert_eq!((refused.status(), refused.code()), (422, "supplier_inactive"));
+    set_active(true).await;
+    world.service.approve_purchase_order(&ctx(), order.id).await.expect("approved");
+    set_active(false).await;
+    let refused = world.service.send_purchase_order(&ctx(), order.id).await;
+    let refused = refused.expect_err("inactive");
+    assert_eq!((refused.status(), refused.code()), (422, "supplier_inactive"));
+    assert_eq!(world.order(order.id).await.status, S::Approved);
+    // What is under way goes on, and what is not can be called off.
+    set_active(true).await;
+    world.service.send_purchase_order(&ctx(), order.id).await.expect("sent");
+    let other = world.draft(&["1"]).await;
+    set_active(false).await;
+    world.receive_all(order.id).await.expect("received");
+    world.service.cancel_purchase_order(&ctx(), other.id).await.expect("cancelled");
+    assert_eq!(world.broken_laws().await, Vec::<&str>::new());
+}
+
+#[tokio::test]
 async fn only_what_was_sent_is_received() {
     let world = World::new().await;
     let order = world.draft(&["3"]).await;

@@ -20,8 +20,8 @@ pub(super) fn configure(routes: &mut Routes) {
 /// Approve purchase order
 ///
 /// From now on it does not change. Billing takes a copy to match the supplier's bills with.
-/// - Errors: 409 `illegal_transition`; with the setting `purchasing.four_eyes` 403
-///   `segregation_of_duties` for whoever entered or changed it.
+/// - Errors: 409 `illegal_transition`; 422 `supplier_inactive`; with the setting
+///   `purchasing.four_eyes` 403 `segregation_of_duties` for whoever entered or changed it.
 /// - Emits `purchasing.purchase_order.approved`.
 #[utoipa::path(
     tag = "Purchase orders",
@@ -30,7 +30,9 @@ pub(super) fn configure(routes: &mut Routes) {
     extensions(
         ("x-permission" = json!("purchasing.purchase_order:approve")),
         ("x-needs" = json!(["if-match"])),
-        ("x-errors" = json!(["illegal_transition", "segregation_of_duties"]))
+        ("x-errors" = json!([
+            "illegal_transition", "supplier_inactive", "segregation_of_duties"
+        ]))
     )
 )]
 #[post("/purchase-orders/{id}/approve")]
@@ -45,7 +47,7 @@ async fn approve_purchase_order(
 /// Send purchase order
 ///
 /// Notes that the supplier has it: goods can be received.
-/// - Errors: 409 `illegal_transition`.
+/// - Errors: 409 `illegal_transition`; 422 `supplier_inactive`.
 #[utoipa::path(
     tag = "Purchase orders",
     params(("id" = PurchaseOrderId, Path)),
@@ -53,7 +55,7 @@ async fn approve_purchase_order(
     extensions(
         ("x-permission" = json!("purchasing.purchase_order:send")),
         ("x-needs" = json!(["if-match"])),
-        ("x-errors" = json!(["illegal_transition"]))
+        ("x-errors" = json!(["illegal_transition", "supplier_inactive"]))
     )
 )]
 #[post("/purchase-orders/{id}/send")]
