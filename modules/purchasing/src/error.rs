@@ -18,7 +18,7 @@ pub(crate) enum Error {
     #[error("the books are in {company}: nothing can be bought in {asked}")]
     CurrencyNotSupported { asked: Currency, company: Currency },
 
-    #[error("this is no IBAN: its length, its characters or its check digits are not right")]
+    #[error("this is no IBAN: its country, length, characters or check digits are not right")]
     InvalidIban,
     #[error("a BIC has 6 letters and then 2 or 5 letters or digits")]
     InvalidBic,

@@ -51,6 +51,8 @@ async fn an_account_is_named_in_one_way_and_whole() {
     check(both, "bank_account_ambiguous", "/account_number").await;
     check(json!({ "iban": IBAN, "bank_code": "1" }), "bank_account_ambiguous", "/bank_code").await;
     check(json!({ "iban": "DE88370400440532013000" }), "invalid_iban", "/iban").await;
+    check(json!({ "iban": "ZZ8112345678901" }), "invalid_iban", "/iban").await;
+    check(json!({ "iban": "DE71ABCDEFGHIJ12345678" }), "invalid_iban", "/iban").await;
     check(json!({ "iban": IBAN, "bic": "COBADEFF1" }), "invalid_bic", "/bic").await;
 
     let first = json!({ "holder_name": "Ada", "iban": IBAN });
