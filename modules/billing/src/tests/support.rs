@@ -396,6 +396,8 @@ pub(super) fn purchase_order(lines: &[(&str, &str)]) -> PurchaseOrderApproved {
         payment_terms_days: 30,
         currency: Currency::EUR,
         lines: lines.collect(),
+        warehouse_id: None,
+        expected_on: None,
     }
 }
 
