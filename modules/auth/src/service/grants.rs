@@ -14,10 +14,14 @@ pub(crate) fn is_known(grant: &str, known: &[String]) -> bool {
 }
 
 /// Whether somebody with `own` may give `grant` away. A module or everything can be given
-/// only by those who were given it as such: it includes what is yet to come.
+/// only by those who were given it as such: it includes what is yet to come. What counts in a
+/// warehouse, those may give away who have it there.
 pub(crate) fn may_grant(own: &Permissions, grant: &str) -> bool {
-    let everywhere = grant.split_once('@').map_or(grant, |(grant, _)| grant);
-    own.allow(everywhere) || own.grants().iter().any(|given| given == grant)
+    let Some((grant, there)) = grant.split_once('@') else { return own.allow(grant) };
+    let is_there = |given: &String| {
+        given.split_once('@').is_some_and(|(given, at)| at == there && covers(given, grant))
+    };
+    own.allow(grant) || own.grants().iter().any(is_there)
 }
 
 /// Several roles' grants as one set, without those that another includes.
@@ -95,7 +99,10 @@ mod tests {
         check(&["orders.*"], "orders.order:read@w", true);
         check(&["orders.order:read"], "orders.order:read@w", true);
         check(&["orders.*@w"], "orders.*@w", true);
+        check(&["orders.*@w"], "orders.order:read@w", true);
         check(&["orders.*@w"], "orders.*@v", false);
+        check(&["orders.*@w"], "orders.order:read@v", false);
+        check(&["orders.order:read@w"], "orders.*@w", false);
         check(&["orders.*@w"], "orders.order:read", false);
     }
 
