@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
@@ -63,6 +64,7 @@ impl InProcess {
                 db: module.db.clone(),
                 retried: metrics.counter("retried", "As the module's own.", &[]),
                 limits: limits.clone(),
+                body_timeout: Duration::from_secs(30),
             };
             bare.push((module, Data::new(guard)));
         }

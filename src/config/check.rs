@@ -161,6 +161,9 @@ impl Config {
     }
 
     fn check_limits(&self) -> Result {
+        if !(1..=3600).contains(&self.server.client_body_timeout_s) {
+            return refuse("server.client_body_timeout_s", "must be 1 to 3600");
+        }
         if self.cache.max_entries == 0 {
             return refuse("cache.max_entries", "must be 1 or more; cache.in_process turns it off");
         }

@@ -70,6 +70,7 @@ pub struct ServerConfig {
     pub workers: usize,
     pub shutdown_timeout_s: u64,
     pub client_request_timeout_s: u64,
+    pub client_body_timeout_s: u64,
     pub max_connections: usize,
 }
 

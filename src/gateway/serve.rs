@@ -49,7 +49,7 @@ pub fn serve_api(
     gateway: &Arc<Gateway>,
     metrics: &Metrics,
 ) -> Result<ServerHandle, StartError> {
-    let locals = locals(modules, checks, metrics)?;
+    let locals = locals(config, modules, checks, metrics)?;
     let specs = Data::new(Specs::new(modules));
     let databases = modules.iter().map(|module| module.db.clone()).collect();
     let health = Data::new(Health { databases: Arc::new(databases), gateway: gateway.clone() });
@@ -108,6 +108,7 @@ pub fn serve_api(
 }
 
 fn locals(
+    config: &Config,
     modules: &[Module],
     checks: &Checks,
     metrics: &Metrics,
@@ -122,7 +123,9 @@ fn locals(
             &[("module", module.name)],
         );
         let Checks { verifier, limits } = checks.clone();
-        let guard = Data::new(Guard { operations, verifier, limits, db, retried });
+        let body_timeout = Duration::from_secs(config.server.client_body_timeout_s);
+        let guard = Guard { operations, verifier, limits, db, retried, body_timeout };
+        let guard = Data::new(guard);
         Ok(Local { module: module.clone(), guard })
     };
     modules.iter().map(local).collect()

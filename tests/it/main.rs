@@ -17,6 +17,7 @@ mod faults;
 mod flows;
 mod gateway;
 mod harness;
+mod http;
 mod images;
 mod internal;
 mod inventory;

@@ -326,7 +326,7 @@ impl ResponseError for Error {
         if let Some(allow) = allow {
             response.insert_header((ALLOW, allow.as_str()));
         }
-        if problem.status == 413 {
+        if matches!(problem.status, 408 | 413) {
             // What comes of the body is no request.
             response.force_close();
         }

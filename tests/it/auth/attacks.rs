@@ -8,9 +8,11 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 use super::{PASSWORD, alter, assert_laws, caller, refresh, role, sign_in, user, user_named};
 use crate::harness::{ADMIN_PASSWORD, Api, Server, text};
+use crate::topology::Topology;
 
 /// The server's own key, which nobody but the owner of its database has.
 const SEED: [u8; 32] = [7; 32];
@@ -312,6 +314,87 @@ async fn who_sends_slowly_is_not_waited_for_and_keeps_nobody_waiting() {
         let said = until_hung_up(stream, Duration::from_secs(20)).await.expect("hung up");
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
     }
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let settings = [("server.client_body_timeout_s", json!(1))];
+    let server = Server::start_as(Topology::OneProcess, &settings).await;
+    let address = server.api.base.trim_start_matches("http://").to_owned();
+    let token = server.api.token.as_deref().expect("signed in");
+    let begin = async |path: &str, length: &str, kind: &str, body: &str| {
+        let mut stream = TcpStream::connect(&address).await.expect("accepted");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: erp\r\nAuthorization: Bearer {token}\r\n\
+             Idempotency-Key: k\r\nIf-Match: *\r\nContent-Type: {kind}\r\n{length}\r\n\r\n{body}"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream
+    };
+    let refused = async |mut stream: TcpStream, status: &str, code: &str| {
+        let said = until_hung_up(&mut stream, Duration::from_secs(20)).await.expect("hung up");
+        assert!(said.starts_with(&format!("HTTP/1.1 {status}")) && said.contains(code), "{said}");
+    };
+    let (json, form, csv) = ("application/json", "application/x-www-form-urlencoded", "text/csv");
+    let import = "/api/v1/inventory/imports?resource=products";
+    let nobody = Uuid::now_v7();
+    for (path, kind) in [
+        ("/api/v1/auth/token", json),
+        ("/api/v1/auth/token", form),
+        ("/api/v1/auth/oauth/token", form),
+        ("/api/v1/sales/customers", json),
+        (&format!("/api/v1/orders/orders/{nobody}/confirm"), json),
+        (import, csv),
+    ] {
+        // Nothing comes, whether or not it is said how much there will be.
+        let known = begin(path, "Content-Length: 20", kind, "{").await;
+        let unknown = begin(path, "Transfer-Encoding: chunked", kind, "5\r\n{").await;
+        refused(known, "408", "request_timeout").await;
+        refused(unknown, "408", "request_timeout").await;
+    }
+    // Nor of somebody who is refused for something else, or has sent too much.
+    let path = "/api/v1/auth/nothing";
+    let unknown = begin(path, "Transfer-Encoding: chunked", json, "5\r\n{").await;
+    refused(unknown, "404", "no_such_path").await;
+    let much = format!("200000\r\n{}", " ".repeat(1024 * 1024 + 1));
+    let unknown = begin("/api/v1/auth/token", "Transfer-Encoding: chunked", json, &much).await;
+    refused(unknown, "413", "body_too_large").await;
+    // A little comes, for ever.
+    let stream = begin("/api/v1/auth/token", "Content-Length: 100000", json, "").await;
+    let (mut from, mut to) = stream.into_split();
+    let trickle = async {
+        while to.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut said = vec![0; 12];
+    tokio::select! {
+        () = trickle => panic!("it is waited for"),
+        read = from.read_exact(&mut said) => drop(read.expect("an answer")),
+        () = tokio::time::sleep(Duration::from_secs(20)) => panic!("it is waited for"),
+    }
+    assert_eq!(said, b"HTTP/1.1 408");
+    server.stop().await;
+
+    // What is said to be too much is not waited for at all.
+    let settings = [("server.client_body_timeout_s", json!(3600))];
+    let server = Server::start_as(Topology::OneProcess, &settings).await;
+    let address = server.api.base.trim_start_matches("http://").to_owned();
+    let token = server.api.token.as_deref().expect("signed in");
+    for (path, kind, length) in [
+        ("/api/v1/auth/token", json, 2_000_000u64),
+        ("/api/v1/sales/customers", json, 2_000_000),
+        (import, csv, 1 << 40),
+    ] {
+        let mut stream = TcpStream::connect(&address).await.expect("accepted");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: erp\r\nAuthorization: Bearer {token}\r\n\
+             Idempotency-Key: k\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        refused(stream, "413", "body_too_large").await;
+    }
+    server.stop().await;
 }
 
 #[actix_web::test]

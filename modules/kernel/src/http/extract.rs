@@ -3,23 +3,18 @@
 use std::future::{Ready, ready};
 use std::ops::Deref;
 use std::pin::Pin;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::Version;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{self, BytesMut};
+use actix_web::web;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path as ErrorPath, Segment};
 use sha2::{Digest, Sha256};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-
-/// The largest body a request may have.
-pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+use crate::http::body::read_body;
 
 /// A JSON body. Unknown fields, wrong types and trailing bytes are refused; the
 /// types say `deny_unknown_fields`.
@@ -40,9 +35,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let payload = payload.take();
         let request = request.clone();
         Box::pin(async move {
-            let is_json = content_type == "application/json"
-                || (content_type.starts_with("application/") && content_type.ends_with("+json"));
-            if !is_json {
+            // Others that end in +json mean something else, such as a JSON Patch.
+            if !matches!(&*content_type, "application/json" | "application/merge-patch+json") {
                 return Err(Error::new(
                     415,
                     "unsupported_media_type",
@@ -83,45 +77,6 @@ pub fn content_type(request: &HttpRequest) -> String {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase()
-}
-
-/// Longest time a body that nobody wants is waited for.
-const DISCARD_LIMIT: Duration = Duration::from_secs(1);
-
-/// Reads what nobody wants, where the caller sends it over HTTP/2: an answer before the end of
-/// the request comes with a reset, which some callers take for a failure. Not for long, nor
-/// much.
-pub async fn discard_body(version: Version, payload: &mut Payload) {
-    if version != Version::HTTP_2 {
-        return;
-    }
-    let read = async {
-        let mut left = MAX_BODY_BYTES;
-        while let Some(Ok(chunk)) = payload.next().await
-            && chunk.len() <= left
-        {
-            left -= chunk.len();
-        }
-    };
-    let _ = tokio::time::timeout(DISCARD_LIMIT, read).await;
-}
-
-pub async fn read_body(mut payload: Payload) -> Result<BytesMut> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| {
-            Error::bad_request("unreadable_body", "the body could not be read").with_source(error)
-        })?;
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(Error::new(
-                413,
-                "body_too_large",
-                format!("the body may have at most {MAX_BODY_BYTES} bytes"),
-            ));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// Parses a JSON body: 400 `malformed_json` if it is no JSON, 422 with a pointer if it

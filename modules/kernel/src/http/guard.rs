@@ -10,13 +10,15 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, USER_AGENT};
 use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage, HttpRequest, ResponseError, web};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx, IdempotencyKey, IfMatch, REQUEST, REQUEST_DEADLINE};
 use crate::db::Db;
 use crate::error::{Error, Result, TRANSACTION_ABORTED};
+use crate::http::body::{self, MAX_BODY_BYTES, Rest, discard_body};
 use crate::http::cookies::{self, ACCESS_COOKIE};
-use crate::http::extract::{ReadBody, discard_body};
+use crate::http::extract::{ReadBody, read_json};
 use crate::http::operations::{Access, Operation, Operations};
 use crate::metrics::Counter;
 use crate::rate::{self, RateLimits, Verdict};
@@ -39,6 +41,8 @@ pub struct Guard {
     /// Requests done anew after the database aborted their transaction.
     pub retried: Counter,
     pub limits: Arc<RateLimits>,
+    /// Longest silence in a body.
+    pub body_timeout: Duration,
 }
 
 /// Middleware: finds the operation, checks the token, the permission and the headers,
@@ -60,12 +64,17 @@ pub async fn guard<B: MessageBody>(
         Err(error) => (Err(error), counting.verdict),
     };
     let limit = verdict.as_ref().map_or(Ok(()), Verdict::check);
-    let admitted =
-        limit.and(found).and_then(|(operation, caller)| admit(&guard, &request, operation, caller));
+    let rest = Rest::default();
+    let admitted = match limit.and(found) {
+        Ok((operation, caller)) => admit(&guard, &mut request, &rest, operation, caller).await,
+        Err(error) => Err(error),
+    };
     let mut response = match admitted {
         Ok(ctx) => answer(&guard, request, ctx, &next).await?,
         Err(error) => {
-            discard_body(request.version(), &mut request.take_payload()).await;
+            let mut payload = request.take_payload();
+            discard_body(request.version(), &mut payload).await;
+            rest.keep(payload);
             let response = error.error_response();
             request.into_response(response).map_into_right_body()
         }
@@ -73,7 +82,7 @@ pub async fn guard<B: MessageBody>(
     if let Some(verdict) = verdict {
         verdict.write(response.headers_mut());
     }
-    Ok(response)
+    Ok(rest.behind(response))
 }
 
 /// What is asked for, and by whom.
@@ -184,9 +193,10 @@ fn anew<B>(response: ServiceResponse<B>, matched: &actix_web::dev::Path<Url>) ->
     request
 }
 
-fn admit(
+async fn admit(
     guard: &Guard,
-    request: &ServiceRequest,
+    request: &mut ServiceRequest,
+    rest: &Rest,
     operation: &Operation,
     caller: Caller,
 ) -> Result<Ctx> {
@@ -200,8 +210,11 @@ fn admit(
     if operation.needs_step_up {
         check_step_up(caller.authenticated_at)?;
     }
-    let headers = request.headers();
     check_query(request, operation)?;
+    if !request.method().is_safe() {
+        check_body(guard, request, rest, operation).await?;
+    }
+    let headers = request.headers();
     let scope = REQUEST.try_with(|scope| (scope.request_id.clone(), scope.trace.clone()));
     let (request_id, trace) =
         scope.unwrap_or_else(|_| (Uuid::now_v7().to_string().into(), Trace::begin()));
@@ -224,6 +237,33 @@ fn admit(
         fence: None,
     })
 }
+
+/// Refuses a body for its length, its encoding or for being there at all, and sees to it that it
+/// comes in time.
+async fn check_body(
+    guard: &Guard,
+    request: &mut ServiceRequest,
+    rest: &Rest,
+    operation: &Operation,
+) -> Result<()> {
+    let length = body::announced(request.headers());
+    if !operation.takes_file && length.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(body::too_large(MAX_BODY_BYTES as u64));
+    }
+    let payload = body::in_time(request.take_payload(), guard.body_timeout, rest);
+    if operation.takes_body {
+        body::check_encoding(request.headers())?;
+        request.set_payload(payload);
+        return Ok(());
+    }
+    let body = body::read_body(payload).await?;
+    if body.is_empty() { Ok(()) } else { read_json::<Option<Nothing>>(&body).map(drop) }
+}
+
+/// The body of an operation that takes none, from whoever always sends one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// A parameter the operation does not know is a mistake that would go unnoticed, such as a
 /// filter that does not filter.

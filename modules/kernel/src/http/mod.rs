@@ -1,5 +1,6 @@
 //! The HTTP envelope: how a request is let in, read and answered.
 
+mod body;
 mod common;
 pub mod cookies;
 mod extract;
@@ -12,11 +13,9 @@ mod routes;
 mod scope;
 mod upload;
 
+pub use body::{MAX_BODY_BYTES, discard_body, read_body};
 pub(crate) use extract::hex;
-pub use extract::{
-    Json, MAX_BODY_BYTES, Path, Query, content_type, discard_body, nullable, read_body, read_json,
-    read_value,
-};
+pub use extract::{Json, Path, Query, content_type, nullable, read_json, read_value};
 pub use gate::Gate;
 pub(crate) use guard::check_step_up;
 pub use guard::{Guard, guard};

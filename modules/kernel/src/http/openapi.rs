@@ -20,10 +20,11 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
     ("401", "Unauthenticated", "No valid access token."),
     ("403", "Forbidden", "The caller lacks the permission."),
     ("404", "NotFound", "There is no such resource."),
+    ("408", "RequestTimeout", "The body did not come in time."),
     ("409", "Conflict", "The state of a document, of stock or of credit forbids it."),
     ("412", "PreconditionFailed", "The resource has changed since the version in If-Match."),
     ("413", "ContentTooLarge", "The body is larger than 1 MiB."),
-    ("415", "UnsupportedMediaType", "The body is not JSON."),
+    ("415", "UnsupportedMediaType", "The body is not JSON, or it is encoded."),
     ("422", "Unprocessable", "The body breaks a rule; `errors` points at the fields."),
     ("428", "PreconditionRequired", "The If-Match header is missing."),
     ("429", "TooManyRequests", "The caller made too many requests: wait Retry-After seconds."),
@@ -223,14 +224,14 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
         statuses.push("422");
         codes.extend(["invalid_idempotency_key", "idempotency_key_reused"]);
     }
+    if mutates {
+        // One that takes no body refuses any.
+        statuses.extend(["408", "413", "422"]);
+        codes.extend(["malformed_json", "invalid_body", "body_too_large", "request_timeout"]);
+    }
     if has_body {
-        statuses.extend(["413", "415", "422"]);
-        codes.extend([
-            "malformed_json",
-            "invalid_body",
-            "body_too_large",
-            "unsupported_media_type",
-        ]);
+        statuses.push("415");
+        codes.push("unsupported_media_type");
     }
     let own: Vec<String> = operation
         .as_object_mut()

@@ -21,6 +21,8 @@ pub struct Operation {
     /// Whether it may be called by whoever has the permission for part of the records alone: it
     /// keeps to those, or is about none of them.
     pub keeps_scope: bool,
+    /// Whether it has a body.
+    pub takes_body: bool,
     /// Whether its body is a file, which may be larger than other bodies.
     pub takes_file: bool,
     /// The query parameters it knows.
@@ -93,6 +95,7 @@ fn read(operation: &Value) -> Result<Operation, String> {
         needs_if_match: needs_header("If-Match"),
         needs_step_up: operation["x-step-up"] == true,
         keeps_scope: operation["x-scope"].is_string(),
+        takes_body: operation["requestBody"].is_object(),
         takes_file: operation["requestBody"]["content"].get("text/csv").is_some(),
         query: query.collect(),
     })

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
+use crate::http::body::{announced, too_large, unreadable};
 use crate::http::{content_type, extract::hex};
 use crate::table::Format;
 
@@ -23,6 +24,7 @@ pub struct Upload {
     payload: Payload,
     digest: Sha256,
     body_hash: Option<Arc<OnceLock<String>>>,
+    announced: Option<u64>,
     bytes: u64,
 }
 
@@ -42,25 +44,32 @@ impl FromRequest for Upload {
         });
         let payload = payload.take();
         let digest = Sha256::new();
-        ready(format.map(|format| Upload { format, payload, digest, body_hash, bytes: 0 }))
+        let announced = announced(request.headers());
+        ready(format.map(|format| Upload {
+            format,
+            payload,
+            digest,
+            body_hash,
+            announced,
+            bytes: 0,
+        }))
     }
 }
 
 impl Upload {
     /// The next piece, or none at the end: from then on a repeat of the request is known. 413
-    /// `body_too_large` once there are more than `most` bytes.
+    /// `body_too_large` once there are more than `most` bytes, or where more are announced.
     pub async fn next(&mut self, most: u64) -> Result<Option<Bytes>> {
+        if self.announced.is_some_and(|bytes| bytes > most) {
+            return Err(too_large(most));
+        }
         let mut piece = BytesMut::new();
         while piece.len() < PIECE {
             let Some(chunk) = self.payload.next().await else { break };
-            let chunk = chunk.map_err(|error| {
-                let detail = "the body could not be read";
-                Error::bad_request("unreadable_body", detail).with_source(error)
-            })?;
+            let chunk = chunk.map_err(unreadable)?;
             self.bytes += chunk.len() as u64;
             if self.bytes > most {
-                let detail = format!("the body may have at most {most} bytes");
-                return Err(Error::new(413, "body_too_large", detail));
+                return Err(too_large(most));
             }
             piece.extend_from_slice(&chunk);
         }

@@ -1,0 +1,69 @@
+//! What HTTP asks of every operation: methods, preconditions, media types.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::flows::{address, company};
+use crate::harness::{Server, etag, text};
+
+const CUSTOMERS: &str = "/api/v1/sales/customers";
+
+fn ada() -> Value {
+    json!({"name": "Ada", "billing_address": address()})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_json_that_is_not_encoded() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let customer = api.post(CUSTOMERS, ada()).await.ok();
+    let path = format!("{CUSTOMERS}/{}", text(&customer["id"]));
+    let patch = async |version: i64, kind: &str, encoding: Option<&str>| {
+        let request =
+            api.request(Method::PATCH, &path).header("If-Match", format!("\"v{version}\""));
+        let request = request.header("Content-Type", kind).body(r#"{"name": "Grace"}"#);
+        api.send(match encoding {
+            Some(encoding) => request.header("Content-Encoding", encoding),
+            None => request,
+        })
+        .await
+    };
+    patch(1, "application/json; charset=utf-8", None).await.ok();
+    patch(2, "application/merge-patch+json", Some("identity")).await.ok();
+    for kind in ["application/json-patch+json", "application/problem+json", "text/json", ""] {
+        patch(3, kind, None).await.problem(415, "unsupported_media_type");
+    }
+    for encoding in ["gzip", "br", "identity, gzip"] {
+        let answer = patch(3, "application/json", Some(encoding)).await;
+        answer.problem(415, "unsupported_media_type");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_without_a_body_takes_none() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let trade = company(api).await;
+    let quotation = json!({
+        "customer_id": trade.customer_id, "warehouse_id": trade.warehouse_id,
+        "lines": [{"product_id": trade.product_ids[0], "quantity": "1"}]
+    });
+    let draft = api.post("/api/v1/sales/quotations", quotation).await.ok();
+    let path = format!("/api/v1/sales/quotations/{}/send", text(&draft["id"]));
+    let send = async |body: &'static str| {
+        let request = api.request(Method::POST, &path).header("Idempotency-Key", "once");
+        api.send(request.header("If-Match", etag(&draft)).body(body)).await
+    };
+    for refused_first in [true, false] {
+        send(r#"{"note": 1}"#).await.points_at(422, "invalid_body", "/note");
+        send("[]").await.points_at(422, "invalid_body", "");
+        send("{").await.problem(400, "malformed_json");
+        if refused_first {
+            for body in ["", "{}", " null "] {
+                assert_eq!(send(body).await.ok()["status"], "sent", "{body}");
+            }
+        }
+    }
+    server.stop().await;
+}
