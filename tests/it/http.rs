@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::flows::{address, company};
-use crate::harness::{Server, etag, text};
+use crate::harness::{Server, etag, text, with};
 
 const CUSTOMERS: &str = "/api/v1/sales/customers";
 
@@ -37,6 +37,25 @@ async fn a_body_is_json_that_is_not_encoded() {
         let answer = patch(3, "application/json", Some(encoding)).await;
         answer.problem(415, "unsupported_media_type");
     }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_not_taken_for_an_object() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let trade = company(api).await;
+    let list = json!(["Street 1", null, "10115", "Berlin", null, "DE"]);
+    let answer = api.post(CUSTOMERS, with(ada(), "billing_address", list)).await;
+    answer.points_at(422, "invalid_body", "/billing_address");
+    let product = &trade.product_ids[0];
+    let quotation = json!({
+        "customer_id": trade.customer_id, "warehouse_id": trade.warehouse_id,
+        "lines": [{"product_id": product, "quantity": "1"}, [product, "1", "2"]]
+    });
+    let answer = api.post("/api/v1/sales/quotations", quotation).await;
+    answer.points_at(422, "invalid_body", "/lines/1");
+    api.post(CUSTOMERS, json!(["Ada"])).await.points_at(422, "invalid_body", "");
     server.stop().await;
 }
 

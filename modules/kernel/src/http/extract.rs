@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::http::body::read_body;
+use crate::http::objects::Objects;
 
-/// A JSON body. Unknown fields, wrong types and trailing bytes are refused; the
-/// types say `deny_unknown_fields`.
+/// A JSON body. Unknown fields, wrong types, lists in place of objects and trailing bytes are
+/// refused; the types say `deny_unknown_fields`.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -50,15 +51,6 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 // Set once: a request has one body.
                 let _ = hash.set(hex(&Sha256::digest(&body)));
             }
-            // serde would also take a list, reading it as the fields in their order.
-            if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-                let message = "the body must be an object";
-                return Err(Error::new(422, "invalid_body", message).with_field(
-                    "",
-                    "invalid_value",
-                    message,
-                ));
-            }
             read_json(&body).map(Json)
         })
     }
@@ -83,7 +75,7 @@ pub fn content_type(request: &HttpRequest) -> String {
 /// is not what the operation takes.
 pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Objects(&mut deserializer)).map_err(|error| {
         let pointer = json_pointer(error.path());
         let inner = error.into_inner();
         if !inner.is_data() {
@@ -97,7 +89,7 @@ pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 
 /// Reads a type from JSON that was parsed: 422 with a pointer if it does not fit.
 pub fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    serde_path_to_error::deserialize(Objects(value)).map_err(|error| {
         let pointer = json_pointer(error.path());
         refusal(pointer, &error.into_inner().to_string(), 422)
     })

@@ -6,6 +6,7 @@ pub mod cookies;
 mod extract;
 mod gate;
 mod guard;
+mod objects;
 mod openapi;
 mod operations;
 mod reply;
