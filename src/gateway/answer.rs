@@ -11,6 +11,7 @@ use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use actix_web::web::Bytes;
 use hyper::Response;
 use hyper::body::{Body, Incoming};
+use kernel::http::Omitted;
 use tokio::time::{Instant, Sleep};
 
 use crate::gateway::headers;
@@ -33,24 +34,6 @@ pub fn pass_on(answer: Response<Incoming>, is_head: bool, idle: Duration) -> Htt
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     response.set_body(BoxBody::new(Answer { from: answer.into_body(), idle, silence: None }))
-}
-
-/// A body that is told of and not sent: the answer to HEAD.
-struct Omitted(BodySize);
-
-impl MessageBody for Omitted {
-    type Error = std::convert::Infallible;
-
-    fn size(&self) -> BodySize {
-        self.0
-    }
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Poll::Ready(None)
-    }
 }
 
 /// A body that comes from an upstream.

@@ -6,17 +6,19 @@ use std::sync::OnceLock;
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, HeaderValue, LOCATION, VARY,
 };
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
-use actix_web::{Error as ActixError, HttpResponse, get};
+use actix_web::{Error as ActixError, HttpResponse};
 use flate2::read::GzDecoder;
 use kernel::{Error, Module, Result};
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 
 use crate::gateway::MODULES;
+use crate::gateway::serve::{only_read, page};
 use crate::spec;
 
 /// The specs to show, by name, `erp` for the whole: of modules here as their handlers say, of the
@@ -65,18 +67,26 @@ pub fn configure(cfg: &mut ServiceConfig) {
     .default_models_expand_depth(0)
     .filter(true)
     .try_it_out_enabled(true);
-    cfg.service(whole_spec).service(module_spec).service(docs_redirect).service(
-        web::scope("/docs")
-            .wrap(from_fn(as_accepted))
-            .service(SwaggerUi::new("/{_:.*}").config(config)),
-    );
+    cfg.service(page("/openapi.json", whole_spec))
+        .service(page("/openapi/{module}.json", module_spec))
+        .service(page("/docs", docs_redirect))
+        .service(
+            web::scope("/docs")
+                .wrap(from_fn(as_accepted))
+                .service(SwaggerUi::new("/{_:.*}").config(config))
+                .default_service(web::to(only_read)),
+        );
 }
 
 /// Pages are kept packed and sent so, but not to who does not take it.
 async fn as_accepted(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
+    // Who sends the answer remembers that nobody wants the body.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let accepts = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let takes_it = accepts.is_some_and(|accepts| accepts.contains("gzip"));
     let mut response = next.call(request).await?.map_into_boxed_body();
@@ -95,17 +105,14 @@ async fn as_accepted(
     Ok(ServiceResponse::new(request, response.set_body(unpacked).map_into_boxed_body()))
 }
 
-#[get("/openapi.json")]
 async fn whole_spec(specs: Data<Specs>) -> Result<HttpResponse> {
     answer(specs, "erp".to_owned()).await
 }
 
-#[get("/openapi/{module}.json")]
 async fn module_spec(specs: Data<Specs>, module: Path<String>) -> Result<HttpResponse> {
     answer(specs, module.into_inner()).await
 }
 
-#[get("/docs")]
 async fn docs_redirect() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, get};
 use kernel::db::Db;
 use serde::Serialize;
 
@@ -30,14 +30,12 @@ struct ModuleReport {
 }
 
 /// The process runs; says nothing of what it depends on.
-#[get("/health/live")]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Report { status: "ok", modules: Vec::new() })
 }
 
 /// Every mounted module reaches its database; otherwise 503. A module elsewhere that is not
 /// there makes it `degraded` and no more: the others are to be reached all the same.
-#[get("/health/ready")]
 pub async fn ready(health: Data<Health>) -> HttpResponse {
     let mut modules = Vec::new();
     for db in health.databases.iter() {

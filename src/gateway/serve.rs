@@ -8,7 +8,9 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{
+    App, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder,
+};
 use kernel::http::{Guard, Operations, Routes, guard, request_scope};
 use kernel::metrics::Metrics;
 use kernel::rate::RateLimits;
@@ -68,13 +70,13 @@ pub fn serve_api(
             .wrap(cors(&origins))
             .wrap(from_fn(request_scope))
             .wrap(security_headers())
-            .service(health::live)
-            .service(health::ready)
+            .service(page("/health/live", health::live))
+            .service(page("/health/ready", health::ready))
             .app_data(verifier.clone())
-            .route("/.well-known/jwks.json", web::get().to(key_set))
+            .service(page("/.well-known/jwks.json", key_set))
             .configure(docs::configure);
         if let Some(metrics) = &metrics {
-            app = app.service(web::scope("/metrics").app_data(metrics.clone()).service(figures));
+            app = app.service(page("/metrics", figures).app_data(metrics.clone()));
         }
         for local in &locals {
             let routes = local.module.routes.clone();
@@ -129,6 +131,25 @@ fn locals(
         Ok(Local { module: module.clone(), guard })
     };
     modules.iter().map(local).collect()
+}
+
+/// What is only read: HEAD is a GET without the body.
+pub fn page<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(only_read))
+}
+
+/// The answer to other methods.
+pub async fn only_read(request: HttpRequest) -> HttpResponse {
+    let refusal = Error::method_not_allowed("GET, HEAD, OPTIONS".to_owned());
+    refusal.answer(request.method())
 }
 
 fn security_headers() -> DefaultHeaders {

@@ -4,12 +4,88 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::flows::{address, company};
-use crate::harness::{Server, etag, text, with};
+use crate::harness::{Answer, Api, Server, etag, text, with};
+use crate::topology::Topology;
 
 const CUSTOMERS: &str = "/api/v1/sales/customers";
 
 fn ada() -> Value {
     json!({"name": "Ada", "billing_address": address()})
+}
+
+async fn ask(api: &Api, method: Method, path: &str) -> Answer {
+    api.send(api.request(method, path)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_get_without_the_body() {
+    for topology in [Topology::OneProcess, Topology::Separate] {
+        let server = Server::start_as(topology, &[]).await;
+        let api = &server.api;
+        let customer = api.post(CUSTOMERS, ada()).await.ok();
+        let one = format!("{CUSTOMERS}/{}", text(&customer["id"]));
+        for path in [
+            one.as_str(),
+            &format!("{CUSTOMERS}?limit=1"),
+            &format!("{CUSTOMERS}/00000000-0000-7000-8000-000000000000"),
+            &format!("{CUSTOMERS}?nothing=1"),
+            "/api/v1/nothing",
+            "/health/live",
+            "/health/ready",
+            "/openapi.json",
+            "/openapi/sales.json",
+            "/.well-known/jwks.json",
+        ] {
+            let get = ask(api, Method::GET, path).await;
+            let head = ask(api, Method::HEAD, path).await;
+            assert_eq!((head.status, head.body), (get.status, Value::Null), "{topology:?} {path}");
+            for name in ["content-type", "etag", "cache-control"] {
+                assert_eq!(head.headers.get(name), get.headers.get(name), "{path} {name}");
+            }
+            if get.status == 200 {
+                assert_eq!(head.headers["content-length"], get.headers["content-length"], "{path}");
+            }
+        }
+        // These are no JSON.
+        for path in ["/docs", "/docs/", "/docs/index.html", "/metrics"] {
+            let get = api.request(Method::GET, path).send().await.expect("an answer");
+            let head = api.request(Method::HEAD, path).send().await.expect("an answer");
+            assert_eq!((head.status(), get.status().as_u16()), (get.status(), 200), "{path}");
+            assert_eq!(head.text().await.expect("nothing"), "");
+        }
+        // Whoever may not read may not ask for the head either.
+        let nobody = api.with_token(None);
+        assert_eq!(ask(&nobody, Method::HEAD, &one).await.status, 401);
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_in_another_way_is_told_which_there_are() {
+    for topology in [Topology::OneProcess, Topology::Separate] {
+        let server = Server::start_as(topology, &[]).await;
+        let api = &server.api;
+        let allow = |answer: &Answer| answer.headers["allow"].to_str().expect("text").to_owned();
+        for (path, expected) in [
+            (CUSTOMERS, "GET, POST, HEAD, OPTIONS"),
+            ("/api/v1/auth/token", "POST, OPTIONS"),
+            ("/health/live", "GET, HEAD, OPTIONS"),
+            ("/health/ready", "GET, HEAD, OPTIONS"),
+            ("/openapi.json", "GET, HEAD, OPTIONS"),
+            ("/docs", "GET, HEAD, OPTIONS"),
+            ("/docs/index.html", "GET, HEAD, OPTIONS"),
+            ("/.well-known/jwks.json", "GET, HEAD, OPTIONS"),
+        ] {
+            let refused = ask(api, Method::DELETE, path).await;
+            assert_eq!(allow(&refused), expected, "{path}");
+            refused.problem(405, "method_not_allowed");
+            let told = ask(api, Method::OPTIONS, path).await;
+            assert_eq!((told.status, allow(&told).as_str()), (204, expected), "{path}");
+        }
+        let nothing = ask(api, Method::OPTIONS, "/api/v1/sales/nothing").await;
+        nothing.problem(404, "no_such_path");
+        server.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
 use serde::{Deserialize, Serialize};
@@ -176,13 +176,24 @@ impl Error {
         error.with_source(source)
     }
 
-    pub(crate) fn method_not_allowed(allow: String) -> Self {
+    /// 405: a resource that answers to other methods.
+    pub fn method_not_allowed(allow: String) -> Self {
         let mut error =
             Error::new(405, "method_not_allowed", format!("this resource answers to {allow}"));
         if let Inner::Problem { allow: slot, .. } = &mut *error.0 {
             *slot = Some(allow);
         }
         error
+    }
+
+    /// The answer to a request of this method. OPTIONS asks for what a 405 says.
+    pub fn answer(&self, method: &Method) -> HttpResponse {
+        match &*self.0 {
+            Inner::Problem { allow: Some(allow), .. } if *method == Method::OPTIONS => {
+                HttpResponse::NoContent().insert_header((ALLOW, allow.as_str())).finish()
+            }
+            _ => self.error_response(),
+        }
     }
 
     pub(crate) fn replay(reply: Reply) -> Self {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::ctx::{Actor, Ctx, IdempotencyKey, IfMatch, REQUEST, REQUEST_DEADLINE};
 use crate::db::Db;
 use crate::error::{Error, Result, TRANSACTION_ABORTED};
+use crate::http::Omitted;
 use crate::http::body::{self, MAX_BODY_BYTES, Rest, discard_body};
 use crate::http::cookies::{self, ACCESS_COOKIE};
 use crate::http::extract::{ReadBody, read_json};
@@ -47,7 +48,7 @@ pub struct Guard {
 
 /// Middleware: finds the operation, checks the token, the permission and the headers,
 /// and leaves a [`Ctx`] for the handler.
-pub async fn guard<B: MessageBody>(
+pub async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, ActixError> {
@@ -69,16 +70,25 @@ pub async fn guard<B: MessageBody>(
         Ok((operation, caller)) => admit(&guard, &mut request, &rest, operation, caller).await,
         Err(error) => Err(error),
     };
+    let is_head = request.method() == Method::HEAD;
     let mut response = match admitted {
-        Ok(ctx) => answer(&guard, request, ctx, &next).await?,
+        Ok(ctx) => {
+            if is_head {
+                request.head_mut().method = Method::GET;
+            }
+            answer(&guard, request, ctx, &next).await?
+        }
         Err(error) => {
             let mut payload = request.take_payload();
             discard_body(request.version(), &mut payload).await;
             rest.keep(payload);
-            let response = error.error_response();
+            let response = error.answer(request.method());
             request.into_response(response).map_into_right_body()
         }
     };
+    if is_head {
+        response = response.map_body(|_, body| EitherBody::right(Omitted(body.size()).boxed()));
+    }
     if let Some(verdict) = verdict {
         verdict.write(response.headers_mut());
     }

@@ -7,6 +7,7 @@ mod extract;
 mod gate;
 mod guard;
 mod objects;
+mod omitted;
 mod openapi;
 mod operations;
 mod reply;
@@ -20,6 +21,7 @@ pub use extract::{Json, Path, Query, content_type, nullable, read_json, read_val
 pub use gate::Gate;
 pub(crate) use guard::check_step_up;
 pub use guard::{Guard, guard};
+pub use omitted::Omitted;
 pub use openapi::{finish_spec, module_spec};
 pub use operations::{Access, Operation, Operations};
 pub use reply::{Reply, Versioned};

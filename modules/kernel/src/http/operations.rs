@@ -60,15 +60,19 @@ impl Operations {
         Ok(Operations(router))
     }
 
-    /// The operation, or 404, or 405 with the methods there are.
+    /// The operation, or 404, or 405 with the methods there are. HEAD is a GET without the body
+    /// (RFC 9110, section 9.3.2).
     pub fn find(&self, method: &Method, path: &str) -> Result<&Operation> {
         let methods = self
             .0
             .at(path)
             .map_err(|_| Error::new(404, "no_such_path", format!("nothing is at {path}")))?
             .value;
-        methods.get(method.as_str()).ok_or_else(|| {
-            let allow: Vec<_> = methods.keys().map(String::as_str).collect();
+        let name = if *method == Method::HEAD { "GET" } else { method.as_str() };
+        methods.get(name).ok_or_else(|| {
+            let mut allow: Vec<_> = methods.keys().map(String::as_str).collect();
+            allow.extend(methods.contains_key("GET").then_some("HEAD"));
+            allow.push("OPTIONS");
             Error::method_not_allowed(allow.join(", "))
         })
     }
@@ -116,7 +120,12 @@ mod tests {
         let operations = Operations::from_spec(&closed).expect("complete");
         let found = operations.find(&Method::GET, "/a/1").expect("listed");
         assert_eq!(found.access, Access::Permission("m.a:read".into()));
-        assert_eq!(operations.find(&Method::PUT, "/a/1").expect_err("no PUT").status(), 405);
+        assert!(operations.find(&Method::HEAD, "/a/1").is_ok());
+        let refused = operations.find(&Method::PUT, "/a/1").expect_err("no PUT");
+        assert_eq!(refused.status(), 405);
+        let answer = refused.answer(&Method::OPTIONS);
+        assert_eq!(answer.status(), 204);
+        assert_eq!(answer.headers().get("allow").expect("told"), "GET, HEAD, OPTIONS");
         assert_eq!(operations.find(&Method::GET, "/b").expect_err("no path").status(), 404);
     }
 }
