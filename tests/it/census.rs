@@ -245,7 +245,7 @@ async fn every_needed_header_is_asked_for_and_every_bad_one_refused() {
         if needs("If-Match") {
             let request = bare().header("Idempotency-Key", "k");
             api.send(request).await.points_at(428, "if_match_required", "@If-Match");
-            for bad in ["v1", "\"1\"", "\"v\"", "\"v99999999999999999999\"", "W/\"v1\""] {
+            for bad in ["v1", "1", "\"v1", "\"v1\" \"v2\"", "*, \"v1\""] {
                 let request = bare().header("Idempotency-Key", "k").header("If-Match", bad);
                 api.send(request).await.points_at(400, "invalid_if_match", "@If-Match");
             }

@@ -89,6 +89,38 @@ async fn who_asks_in_another_way_is_told_which_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_meant_for_any_version_of_a_list() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let customer = api.post(CUSTOMERS, ada()).await.ok();
+    let path = format!("{CUSTOMERS}/{}", text(&customer["id"]));
+    let mut version = 1;
+    let mut rename = async |tags: &str, is_meant: bool| {
+        let request = api.request(Method::PATCH, &path).header("If-Match", tags);
+        let answer = api.send(request.json(&json!({"name": tags}))).await;
+        if !is_meant {
+            let problem = answer.problem(412, "stale_version");
+            assert_eq!(problem["params"]["current_version"], version, "{tags}");
+            return;
+        }
+        version += 1;
+        assert_eq!(answer.ok()["version"], version, "{tags}");
+    };
+    rename("\"v1\", \"v7\"", true).await;
+    rename("\"v1\",\"v2\"", true).await;
+    rename("*", true).await;
+    // Weak tags are not compared, and those of others are nobody's here.
+    for tags in ["W/\"v4\"", "\"v1\", W/\"v4\"", "\"4\"", "\"a,b\"", "\"v04\""] {
+        rename(tags, false).await;
+    }
+    rename("\"a,b\", W/\"v4\", \"v4\"", true).await;
+    // What is read may have any version.
+    let request = api.request(Method::GET, &path).header("If-Match", "\"v1\", nothing");
+    assert_eq!(api.send(request).await.ok()["version"], 5);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_json_that_is_not_encoded() {
     let server = Server::start().await;
     let api = &server.api;

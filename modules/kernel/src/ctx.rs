@@ -93,10 +93,11 @@ pub(crate) struct IdempotencyKey {
     pub body_hash: Arc<OnceLock<String>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum IfMatch {
     Any,
-    Version(i64),
+    /// One of these; none where no tag is one of ours.
+    Versions(Arc<[i64]>),
 }
 
 impl Ctx {
@@ -125,10 +126,10 @@ impl Ctx {
     /// Refuses with 412 unless the caller's `If-Match` names `current_version`.
     /// The guard has already answered 428 where an operation needs the header.
     pub fn check_version(&self, current_version: i64) -> Result<()> {
-        match self.if_match {
+        match &self.if_match {
             None | Some(IfMatch::Any) => Ok(()),
-            Some(IfMatch::Version(version)) if version == current_version => Ok(()),
-            Some(IfMatch::Version(_)) => Err(Error::stale(current_version)),
+            Some(IfMatch::Versions(versions)) if versions.contains(&current_version) => Ok(()),
+            Some(IfMatch::Versions(_)) => Err(Error::stale(current_version)),
         }
     }
 

@@ -230,7 +230,11 @@ async fn admit(
         scope.unwrap_or_else(|_| (Uuid::now_v7().to_string().into(), Trace::begin()));
     Ok(Ctx {
         idempotency: idempotency_key(request, headers, operation, &caller)?,
-        if_match: if_match(headers, operation)?,
+        // What is only read may have any version.
+        if_match: match request.method().is_safe() {
+            true => None,
+            false => if_match(headers, operation)?,
+        },
         reason: reason(headers)?,
         actor: caller.actor,
         permissions: Arc::new(caller.permissions),
@@ -409,7 +413,8 @@ fn is_idempotency_key(key: &str) -> bool {
 }
 
 fn if_match(headers: &HeaderMap, operation: &Operation) -> Result<Option<IfMatch>> {
-    let Some(value) = headers.get(IF_MATCH) else {
+    let mut values = headers.get_all(IF_MATCH).map(|value| value.to_str().unwrap_or("?"));
+    let Some(first) = values.next() else {
         if operation.needs_if_match {
             return Err(header_error(
                 428,
@@ -420,23 +425,39 @@ fn if_match(headers: &HeaderMap, operation: &Operation) -> Result<Option<IfMatch
         }
         return Ok(None);
     };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
+    if first.trim() == "*" {
         return Ok(Some(IfMatch::Any));
     }
-    text.strip_prefix("\"v")
-        .and_then(|rest| rest.strip_suffix('"'))
-        .filter(|digits| digits.chars().all(|c| c.is_ascii_digit()))
-        .and_then(|digits| digits.parse().ok())
-        .map(|version| Some(IfMatch::Version(version)))
-        .ok_or_else(|| {
-            header_error(
-                400,
-                "invalid_if_match",
-                "If-Match",
-                "If-Match must be an ETag this API gave, such as \"v3\", or *",
-            )
-        })
+    let text = values.fold(first.to_owned(), |list, more| list + "," + more);
+    versions(&text).map(|versions| Some(IfMatch::Versions(versions.into()))).ok_or_else(|| {
+        header_error(
+            400,
+            "invalid_if_match",
+            "If-Match",
+            "If-Match must be an ETag this API gave, such as \"v3\", or *",
+        )
+    })
+}
+
+/// The versions that a list of tags names (RFC 9110, section 13.1.1). One that is weak or not of
+/// ours is the tag of nothing here.
+fn versions(list: &str) -> Option<Vec<i64>> {
+    let blank = |c| matches!(c, ' ' | '\t');
+    let mut rest = list.trim_matches(blank);
+    let mut versions = Vec::new();
+    loop {
+        let (is_weak, tag) = match rest.strip_prefix("W/") {
+            Some(tag) => (true, tag),
+            None => (false, rest),
+        };
+        let (tag, more) = tag.strip_prefix('"')?.split_once('"')?;
+        let version = tag.strip_prefix('v').and_then(|digits| digits.parse::<i64>().ok());
+        versions.extend(version.filter(|version| !is_weak && tag == format!("v{version}")));
+        match more.trim_start_matches(blank) {
+            "" => return Some(versions),
+            more => rest = more.strip_prefix(',')?.trim_start_matches(blank),
+        }
+    }
 }
 
 fn reason(headers: &HeaderMap) -> Result<Option<Arc<str>>> {
@@ -460,4 +481,28 @@ fn reason(headers: &HeaderMap) -> Result<Option<Arc<str>>> {
 
 fn header_error(status: u16, code: &'static str, header: &str, detail: &str) -> Error {
     Error::new(status, code, detail).with_field(format!("@{header}"), code, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_tags_names_the_versions_among_them() {
+        for (list, expected) in [
+            ("\"v3\"", Some(vec![3])),
+            (" \"v1\", \"v2\",\"v30\" ", Some(vec![1, 2, 30])),
+            ("W/\"v3\"", Some(vec![])),
+            ("\"abc\", \"v03\", \"v\", \"a,b\", \"v4\"", Some(vec![4])),
+            ("\"v99999999999999999999\"", Some(vec![])),
+            ("", None),
+            ("v3", None),
+            ("3", None),
+            ("\"v3", None),
+            ("\"v3\" \"v4\"", None),
+            ("*, \"v3\"", None),
+        ] {
+            assert_eq!(versions(list), expected, "{list}");
+        }
+    }
 }
