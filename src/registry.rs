@@ -25,6 +25,7 @@ use kernel::service::Identity;
 use kernel::token::{KeySource, PublicKey, Revocations};
 use kernel::{Ctx, Module, Result};
 use reqwest::Client;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::config::{Config, ConfigError};
@@ -95,23 +96,47 @@ pub fn migrations(config: &Config) -> Vec<(&'static str, Migrations)> {
     MIGRATIONS.iter().filter(|(module, _)| is_mounted(config, module)).copied().collect()
 }
 
-/// Reads the settings of every module mounted, so that a mistake shows before anything
-/// is opened.
+/// Reads the settings of every module, and checks those of the mounted, so that a mistake shows
+/// before anything is opened.
 pub fn check_module_settings(config: &Config) -> Result<(), ConfigError> {
+    for module in config.modules.iter().filter(|module| *module != "*") {
+        if !COMPILED.contains(&module.as_str()) {
+            let compiled = COMPILED.join(", ");
+            let why = format!("{module} is not part of this build, which has {compiled}");
+            return Err(config.refusal("modules", &why));
+        }
+    }
     #[cfg(feature = "auth")]
-    config.module::<auth::Config>(auth::NAME)?;
+    check(config, auth::NAME, |settings: auth::Config| {
+        let mut permissions = crate::spec::permissions();
+        permissions.sort();
+        settings.check(&permissions)
+    })?;
     #[cfg(feature = "billing")]
-    config.module::<billing::Config>(billing::NAME)?;
+    check(config, billing::NAME, |_: billing::Config| Ok(()))?;
     #[cfg(feature = "inventory")]
-    config.module::<inventory::Config>(inventory::NAME)?;
+    check(config, inventory::NAME, |settings: inventory::Config| settings.check())?;
     #[cfg(feature = "orders")]
-    config.module::<orders::Config>(orders::NAME)?;
+    check(config, orders::NAME, |settings: orders::Config| settings.check())?;
     #[cfg(feature = "purchasing")]
-    config.module::<purchasing::Config>(purchasing::NAME)?;
+    check(config, purchasing::NAME, |_: purchasing::Config| Ok(()))?;
     #[cfg(feature = "sales")]
-    config.module::<sales::Config>(sales::NAME)?;
-    let _ = config;
+    check(config, sales::NAME, |_: sales::Config| Ok(()))?;
     Ok(())
+}
+
+// A gateway alone has no module.
+#[cfg_attr(not(any(feature = "auth", feature = "billing")), allow(dead_code))]
+fn check<T: DeserializeOwned>(
+    config: &Config,
+    module: &str,
+    check: impl Fn(T) -> Result<(), (String, String)>,
+) -> Result<(), ConfigError> {
+    let settings = config.module(module)?;
+    match is_mounted(config, module) {
+        true => check(settings).map_err(|(key, why)| config.refusal(&key, &why)),
+        false => Ok(()),
+    }
 }
 
 /// Builds the modules that are mounted and the way to those that are not.
@@ -122,15 +147,6 @@ pub async fn build(
     cache: Cache,
     redis: Option<Redis>,
 ) -> Result<Registry, StartError> {
-    for module in config.modules.iter().filter(|m| *m != "*") {
-        if !COMPILED.contains(&module.as_str()) {
-            return Err(ConfigError::new(format!(
-                "modules: {module} is not part of this build, which has {}",
-                COMPILED.join(", ")
-            ))
-            .into());
-        }
-    }
     let deps = ModuleDeps {
         data: config.data.clone(),
         sql: config.sql.clone(),

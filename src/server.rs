@@ -71,6 +71,7 @@ pub struct Running {
 
 /// Starts what the settings say.
 pub async fn start(config: Config) -> Result<Running, StartError> {
+    registry::check_module_settings(&config)?;
     let api = listen("server.bind", &config.server.bind)?;
     let internal = match config.internal.bind.as_str() {
         "" => None,

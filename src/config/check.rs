@@ -24,10 +24,10 @@ impl Config {
         self.check_redis()?;
         self.check_limits()?;
         if let Err((key, why)) = crate::gateway::check(self) {
-            return refuse(&key, &format!("{why}{}", self.source(&key)));
+            return self.refuse(&key, &why);
         }
         if self.telemetry.level.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            return refuse("telemetry.level", "must be a filter, such as info");
+            return self.refuse("telemetry.level", "must be a filter, such as info");
         }
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Config {
             None => Ok(()),
             Some(name) => {
                 let modules = MODULES.join(", ");
-                refuse(name, &format!("no such setting or module; modules are {modules}"))
+                self.refuse(name, &format!("no such setting or module; modules are {modules}"))
             }
         }
     }
@@ -48,10 +48,10 @@ impl Config {
     fn check_tokens(&self) -> Result {
         if self.jwt.shared_key().is_some_and(|key| key.expose().len() < 32) {
             // RFC 7518, section 3.2.
-            return refuse("jwt.secret_key", "must have at least 32 characters");
+            return self.refuse("jwt.secret_key", "must have at least 32 characters");
         }
         if self.jwt.issuer.is_empty() || self.jwt.audience.is_empty() {
-            return refuse("jwt.issuer, jwt.audience", "must not be empty");
+            return self.refuse("jwt.issuer, jwt.audience", "must not be empty");
         }
         Ok(())
     }
@@ -59,20 +59,20 @@ impl Config {
     fn check_listeners(&self) -> Result {
         let is_address = |bind: &str| bind.parse::<SocketAddr>().is_ok();
         if !is_address(&self.server.bind) {
-            return refuse("server.bind", "must be an address and a port, as 127.0.0.1:8080");
+            return self.refuse("server.bind", "must be an address and a port, as 127.0.0.1:8080");
         }
         if !self.internal.bind.is_empty() && !is_address(&self.internal.bind) {
-            return refuse("internal.bind", "must be an address and a port, or empty");
+            return self.refuse("internal.bind", "must be an address and a port, or empty");
         }
         let key = &self.internal.key;
         if !key.expose().is_empty()
             && let Err(why) = Identity::new(key)
         {
-            return refuse("internal.key", &why);
+            return self.refuse("internal.key", &why);
         }
         match Callers::new(&self.internal.callers) {
             Ok(_) => Ok(()),
-            Err((name, why)) => refuse(&format!("internal.callers.{name}"), why),
+            Err((name, why)) => self.refuse(&format!("internal.callers.{name}"), why),
         }
     }
 
@@ -84,43 +84,41 @@ impl Config {
             Ok(bind) if bind.ip().is_loopback() || !dapr.app_token.expose().is_empty() => {}
             Ok(_) => {
                 let why = "must be a loopback address, unless dapr.app_token is set";
-                return refuse("dapr.bind", why);
+                return self.refuse("dapr.bind", why);
             }
-            Err(_) => return refuse("dapr.bind", "must be an address and a port, or empty"),
+            Err(_) => return self.refuse("dapr.bind", "must be an address and a port, or empty"),
         }
         if !dapr.url.is_empty() && reqwest::Url::parse(&dapr.url).is_err() {
-            return refuse(
-                "dapr.url",
-                "must be an address such as http://127.0.0.1:3500, or empty",
-            );
+            return self
+                .refuse("dapr.url", "must be an address such as http://127.0.0.1:3500, or empty");
         }
         match dapr.app_ids.keys().find(|module| !MODULES.contains(&module.as_str())) {
-            Some(module) => refuse(&format!("dapr.app_ids.{module}"), "is no module"),
+            Some(module) => self.refuse(&format!("dapr.app_ids.{module}"), "is no module"),
             None => Ok(()),
         }
     }
 
     fn check_databases(&self) -> Result {
         if self.data.read_connections == 0 {
-            return refuse("data.read_connections", "must be 1 or more");
+            return self.refuse("data.read_connections", "must be 1 or more");
         }
         if self.sql.max_connections == 0 {
-            return refuse("sql.max_connections", "must be 1 or more");
+            return self.refuse("sql.max_connections", "must be 1 or more");
         }
         for (module, connections) in &self.sql.pools {
             let key = format!("sql.pools.{module}");
             if !MODULES.contains(&module.as_str()) {
-                return refuse(&key, &format!("must be a module ({})", MODULES.join(", ")));
+                return self.refuse(&key, &format!("must be a module ({})", MODULES.join(", ")));
             }
             if *connections == 0 {
-                return refuse(&key, "must be 1 or more");
+                return self.refuse(&key, "must be 1 or more");
             }
         }
         for (name, url) in &self.sql.connection_strings {
             let key = format!("{CONNECTION_STRINGS}{name}");
             if !name.strip_suffix("_db").is_some_and(|module| MODULES.contains(&module)) {
                 let why = format!("must be a module ({}) and _db", MODULES.join(", "));
-                return refuse(&key, &format!("{why}{}", self.source(&key)));
+                return self.refuse(&key, &why);
             }
             self.check_url(&key, url)?;
         }
@@ -132,7 +130,7 @@ impl Config {
             ("gateway.tls_root_cert", &self.gateway.tls_root_cert),
         ] {
             if !file.as_os_str().is_empty() && !file.is_file() {
-                return refuse(key, &format!("there is no file {}", file.display()));
+                return self.refuse(key, &format!("there is no file {}", file.display()));
             }
         }
         Ok(())
@@ -141,7 +139,7 @@ impl Config {
     fn check_url(&self, key: &str, url: &Secret) -> Result {
         match check_connection_string(url) {
             Ok(()) => Ok(()),
-            Err(why) => refuse(key, &format!("{why}{}", self.source(key))),
+            Err(why) => self.refuse(key, &why),
         }
     }
 
@@ -149,23 +147,24 @@ impl Config {
         if !self.redis.url.expose().is_empty()
             && let Err(why) = kernel::redis::connection_info(&self.redis)
         {
-            return refuse("redis.url", &why);
+            return self.refuse("redis.url", &why);
         }
         if !(1..=64).contains(&self.redis.connections) {
-            return refuse("redis.connections", "must be 1 to 64");
+            return self.refuse("redis.connections", "must be 1 to 64");
         }
         if !(1..=5000).contains(&self.redis.timeout_ms) {
-            return refuse("redis.timeout_ms", "must be 1 to 5000");
+            return self.refuse("redis.timeout_ms", "must be 1 to 5000");
         }
         Ok(())
     }
 
     fn check_limits(&self) -> Result {
         if !(1..=3600).contains(&self.server.client_body_timeout_s) {
-            return refuse("server.client_body_timeout_s", "must be 1 to 3600");
+            return self.refuse("server.client_body_timeout_s", "must be 1 to 3600");
         }
         if self.cache.max_entries == 0 {
-            return refuse("cache.max_entries", "must be 1 or more; cache.in_process turns it off");
+            return self
+                .refuse("cache.max_entries", "must be 1 or more; cache.in_process turns it off");
         }
         let proxies = [
             ("rate_limit.trusted_proxies", &self.rate_limit.trusted_proxies),
@@ -177,16 +176,16 @@ impl Config {
                 .map(|network| kernel::rate::check_proxy(network))
                 .find(|it| it.is_err())
             {
-                return refuse(key, &why);
+                return self.refuse(key, &why);
             }
         }
         if self.events.batch == 0 || self.events.batch > 1000 {
-            return refuse("events.batch", "must be 1 to 1000");
+            return self.refuse("events.batch", "must be 1 to 1000");
         }
         Ok(())
     }
-}
 
-fn refuse(key: &str, why: &str) -> Result {
-    Err(ConfigError(format!("{key}: {why}")))
+    fn refuse(&self, key: &str, why: &str) -> Result {
+        Err(self.refusal(key, why))
+    }
 }

@@ -130,6 +130,8 @@ impl Provider for Variable {
 pub(super) fn origin(metadata: &Metadata) -> String {
     match &metadata.source {
         Some(source) => format!(" (from {source})"),
+        // As figment calls what has no file.
+        None if metadata.name == "TOML source string" => " (the default)".to_owned(),
         None => format!(" (from {})", metadata.name),
     }
 }

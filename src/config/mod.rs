@@ -225,7 +225,20 @@ impl Config {
 
     /// The settings of one module.
     pub fn module<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, ConfigError> {
-        self.layers.extract_inner(name).map_err(explain)
+        // It says the section last, where it does.
+        let whole = |mut error: figment::Error| {
+            if error.path.last().is_some_and(|last| last == name) {
+                error.path.rotate_right(1);
+            }
+            error
+        };
+        let settings = self.layers.extract_inner(name);
+        settings.map_err(|errors| explain_all(errors.into_iter().map(whole)))
+    }
+
+    /// That a setting cannot be used, and where it comes from.
+    pub fn refusal(&self, key: &str, why: &str) -> ConfigError {
+        ConfigError(format!("{key}: {why}{}", self.source(key)))
     }
 
     /// Where a setting comes from, in brackets.
@@ -235,8 +248,11 @@ impl Config {
 }
 
 fn explain(error: figment::Error) -> ConfigError {
-    let lines: Vec<_> = error
-        .into_iter()
+    explain_all(error.into_iter())
+}
+
+fn explain_all(errors: impl Iterator<Item = figment::Error>) -> ConfigError {
+    let lines: Vec<_> = errors
         .map(|error| {
             let source = error.metadata.as_ref().map(origin).unwrap_or_default();
             match error.path.join(".").as_str() {

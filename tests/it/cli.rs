@@ -74,6 +74,53 @@ fn a_bad_setting_is_named_with_where_it_came_from() {
 }
 
 #[test]
+fn a_module_setting_that_serve_would_refuse_is_refused_by_all_who_look() {
+    let dir = Dir::new();
+    for (name, value, key) in [
+        ("ERP__AUTH__ACCESS_TOKEN_TTL_S", "100000", "auth.access_token_ttl_s: must be 1 to 900"),
+        ("ERP__AUTH__REFRESH_TOKEN_TTL_S", "0", "auth.refresh_token_ttl_s: must be 1 to"),
+        ("ERP__AUTH__PASSWORD_MIN_CHARS", "1", "auth.password_min_chars: must be 8 to 128"),
+        ("ERP__AUTH__ADMIN_PASSWORD", "short", "auth.admin_password: must have 8 to"),
+        ("ERP__AUTH__ENCRYPTION_KEY", "zzz", "auth.encryption_key: must be 32 random bytes"),
+        (
+            "ERP__AUTH__SEGREGATION",
+            "[[\"a\", \"b\"]]",
+            "auth.segregation: there is no permission a",
+        ),
+        ("ERP__AUTH__ARGON2_MEMORY_KIB", "0", "auth.argon2_memory_kib, auth.argon2_iterations: "),
+        (
+            "ERP__AUTH__PASSKEYS__ORIGINS",
+            "[\"https://a\"]",
+            "auth.passkeys.rp_id: must name a host",
+        ),
+        ("ERP__INVENTORY__EXPIRY_INTERVAL_S", "0", "inventory.expiry_interval_s: must be 1"),
+        ("ERP__ORDERS__HOLD_TTL_S", "59", "orders.hold_ttl_s: must be 60 to 86400"),
+        ("ERP__SALES__QUOTATION_VALIDITY_DAYS", "99999", "sales.quotation_validity_days: "),
+        ("ERP__SERVER__CLIENT_BODY_TIMEOUT_S", "0", "server.client_body_timeout_s: must be 1"),
+        ("ERP__EVENTS__BATCH", "0", "events.batch: must be 1 to 1000"),
+    ] {
+        let env = [(name, value)];
+        for args in [&["serve", "--bind", "127.0.0.1:0"] as &[_], &["check-config"]] {
+            let text = complaint(&erp(&dir, args, &env));
+            assert!(text.contains(key), "{args:?} {name}: {text}");
+            let from = match key {
+                _ if key.contains(", ") => "", // Of two nobody can say which it is.
+                _ if key.starts_with("auth.passkeys") => "(the default)",
+                _ => name,
+            };
+            assert!(text.contains(from), "{args:?} {name}: {text}");
+        }
+        let doctor = erp(&dir, &["doctor", "--bind", "127.0.0.1:0"], &env);
+        let text =
+            String::from_utf8_lossy(&doctor.stdout) + String::from_utf8_lossy(&doctor.stderr);
+        assert!(!doctor.status.success() && text.contains(key), "doctor {name}: {text}");
+    }
+    // What is not mounted here is another's to check.
+    let env = [("ERP__MODULES", "[\"sales\"]"), ("ERP__ORDERS__HOLD_TTL_S", "1")];
+    assert!(erp(&dir, &["check-config"], &env).status.success());
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_written_is_named() {
     let dir = Dir::new();
     let file = dir.0.join("a-file");

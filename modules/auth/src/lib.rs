@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use actix_web::web;
+use argon2::Params;
 use chrono::TimeDelta;
 use contracts::auth::{Auth, Served};
 use kernel::config::{JwtConfig, Secret};
@@ -28,6 +29,7 @@ use sea_orm::{EntityTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
 
 use crate::entities::signing_key;
+use crate::routes::passwords::NewPassword;
 use crate::service::oidc_provider::Provider;
 use crate::service::outside::Outside;
 use crate::service::passkeys::relying_party;
@@ -239,30 +241,65 @@ const MAX_REFRESH_TOKEN_TTL_S: u64 = 366 * 24 * 3600;
 const MAX_WEBHOOK_TIMEOUT_S: u64 = 60;
 const MAX_LINK_TTL_S: u64 = 90 * 24 * 3600;
 
+impl Config {
+    /// What cannot be used of it, beyond its types: the setting, and why. `permissions` are all
+    /// there are, in their order.
+    pub fn check(&self, permissions: &[String]) -> Result<(), (String, String)> {
+        let refuse = |key: &str, why: String| Err((format!("auth.{key}"), why));
+        for (key, seconds, max) in [
+            ("access_token_ttl_s", self.access_token_ttl_s, MAX_ACCESS_TOKEN_TTL_S),
+            ("refresh_token_ttl_s", self.refresh_token_ttl_s, MAX_REFRESH_TOKEN_TTL_S),
+            ("invitation_ttl_s", self.invitation_ttl_s, MAX_LINK_TTL_S),
+            ("reset_link_ttl_s", self.reset_link_ttl_s, MAX_LINK_TTL_S),
+            ("webhooks.timeout_s", self.webhooks.timeout_s, MAX_WEBHOOK_TIMEOUT_S),
+            ("webhooks.disable_after_s", self.webhooks.disable_after_s, MAX_LINK_TTL_S),
+        ] {
+            if !(1..=max).contains(&seconds) {
+                return refuse(key, format!("must be 1 to {max}, is {seconds}"));
+            }
+        }
+        if !(8..=128).contains(&self.password_min_chars) {
+            return refuse("password_min_chars", "must be 8 to 128".into());
+        }
+        let given = self.admin_password.as_ref().map_or("", Secret::expose);
+        if !given.is_empty()
+            && let Err(why) = NewPassword::parse(given)
+        {
+            return refuse("admin_password", why);
+        }
+        if let Err(why) = Params::new(self.argon2_memory_kib, self.argon2_iterations, 1, None) {
+            return refuse("argon2_memory_kib, auth.argon2_iterations", why.to_string());
+        }
+        Provider::new(&self.oidc).map_err(|why| within("oidc", &why))?;
+        relying_party(&self.passkeys).map_err(|why| within("passkeys", &why))?;
+        if let Err(why) = Vault::new(&self.encryption_key) {
+            return refuse("encryption_key", why);
+        }
+        match unknown_duty(&self.segregation, permissions) {
+            None => Ok(()),
+            Some(duty) => refuse("segregation", format!("there is no permission {duty}")),
+        }
+    }
+}
+
+/// Of `issuer: must be ..`, said of a section, the setting and why.
+fn within(section: &str, why: &str) -> (String, String) {
+    match why.split_once(": ") {
+        Some((key, why)) => (format!("auth.{section}.{key}"), why.to_owned()),
+        None => (format!("auth.{section}"), why.to_owned()),
+    }
+}
+
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<Built> {
-    check(config.access_token_ttl_s, MAX_ACCESS_TOKEN_TTL_S, "auth.access_token_ttl_s")?;
-    check(config.refresh_token_ttl_s, MAX_REFRESH_TOKEN_TTL_S, "auth.refresh_token_ttl_s")?;
-    check(config.invitation_ttl_s, MAX_LINK_TTL_S, "auth.invitation_ttl_s")?;
-    check(config.reset_link_ttl_s, MAX_LINK_TTL_S, "auth.reset_link_ttl_s")?;
-    check(config.webhooks.timeout_s, MAX_WEBHOOK_TIMEOUT_S, "auth.webhooks.timeout_s")?;
-    check(config.webhooks.disable_after_s, MAX_LINK_TTL_S, "auth.webhooks.disable_after_s")?;
-    if !(8..=128).contains(&config.password_min_chars) {
-        return Err(Error::internal("auth.password_min_chars: must be 8 to 128"));
-    }
-    let oidc = Provider::new(&config.oidc);
-    let oidc = oidc.map_err(|why| Error::internal(format!("auth.oidc.{why}")))?;
-    let webauthn = relying_party(&config.passkeys);
-    let webauthn = webauthn.map_err(|why| Error::internal(format!("auth.passkeys.{why}")))?;
-    let vault = Vault::new(&config.encryption_key);
-    let vault = vault.map_err(|why| Error::internal(format!("auth.encryption_key: {why}")))?;
-    let passwords = Passwords::new(config.argon2_memory_kib, config.argon2_iterations)?;
-    let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let mut permissions = deps.permissions;
     permissions.sort();
-    if let Some(duty) = unknown_duty(&config.segregation, &permissions) {
-        return Err(Error::internal(format!("auth.segregation: there is no permission {duty}")));
-    }
+    config.check(&permissions).map_err(|(key, why)| Error::internal(format!("{key}: {why}")))?;
+    let oidc = Provider::new(&config.oidc).map_err(Error::internal)?;
+    let webauthn = relying_party(&config.passkeys).map_err(Error::internal)?;
+    let vault = Vault::new(&config.encryption_key).map_err(Error::internal)?;
+    let passwords = Passwords::new(config.argon2_memory_kib, config.argon2_iterations)?;
+    let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let generated_admin_password =
         first_start::prepare(&db, &config, &permissions, &passwords, &vault).await?;
     lock_up(&db, &vault).await?;
@@ -299,11 +336,4 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
         jobs: Service::jobs(&service),
     };
     Ok(Built { module, auth: service, generated_admin_password })
-}
-
-fn check(seconds: u64, max: u64, key: &str) -> Result<()> {
-    if (1..=max).contains(&seconds) {
-        return Ok(());
-    }
-    Err(Error::internal(format!("{key}: must be 1 to {max}, is {seconds}")))
 }

@@ -120,6 +120,16 @@ pub const MIGRATIONS: Migrations = &[
     },
 ];
 
+impl Config {
+    /// What cannot be used of it, beyond its types: the setting, and why.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        match self.expiry_interval_s {
+            0 => Err(("inventory.expiry_interval_s".into(), "must be 1 or more".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Opens the module's data and hands out what it offers.
 pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Inventory>)> {
     let service = Arc::new(open(config, deps).await?);
@@ -139,9 +149,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<(Module, Arc<dyn Invent
 }
 
 async fn open(config: Config, deps: Deps) -> Result<Service> {
-    if config.expiry_interval_s == 0 {
-        return Err(kernel::Error::internal("inventory.expiry_interval_s must be at least 1"));
-    }
+    config.check().map_err(|(key, why)| kernel::Error::internal(format!("{key}: {why}")))?;
     let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     Ok(Service { db, config, company: deps.module.company })
 }

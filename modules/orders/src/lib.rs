@@ -34,6 +34,16 @@ pub struct Config {
     pub hold_ttl_s: u64,
 }
 
+impl Config {
+    /// What cannot be used of it, beyond its types: the setting, and why.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        match self.hold_ttl_s {
+            60..=86_400 => Ok(()),
+            _ => Err(("orders.hold_ttl_s".into(), "must be 60 to 86400".into())),
+        }
+    }
+}
+
 /// What the module needs of others.
 pub struct Deps {
     pub module: ModuleDeps,
@@ -84,9 +94,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Module> {
 }
 
 async fn service(config: Config, deps: Deps) -> Result<Service> {
-    if !(60..=86_400).contains(&config.hold_ttl_s) {
-        return Err(Error::internal("orders.hold_ttl_s must be 60 to 86400"));
-    }
+    config.check().map_err(|(key, why)| Error::internal(format!("{key}: {why}")))?;
     let db = Db::open(NAME, MIGRATIONS, &deps.module).await?;
     let Deps { sales, inventory, billing, .. } = deps;
     Ok(Service { db, config, sales, inventory, billing })
