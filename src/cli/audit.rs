@@ -57,17 +57,22 @@ async fn verify(client: &Client, module: &str) -> Result<u32, String> {
         }
     }
     let word = if broken.is_empty() { "whole" } else { "CHANGED" };
-    println!("{module:<11} {rows:>9} rows  {word}");
+    print_line!("{module:<11} {rows:>9} rows  {word}");
     for row in &broken {
         let what = match row["what"].as_str() {
             Some("hash") => "does not say what it said",
             _ => "does not follow the one before it",
         };
-        println!("            row {} (chain {}, {}) {what}", row["id"], row["chain"], row["seq"]);
+        print_line!(
+            "            row {} (chain {}, {}) {what}",
+            row["id"],
+            row["chain"],
+            row["seq"]
+        );
     }
     for head in heads {
         let hash = head["hash"].as_str().unwrap_or_default();
-        println!("            chain {} ends at {} with {hash}", head["chain"], head["seq"]);
+        print_line!("            chain {} ends at {} with {hash}", head["chain"], head["seq"]);
     }
     Ok(u32::from(!broken.is_empty()))
 }

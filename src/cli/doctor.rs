@@ -15,7 +15,7 @@ pub async fn doctor(config: Config) -> Result<(), String> {
     let mut missing = 0;
     let mut say = |ok: bool, what: &str, text: String| {
         missing += usize::from(!ok);
-        println!("{} {what:<11} {text}", if ok { "ok     " } else { "MISSING" });
+        print_line!("{} {what:<11} {text}", if ok { "ok     " } else { "MISSING" });
     };
     match registry::check_module_settings(&config) {
         Ok(()) => say(true, "settings", "valid".into()),

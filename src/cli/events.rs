@@ -49,14 +49,14 @@ async fn list(client: &Client, module: Option<String>) -> Result<(), String> {
         Some(module) => vec![module.as_str()],
         None => MODULES.into_iter().filter(|module| *module != "auth").collect(),
     };
-    println!("{:<11} {:>8} {:<32} {:<11} {:>7} ERROR", "MODULE", "ID", "TYPE", "FOR", "WAITING");
+    print_line!("{:<11} {:>8} {:<32} {:<11} {:>7} ERROR", "MODULE", "ID", "TYPE", "FOR", "WAITING");
     for module in modules {
         let answer = client.get(&format!("{module}/parked-events")).await;
         let answer = answer.map_err(|failure| failure.to_string())?;
         for event in answer["data"].as_array().into_iter().flatten() {
             let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
             let number = |key: &str| event[key].as_i64().unwrap_or_default();
-            println!(
+            print_line!(
                 "{module:<11} {:>8} {:<32} {:<11} {:>7} {}",
                 number("id"),
                 text("type"),

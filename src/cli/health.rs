@@ -19,7 +19,7 @@ pub struct HealthArgs {
 /// Prints what the server said of itself; fails if it cannot work or does not answer.
 pub async fn health(bind: &str, args: HealthArgs) -> Result<(), String> {
     let said = ask(bind, if args.live { "live" } else { "ready" }).await?;
-    println!("{said}");
+    print_line!("{said}");
     Ok(())
 }
 

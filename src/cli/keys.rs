@@ -68,7 +68,7 @@ pub fn service_keys(args: KeysArgs) -> Result<(), String> {
             key.expose()
         );
         super::write_secret(&path, &text).map_err(|error| at(&path, error))?;
-        println!("{}", path.display());
+        print_line!("{}", path.display());
     }
     Ok(())
 }

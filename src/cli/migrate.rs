@@ -37,8 +37,8 @@ pub async fn migrate(mut config: Config, args: MigrateArgs) -> Result<(), String
     for (module, scripts) in registry::migrations(&config) {
         let ran = db::migrate(module, scripts, &config.data, &config.sql).await.map_err(explain)?;
         match ran.as_slice() {
-            [] => println!("{module:<11} is up to date"),
-            ran => println!("{module:<11} ran {}", ran.join(", ")),
+            [] => print_line!("{module:<11} is up to date"),
+            ran => print_line!("{module:<11} ran {}", ran.join(", ")),
         }
     }
     Ok(())
@@ -57,7 +57,7 @@ async fn create(config: &Config) -> Result<(), String> {
         return Err("sql.connection_strings: no module has one".to_owned());
     }
     for line in db::create(&modules, &config.sql).await.map_err(explain)? {
-        println!("{line}");
+        print_line!("{line}");
     }
     Ok(())
 }
@@ -68,7 +68,7 @@ async fn check(config: &Config) -> Result<(), String> {
         let found =
             db::pending(module, scripts, &config.data, &config.sql).await.map_err(explain)?;
         behind += usize::from(!is_current(&found));
-        println!("{module:<11} {}", describe(&found));
+        print_line!("{module:<11} {}", describe(&found));
     }
     match behind {
         0 => Ok(()),

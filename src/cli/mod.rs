@@ -1,5 +1,13 @@
 //! The command line.
 
+/// Prints a line. That nobody reads on, as in `erp routes | head -1`, is no failure.
+macro_rules! print_line {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod audit;
 mod demo;
 mod doctor;
@@ -105,7 +113,10 @@ pub async fn run(cli: Cli) -> Result<(), String> {
         Command::Events(args) => events::events(args, || Ok(load()?.data.dir)).await,
         Command::Audit(args) => audit::audit(args, || Ok(load()?.data.dir)).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "erp", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "erp", &mut script);
+            // As with `print_line`.
+            let _ = std::io::stdout().write_all(&script);
             Ok(())
         }
     }
@@ -120,6 +131,6 @@ fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn check_config(config: &Config) -> Result<(), String> {
     crate::registry::check_module_settings(config).map_err(|e| e.to_string())?;
-    println!("{}", serde_json::to_string_pretty(config).map_err(|e| e.to_string())?);
+    print_line!("{}", serde_json::to_string_pretty(config).map_err(|e| e.to_string())?);
     Ok(())
 }

@@ -30,14 +30,14 @@ pub fn print(config: &Config, format: Format) -> Result<(), String> {
         Format::Envoy => export::envoy(config, &table)?,
         Format::Aca => export::aca(&table),
     };
-    println!("{}", serde_json::to_string_pretty(&json).map_err(|e| e.to_string())?);
+    print_line!("{}", serde_json::to_string_pretty(&json).map_err(|e| e.to_string())?);
     Ok(())
 }
 
 fn print_table(table: &[Route]) {
-    println!("{:<22} {:<11} {:<8} {:<10} TARGET", "PREFIX", "MODULE", "TIMEOUT", "BODY");
+    print_line!("{:<22} {:<11} {:<8} {:<10} TARGET", "PREFIX", "MODULE", "TIMEOUT", "BODY");
     for row in table {
-        println!(
+        print_line!(
             "{:<22} {:<11} {:<8} {:<10} {}",
             row.prefix,
             row.module,

@@ -20,7 +20,7 @@ pub async fn serve(config: Config) -> Result<(), String> {
         line += &format!(" - sign in as admin, password {}", password.expose());
         keep_password(&data_dir, password).map_err(|e| e.to_string())?;
     }
-    println!("{line}");
+    print_line!("{line}");
     // A closed stdout (`erp | head`) is no reason not to serve.
     let _ = std::io::stdout().flush();
     tokio::select! {

@@ -41,7 +41,7 @@ pub async fn openapi(dir: &Path, check: bool) -> Result<(), String> {
         if !check {
             std::fs::create_dir_all(dir).map_err(at)?;
             std::fs::write(&path, text).map_err(at)?;
-            println!("{}", path.display());
+            print_line!("{}", path.display());
         } else if std::fs::read_to_string(&path).map_err(at)? != text {
             return Err(format!("{} is out of date: run `erp openapi`", path.display()));
         }

@@ -121,6 +121,33 @@ fn a_module_setting_that_serve_would_refuse_is_refused_by_all_who_look() {
 }
 
 #[test]
+fn nobody_minds_a_reader_who_has_seen_enough() {
+    let dir = Dir::new();
+    for args in [&["check-config"] as &[_], &["completions", "bash"], &["routes"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_erp"));
+        let output = command.args(args).current_dir(&dir.0).stdout(writer).output();
+        let output = output.expect("the executable runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.is_empty(), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn whoever_signs_in_says_who_they_are_before_the_command_or_after_it() {
+    let dir = Dir::new();
+    let url = ["--url", "http://127.0.0.1:1"];
+    for command in [&["audit", "verify"] as &[_], &["events", "list"]] {
+        let text = complaint(&erp(&dir, &[command, &url].concat(), &[]));
+        assert!(text.contains("give --password or ERP_DEMO_PASSWORD"), "{text}");
+        // Nobody listens there: the password was taken.
+        let text = complaint(&erp(&dir, &[command, &url, &["--password", "x"]].concat(), &[]));
+        assert!(text.contains("signing in"), "{text}");
+    }
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_written_is_named() {
     let dir = Dir::new();
     let file = dir.0.join("a-file");

@@ -12,7 +12,7 @@ use crate::gateway::MODULES;
 pub(super) async fn trial_balance(client: &Client) -> Result<()> {
     let step = || "trial balance".to_owned();
     let balance = client.get("billing/trial-balance").await.step(step)?;
-    println!("\nTrial balance as of {}", string(&balance["as_of"]));
+    print_line!("\nTrial balance as of {}", string(&balance["as_of"]));
     row("", "Account", ["Debit", "Credit", "Balance"]);
     for account in balance["accounts"].as_array().into_iter().flatten() {
         let sides = ["debit", "credit", "balance"].map(|side| string(&account[side]["amount"]));
@@ -30,17 +30,17 @@ pub(super) async fn trial_balance(client: &Client) -> Result<()> {
 
 fn row(code: &str, name: &str, amounts: [&str; 3]) {
     let [debit, credit, balance] = amounts;
-    println!("  {code:<6} {name:<30} {debit:>16} {credit:>16} {balance:>16}");
+    print_line!("  {code:<6} {name:<30} {debit:>16} {credit:>16} {balance:>16}");
 }
 
 /// Prints how many laws each module holds; a broken one is a failure.
 pub(super) async fn laws(client: &Client) -> Result<()> {
-    println!("\nLaws");
+    print_line!("\nLaws");
     let mut broken = Vec::new();
     for module in MODULES {
         let (count, violated) = settled_laws(client, module).await?;
         let violations: i64 = violated.iter().filter_map(|law| law["violations"].as_i64()).sum();
-        println!("  {module:<11} {count:>3} laws, {violations} violations");
+        print_line!("  {module:<11} {count:>3} laws, {violations} violations");
         broken.extend(violated.into_iter().map(|law| {
             format!("{module} {}: {}", string(&law["id"]), string(&law["description"]))
         }));

@@ -30,14 +30,14 @@ use failure::{InStep, Result};
 #[derive(Debug, Args)]
 pub struct SignIn {
     /// Address of the server
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    #[arg(long, global = true, default_value = "http://127.0.0.1:8080")]
     url: String,
     /// Who signs in; needs all permissions
-    #[arg(long, default_value = "admin")]
+    #[arg(long, global = true, default_value = "admin")]
     user: String,
     /// Their password [env: ERP_DEMO_PASSWORD] [default: what a first start kept in the
     /// data directory]
-    #[arg(long)]
+    #[arg(long, global = true)]
     password: Option<String>,
 }
 
@@ -72,7 +72,7 @@ fn kept_password(data_dir: PathBuf) -> Result<String, String> {
     let password = std::fs::read_to_string(&path).map_err(|error| {
         format!("no password: give --password or ERP_DEMO_PASSWORD ({}: {error})", path.display())
     })?;
-    println!("using the password in {}", path.display());
+    print_line!("using the password in {}", path.display());
     Ok(password.trim_end().to_owned())
 }
 
@@ -86,22 +86,22 @@ async fn run(client: Client) -> Result<()> {
     history::play(&company, &plan).await?;
     company.bar.finish_and_clear();
 
-    println!(
+    print_line!(
         "A company with {} products, {} customers, {} suppliers, {} warehouses",
         company.products.len(),
         company.customers.len(),
         company.suppliers.len(),
         company.warehouses.len()
     );
-    println!("and its trade from {} to {}:", company.start(), company.today());
+    print_line!("and its trade from {} to {}:", company.start(), company.today());
     for (kind, count) in company.counts() {
-        println!("  {count:>5} {kind}");
+        print_line!("  {count:>5} {kind}");
     }
     walk::sell(&company).await?;
     walk::buy(&company, plan.purchases.len()).await?;
     checks::trial_balance(&company.client).await?;
     checks::laws(&company.client).await?;
-    println!("\nEverything held, in {:.1} s.", started.elapsed().as_secs_f32());
+    print_line!("\nEverything held, in {:.1} s.", started.elapsed().as_secs_f32());
     Ok(())
 }
 

@@ -14,7 +14,7 @@ pub(super) const SOLD: [(usize, u32); 3] = [(1, 5), (42, 12), (121, 3)];
 
 /// From quotation to cash.
 pub(super) async fn sell(company: &Company) -> Result<()> {
-    println!("\nFrom quotation to cash");
+    print_line!("\nFrom quotation to cash");
     let sale = Sale {
         customer: 7,
         warehouse: 0,
@@ -62,7 +62,7 @@ pub(super) async fn sell(company: &Company) -> Result<()> {
 
 /// From purchase order to paid bill. `index` follows those of the history.
 pub(super) async fn buy(company: &Company, index: usize) -> Result<()> {
-    println!("\nFrom purchase order to paid bill");
+    print_line!("\nFrom purchase order to paid bill");
     let lines = [(160, 20), (165, 10)];
     let purchase = Purchase {
         supplier: company.articles[160].supplier,
@@ -86,7 +86,7 @@ pub(super) async fn buy(company: &Company, index: usize) -> Result<()> {
     let path = format!("inventory/products/{product}/availability");
     let stock = company.client.get(&path).await?;
     let (on_hand, available) = (string(&stock["on_hand"]), string(&stock["available"]));
-    println!("  {:<26} {on_hand} on hand, {available} available", "in stock");
+    print_line!("  {:<26} {on_hand} on hand, {available} available", "in stock");
     it.enter_bill(0, today).await?;
     say("bill entered", &it.bill, &it.bill["total"]);
     it.approve().await?;
@@ -109,7 +109,7 @@ pub(super) async fn buy(company: &Company, index: usize) -> Result<()> {
 fn say(what: &str, document: &Value, amount: &Value) {
     let number = document["number"].as_str().unwrap_or("(no number yet)");
     let status = string(&document["status"]);
-    println!("  {what:<26} {number:<18} {status:<12} {:>14}", amount_text(amount));
+    print_line!("  {what:<26} {number:<18} {status:<12} {:>14}", amount_text(amount));
 }
 
 fn must_be(what: &str, document: &Value, field: &str, expected: &str) -> Result<()> {
