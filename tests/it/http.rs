@@ -194,3 +194,19 @@ async fn an_operation_without_a_body_takes_none() {
     }
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_goes_on_in_the_order_it_was_given_in() {
+    let server = Server::start().await;
+    let api = &server.api;
+    for _ in 0..3 {
+        api.post(CUSTOMERS, ada()).await.ok();
+    }
+    let page = api.get(&format!("{CUSTOMERS}?limit=1&sort=-created_at")).await.ok();
+    let next = format!("{CUSTOMERS}?limit=1&cursor={}", text(&page["page"]["next_cursor"]));
+    api.get(&next).await.ok();
+    api.get(&format!("{next}&sort=-created_at")).await.ok();
+    let other = api.get(&format!("{next}&sort=created_at")).await;
+    other.points_at(400, "invalid_cursor", "?cursor");
+    server.stop().await;
+}

@@ -77,28 +77,29 @@ pub enum Sort {
 pub struct Cursor(String);
 
 impl Cursor {
-    fn after(id: Uuid, list: &str) -> Self {
+    fn after(id: Uuid, list: &str, sort: Sort) -> Self {
         let mut bytes = id.as_bytes().to_vec();
-        bytes.extend(Self::checksum(id, list));
+        bytes.extend(Self::checksum(id, list, sort));
         Cursor(BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The id it stands after, if it was made for `list`.
-    fn read(&self, list: &str) -> Result<Uuid> {
+    /// The id it stands after, if it was made for `list` in this order.
+    fn read(&self, list: &str, sort: Sort) -> Result<Uuid> {
         BASE64_URL_SAFE_NO_PAD
             .decode(&self.0)
             .ok()
             .filter(|bytes| bytes.len() == 20)
             .and_then(|bytes| Some((Uuid::from_slice(&bytes[..16]).ok()?, bytes)))
-            .filter(|(id, bytes)| bytes[16..] == Self::checksum(*id, list))
+            .filter(|(id, bytes)| bytes[16..] == Self::checksum(*id, list, sort))
             .map(|(id, _)| id)
             .ok_or_else(invalid_cursor)
     }
 
-    /// Not a secret, only a guard against cursors of other lists and typing errors:
-    /// a cursor grants nothing that its holder could not list anyway.
-    fn checksum(id: Uuid, list: &str) -> [u8; 4] {
-        let digest = Sha256::new().chain_update(list).chain_update(id).finalize();
+    /// Not a secret, only a guard against cursors of other lists, those of the other order, and
+    /// typing errors: a cursor grants nothing that its holder could not list anyway.
+    fn checksum(id: Uuid, list: &str, sort: Sort) -> [u8; 4] {
+        let digest =
+            Sha256::new().chain_update(list).chain_update([sort as u8]).chain_update(id).finalize();
         [digest[0], digest[1], digest[2], digest[3]]
     }
 }
@@ -137,7 +138,7 @@ impl<T> Page<T> {
         let has_more = data.len() > request.limit.rows();
         data.truncate(request.limit.rows());
         let last = data.last().filter(|_| has_more);
-        let next_cursor = last.map(|row| Cursor::after(id_of(row), list));
+        let next_cursor = last.map(|row| Cursor::after(id_of(row), list, request.sort));
         Page { data, page: PageInfo { next_cursor, has_more } }
     }
 
@@ -158,7 +159,7 @@ pub struct PageRequest {
 impl PageRequest {
     /// The id that the page begins after, if it is not the first.
     pub fn after(&self, list: &str) -> Result<Option<Uuid>> {
-        self.cursor.as_ref().map(|cursor| cursor.read(list)).transpose()
+        self.cursor.as_ref().map(|cursor| cursor.read(list, self.sort)).transpose()
     }
 }
 
@@ -203,14 +204,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_refused_when_changed_or_of_another_list() {
+    fn a_cursor_is_refused_when_changed_or_of_another_list_or_order() {
         let id = Uuid::now_v7();
-        let cursor = Cursor::after(id, "products");
-        assert_eq!(cursor.read("products").expect("its own list"), id);
-        assert_eq!(cursor.read("orders").expect_err("other list").code(), "invalid_cursor");
+        let sort = Sort::NewestFirst;
+        let cursor = Cursor::after(id, "products", sort);
+        assert_eq!(cursor.read("products", sort).expect("its own list"), id);
+        let refused = |cursor: &Cursor, list, sort| {
+            assert_eq!(cursor.read(list, sort).expect_err("refused").code(), "invalid_cursor");
+        };
+        refused(&cursor, "orders", sort);
+        refused(&cursor, "products", Sort::OldestFirst);
         let mut text = cursor.0.clone();
         text.replace_range(0..1, if text.starts_with('A') { "B" } else { "A" });
-        assert_eq!(Cursor(text).read("products").expect_err("changed").code(), "invalid_cursor");
-        assert!(Cursor("%%%".into()).read("products").is_err());
+        refused(&Cursor(text), "products", sort);
+        refused(&Cursor("%%%".into()), "products", sort);
     }
 }
