@@ -163,6 +163,10 @@ pub(crate) enum Error {
     SerialOfNoPieces,
     #[error("the serial number {number} is on hand")]
     SerialOnHand { number: String },
+    #[error("a customer has the serial number {number}: it comes back by a return")]
+    SerialAtCustomer { number: String },
+    #[error("the customer was not sent the serial number {number}")]
+    SerialNotSent { pointer: String, number: String },
     #[error("a serial number is of one piece")]
     SerialOfMany { pointer: String },
     #[error("a serial number is listed twice")]
@@ -391,9 +395,10 @@ impl From<Error> for KernelError {
             Error::ChangedMeanwhile => conflict("changed_meanwhile"),
             Error::TrackingFixed => taken("tracking_fixed", "/tracking"),
             Error::SerialOfNoPieces => invalid("serial_of_no_pieces", "/tracking"),
-            Error::SerialOnHand { number } => {
+            Error::SerialOnHand { number } | Error::SerialAtCustomer { number } => {
                 conflict("serial_on_hand").with_params(json!({ "number": number }))
             }
+            Error::SerialNotSent { pointer, .. } => invalid("unknown_lot", &pointer),
             Error::SerialOfMany { pointer } => invalid("serial_of_many", &pointer),
             Error::DuplicateSerial { pointer } => invalid("duplicate_serial", &pointer),
             Error::LotsNotTracked { pointer } => invalid("lots_not_tracked", &pointer),

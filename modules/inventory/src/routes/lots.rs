@@ -340,7 +340,8 @@ async fn list_move_lots(service: Data<Service>, id: Path<StockMoveId>) -> Result
 /// Orders that wait for them get them first.
 /// - Errors: 409 `nothing_to_identify` where less came without, `serial_on_hand`,
 ///   `insufficient_stock` where it is gone; 422 `serial_of_many`, `duplicate_serial`,
-///   `lot_differs` where the lot has another date.
+///   `lot_differs` where the lot has another date, `unknown_lot` where a serial number comes
+///   back that was not sent for the order line.
 #[utoipa::path(
     tag = "Lots",
     params(("id" = StockMoveId, Path)),
@@ -351,7 +352,8 @@ async fn list_move_lots(service: Data<Service>, id: Path<StockMoveId>) -> Result
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "nothing_to_identify", "serial_on_hand", "insufficient_stock", "serial_of_many",
-            "duplicate_serial", "lot_differs", "quantity_too_fine", "changed_meanwhile"
+            "duplicate_serial", "lot_differs", "unknown_lot", "quantity_too_fine",
+            "changed_meanwhile"
         ]))
     )
 )]

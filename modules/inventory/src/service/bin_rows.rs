@@ -139,6 +139,48 @@ pub(super) async fn with_customer(
     Ok(lots)
 }
 
+/// The serial numbers among lots that customers have, and whether each is on hand.
+pub(super) async fn serials(
+    tx: &Tx,
+    with_customer: &HashMap<Uuid, Vec<(Option<LotId>, Quantity)>>,
+) -> Result<HashMap<LotId, bool>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: LotId,
+        is_on_hand: bool,
+    }
+    let lots = with_customer.values().flatten().filter_map(|(lot_id, _)| *lot_id);
+    let lots: Vec<_> = lots.collect::<BTreeSet<_>>().into_iter().collect();
+    let mut serials = HashMap::new();
+    for lots in lots.chunks(BATCH) {
+        let rows = lots.iter().map(|id| vec![(*id).into()]);
+        let columns = [("id", Column::Uuid)];
+        let (sql, values) = Values::new(tx.get_database_backend(), "k", &columns, rows).statement(
+            "SELECT l.id, EXISTS (SELECT 1 FROM bins b WHERE b.lot_id = l.id AND b.is_serial \
+             AND b.quantity > 0) AS is_on_hand FROM k JOIN lots l ON l.id = k.id \
+             JOIN products p ON p.id = l.product_id WHERE p.tracking = 'serial'",
+        );
+        let rows: Vec<Row> = query_all(&**tx, sql, values).await?;
+        serials.extend(rows.into_iter().map(|row| (row.id, row.is_on_hand)));
+    }
+    Ok(serials)
+}
+
+/// What was sent for an order line by lot, and what of it the customer still has.
+pub(crate) async fn sent(tx: &Tx, order_line_id: Uuid) -> Result<HashMap<Option<LotId>, Quantity>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        lot_id: Option<LotId>,
+        still: Quantity,
+    }
+    let sql = "SELECT e.lot_id, CAST(-SUM(e.quantity) AS BIGINT) AS still FROM stock_moves m \
+               JOIN bin_entries e ON e.move_id = m.id WHERE m.source_line_id = $1 \
+               GROUP BY e.lot_id \
+               HAVING SUM(CASE m.kind WHEN 'issue' THEN e.quantity ELSE 0 END) < 0";
+    let rows: Vec<Row> = query_all(&**tx, sql, vec![order_line_id.into()]).await?;
+    Ok(rows.into_iter().map(|row| (row.lot_id, row.still)).collect())
+}
+
 pub(super) async fn cut(tx: &Tx, cuts: &[(Uuid, (i64, i64))]) -> Result<()> {
     let rows = cuts.iter().map(|(id, (quantity, allocated))| {
         vec![(*id).into(), (*quantity).into(), (*allocated).into()]
@@ -224,20 +266,49 @@ impl Facts {
             && self.tracking.get(&place.key.product_id) == Some(&Tracking::Serial)
     }
 
-    /// Refuses a serial number that is somewhere already (I-7).
-    pub async fn check_serials(&self, tx: &Tx, adds: &[(Place, Added)]) -> Result<()> {
+    /// Refuses a serial number that is somewhere already, or that a customer has who does not
+    /// bring it back (I-7). One statement, so that none is missed on its way between the two.
+    pub async fn check_serials(
+        &self,
+        tx: &Tx,
+        adds: &[(Place, Added)],
+        returned: &BTreeSet<LotId>,
+    ) -> Result<()> {
+        #[derive(FromQueryResult)]
+        struct Taken {
+            number: String,
+            is_on_hand: bool,
+        }
         let serials: Vec<_> = adds.iter().filter(|(place, _)| self.is_serial(*place)).collect();
         for serials in serials.chunks(BATCH) {
-            let rows = serials.iter().map(|(place, _)| vec![place.lot_id.into()]);
-            let columns = [("id", Column::Uuid)];
+            let rows = serials.iter().map(|(place, _)| {
+                let is_returned = place.lot_id.is_some_and(|id| returned.contains(&id));
+                vec![place.lot_id.into(), i64::from(is_returned).into()]
+            });
+            let columns = [("id", Column::Uuid), ("is_returned", Column::BigInt)];
             let (sql, values) = Values::new(tx.get_database_backend(), "k", &columns, rows)
                 .statement(
-                    "SELECT l.* FROM k JOIN bins b ON b.lot_id = k.id JOIN lots l ON l.id = k.id \
-                     WHERE b.is_serial AND b.quantity > 0 ORDER BY l.id LIMIT 1",
+                    "SELECT * FROM (SELECT l.id, l.number, k.is_returned, \
+                       EXISTS (SELECT 1 FROM bins b WHERE b.lot_id = l.id AND b.is_serial \
+                         AND b.quantity > 0) AS is_on_hand, \
+                       EXISTS (SELECT 1 FROM bin_entries e JOIN stock_moves m ON m.id = e.move_id \
+                         WHERE e.lot_id = l.id \
+                         AND 'customer' IN (m.from_location, m.to_location) \
+                         GROUP BY m.source_line_id HAVING SUM(e.quantity) < 0 \
+                         AND 0 < (SELECT SUM(CASE o.kind WHEN 'issue' THEN o.quantity \
+                           ELSE -o.quantity END) FROM stock_moves o \
+                           WHERE o.source_line_id = m.source_line_id \
+                           AND o.kind IN ('issue', 'return', 'scrap'))) AS is_sold \
+                       FROM k JOIN lots l ON l.id = k.id) q \
+                     WHERE q.is_on_hand OR (q.is_sold AND q.is_returned = 0) \
+                     ORDER BY q.id LIMIT 1",
                 );
-            let found: Vec<lot::Model> = query_all(&**tx, sql, values).await?;
-            if let Some(lot) = found.into_iter().next() {
-                return Err(Error::SerialOnHand { number: lot.number }.into());
+            let found: Vec<Taken> = query_all(&**tx, sql, values).await?;
+            if let Some(Taken { number, is_on_hand }) = found.into_iter().next() {
+                return Err(match is_on_hand {
+                    true => Error::SerialOnHand { number }.into(),
+                    false => Error::SerialAtCustomer { number }.into(),
+                });
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! under the lock of their level. A level that has none costs no statement here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::replace;
 
 use contracts::ids::{LocationId, LotId, RelocationId, StockMoveId};
 use kernel::db::{Tx, insert_all};
@@ -15,7 +16,7 @@ use crate::entities::{bin_entry, product};
 use crate::error::{Error, Shortage, internal};
 use crate::service::bin_choice::{Stored, Taken, take, take_allocated};
 use crate::service::bin_rows::{
-    Facts, cut, held, net_of_source, note_shipped, stored, with_customer,
+    Facts, cut, held, net_of_source, note_shipped, serials, stored, with_customer,
 };
 use crate::service::levels::{Key, Levels};
 use crate::service::put_away::Arrivals;
@@ -64,6 +65,8 @@ pub(crate) struct Ledger {
     entries: Vec<bin_entry::Model>,
     /// Lines of picking lists, and what of each has left.
     pub shipped: BTreeMap<Uuid, i64>,
+    /// Serial numbers that the customer who has them brings back.
+    pub returned: BTreeSet<LotId>,
 }
 
 /// What is brought to a bin; of it, what a picking list keeps.
@@ -147,7 +150,7 @@ impl Ledger {
                     levels.at(place.key)?.block(quantity).map_err(internal)?;
                 }
             }
-            facts.check_serials(tx, &adds).await?;
+            facts.check_serials(tx, &adds, &self.returned).await?;
             for adds in adds.chunks(BATCH) {
                 facts.add(tx, adds).await?;
             }
@@ -262,8 +265,21 @@ pub(crate) async fn settle(
                     .and_then(|before| taken_by.get(&before))
                     .map(|taken| taken.iter().map(|t| part(t.lot_id, t.quantity)).collect())
                     .unwrap_or_else(|| vec![part(None, quantity)]),
+        let mut serials = serials(tx, &with_customer).await?;
                 Bins::AsIssued => match with_customer.get(&moves[i].source_line_id) {
-                    Some(lots) => as_issued(lots, quantity),
+                    Some(lots) => {
+                        let mut parts = as_issued(lots, quantity);
+                        for part in &mut parts {
+                            // What is back is taken in whatever the books say: a number that is
+                            // somewhere else by them, or of another line too, is left open.
+                            let mut is_elsewhere = |id: &LotId| {
+                                serials.get_mut(id).is_some_and(|there| replace(there, true))
+                            };
+                            part.lot_id = part.lot_id.filter(|id| !is_elsewhere(id));
+                        }
+                        ledger.returned.extend(parts.iter().filter_map(|part| part.lot_id));
+                        parts
+                    }
                     None => vec![part(None, quantity)],
                 },
                 _ => vec![part(None, quantity)],

@@ -26,7 +26,7 @@ use crate::routes::lots::{
 };
 use crate::service::backorders::fill_backorders;
 use crate::service::bin_choice::take;
-use crate::service::bin_rows::stored;
+use crate::service::bin_rows::{sent, stored};
 use crate::service::bins::{Cause, Ledger, Part, Place, short};
 use crate::service::levels::{Key, Levels};
 use crate::service::picking::give_up_bins;
@@ -233,6 +233,24 @@ impl Service {
         let mut bins = stored(&tx, &[key].into()).await?.remove(&key).unwrap_or_default();
         let mut ledger = Ledger::default();
         let cause = Cause::Move(move_id);
+        let is_returned = posted.from_location == LocationKind::Customer;
+        if is_returned && product.tracking == Tracking::Serial {
+            let sent = sent(&tx, posted.source_line_id).await?;
+            for (i, (part, lot)) in parts.iter().zip(&request.lots).enumerate() {
+                match sent.get(&part.lot_id) {
+                    Some(still) if still.is_positive() => ledger.returned.extend(part.lot_id),
+                    // Sent and somewhere else since.
+                    Some(_) => {}
+                    // Something was sent whose number nobody knew.
+                    None if sent.contains_key(&None) => {}
+                    None => {
+                        let number = lot.number.to_string();
+                        let pointer = format!("/lots/{i}/number");
+                        return Err(Error::SerialNotSent { pointer, number }.into());
+                    }
+                }
+            }
+        }
         for part in parts {
             let (taken, missing) = take(&mut bins, part.quantity, |bin| bin.lot_id.is_none());
             if missing.is_positive() {

@@ -169,10 +169,57 @@ async fn a_serial_number_is_in_one_place() {
     // Sold, it may come in again.
     let (order, line) = bench.ordered(phone, main, 2).await;
     bench.ship(order, &[(line, 2)]).await.expect("heard");
-    bench.receive_lots(phone, shop, &[("S1", 1, None)]).await.expect("it was traded in");
-    // What the customer still had comes back under the same number, which is taken now.
-    let back = bench.take_back(order, &[(line, 2, true)]).await;
-    assert_eq!(code(back), "serial_on_hand");
+    let again = bench.receive_lots(phone, shop, &[("S1", 1, None)]).await;
+    assert_eq!(code(again), "serial_on_hand");
+    bench.take_back(order, &[(line, 2, true)]).await.expect("heard");
+    assert_eq!(bench.lies().await, lies(&[("", "S1", 1), ("", "S2", 1)]));
+    // What was thrown away when it came back is at no customer any more.
+    let (order, line) = bench.ordered(phone, main, 2).await;
+    bench.ship(order, &[(line, 2)]).await.expect("heard");
+    bench.take_back(order, &[(line, 2, false)]).await.expect("heard");
+    bench.receive_lots(phone, shop, &[("S1", 1, None)]).await.expect("it was mended");
+    bench.assert_lawful().await;
+}
+
+/// As it could be before a number at a customer was refused: no event is impossible (E-4).
+#[tokio::test]
+async fn a_return_whose_serial_number_is_on_hand_is_taken_in_without_one() {
+    let bench = Bench::new().await;
+    let (phone, main) = (bench.tracked("PHONE", "serial").await, bench.warehouse("W").await);
+    bench.receive_lots(phone, main, &[("S1", 1, None), ("S2", 1, None)]).await.expect("received");
+    let (order, line) = bench.ordered(phone, main, 2).await;
+    bench.ship(order, &[(line, 2)]).await.expect("heard");
+    bench.purchase(main, &[(phone, 1, "1")]).await.expect("heard");
+    let s1 = "(SELECT id FROM lots WHERE number = 'S1')";
+    bench.write("UPDATE bins SET quantity = 0 WHERE lot_id IS NULL").await;
+    bench.write(&format!("UPDATE bins SET quantity = 1000000 WHERE lot_id = {s1}")).await;
+    bench.take_back(order, &[(line, 2, true)]).await.expect("it is back, whatever the books say");
+    assert_eq!(bench.lies().await, lies(&[("", "", 1), ("", "S1", 1), ("", "S2", 1)]));
+}
+
+#[tokio::test]
+async fn what_comes_back_is_what_was_sent() {
+    let bench = Bench::new().await;
+    let (phone, main) = (bench.tracked("PHONE", "serial").await, bench.warehouse("W").await);
+    let all = [("S1", 1, None), ("S2", 1, None), ("S3", 1, None)];
+    bench.receive_lots(phone, main, &all).await.expect("received");
+    let (order, line) = bench.ordered(phone, main, 2).await;
+    bench.ship(order, &[(line, 2)]).await.expect("heard");
+    let (other, others) = bench.ordered(phone, main, 1).await;
+    bench.ship(other, &[(others, 1)]).await.expect("heard");
+    // One of two: nobody knows which.
+    bench.take_back(order, &[(line, 1, true)]).await.expect("heard");
+    assert_eq!(bench.lies().await, lies(&[("", "", 1)]));
+    let back = bench.moves().await.pop().expect("a move").id;
+    let identify = async |number: &str| {
+        let lots = request(json!({ "lots": [{ "number": number, "quantity": "1" }] }));
+        bench.service.identify_lots(&ctx(), back, lots).await.map(drop)
+    };
+    assert_eq!(code(identify("S9").await), "unknown_lot", "never sold");
+    assert_eq!(code(identify("S3").await), "unknown_lot", "another customer has it");
+    identify("S2").await.expect("it was sent");
+    assert_eq!(bench.lies().await, lies(&[("", "S2", 1)]));
+    assert_eq!(code(identify("S1").await), "nothing_to_identify");
     bench.assert_lawful().await;
 }
 

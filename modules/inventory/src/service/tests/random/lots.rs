@@ -14,8 +14,13 @@ use crate::entities::product::{self, Tracking};
 use crate::entities::stock_move;
 
 /// What may be said of lots that are drawn at random.
-const CODES: &[&str] =
-    &["serial_on_hand", "lots_not_tracked", "nothing_to_identify", "insufficient_stock"];
+const CODES: &[&str] = &[
+    "serial_on_hand",
+    "lots_not_tracked",
+    "nothing_to_identify",
+    "insufficient_stock",
+    "unknown_lot",
+];
 
 impl World {
     pub(super) async fn run_lots(&mut self, command: Command) {
