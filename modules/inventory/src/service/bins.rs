@@ -188,6 +188,10 @@ pub(crate) async fn settle(
         None => HashMap::new(),
     };
     let mut taken_by: HashMap<usize, Vec<Taken>> = HashMap::new();
+    let mut moves_left: HashMap<Key, usize> = HashMap::new();
+    for (_, key) in &outgoing {
+        *moves_left.entry(*key).or_default() += 1;
+    }
     for (i, key) in outgoing {
         let rows = stored.entry(key).or_default();
         let mut taken = Vec::new();
@@ -226,11 +230,13 @@ pub(crate) async fn settle(
                 missing
             }
             Bins::Any => {
-                // What the level lacks now is what has to come from what is blocked.
-                let lacks = levels.at(key)?.available().micros().min(0);
-                let fit = missing.micros() + lacks;
-                let short = more(Quantity::from_micros(fit.max(0)), &|bin| !bin.is_blocked);
-                let rest = Quantity::from_micros(short.micros() - lacks);
+                // What the level lacks now is what has to come from what is blocked, by this move
+                // or by others of the same goods.
+                let lacks = -levels.at(key)?.available().micros();
+                let lacks = lacks.clamp(0, missing.micros());
+                let fit = Quantity::from_micros(missing.micros() - lacks);
+                let short = more(fit, &|bin| !bin.is_blocked);
+                let rest = Quantity::from_micros(short.micros() + lacks);
                 let rest = more(rest, &|bin| bin.is_blocked);
                 more(rest, &|_| true)
             }
@@ -240,7 +246,11 @@ pub(crate) async fn settle(
             let less = part.quantity.checked_neg().map_err(internal)?;
             levels.at(key)?.block(less).map_err(internal)?;
         }
-        if missing.is_positive() || levels.at(key)?.available().is_negative() {
+        // The last of several moves of the same goods may be the one that takes what is blocked.
+        let left = moves_left.entry(key).or_default();
+        *left = left.saturating_sub(1);
+        let is_last = *left == 0;
+        if missing.is_positive() || (is_last && levels.at(key)?.available().is_negative()) {
             let available = moves[i].quantity.checked_sub(missing).map_err(internal)?;
             return Err(short(tx, key, moves[i].quantity, available).await?);
         }
@@ -255,6 +265,7 @@ pub(crate) async fn settle(
         let returned = incoming.iter().filter(|(i, _)| matches!(bins[*i], Bins::AsIssued));
         let lines = returned.map(|(i, _)| moves[*i].source_line_id).collect();
         let with_customer = with_customer(tx, lines).await?;
+        let mut serials = serials(tx, &with_customer).await?;
         for (i, key) in incoming {
             let quantity = moves[i].quantity;
             let part = |lot_id, quantity| Part { lot_id, location_id: None, quantity };
@@ -265,7 +276,6 @@ pub(crate) async fn settle(
                     .and_then(|before| taken_by.get(&before))
                     .map(|taken| taken.iter().map(|t| part(t.lot_id, t.quantity)).collect())
                     .unwrap_or_else(|| vec![part(None, quantity)]),
-        let mut serials = serials(tx, &with_customer).await?;
                 Bins::AsIssued => match with_customer.get(&moves[i].source_line_id) {
                     Some(lots) => {
                         let mut parts = as_issued(lots, quantity);

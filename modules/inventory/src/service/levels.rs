@@ -115,13 +115,30 @@ impl Levels {
             let is_known = level.standard_cost.is_some() || !level.on_hand.is_zero();
             (level.goes_below(quantity) && !is_known).then_some((key, level.costing))
         });
-        let below: Vec<_> = below.collect();
-        for (key, cost) in costing::last_costs(tx, &below).await? {
+        self.note_costs(costing::last_costs(tx, &below.collect::<Vec<_>>()).await?);
+        Ok(())
+    }
+
+    /// Reads what the last of some products cost where none is left.
+    pub async fn learn_last_costs(
+        &mut self,
+        tx: &Tx,
+        keys: impl Iterator<Item = Key>,
+    ) -> Result<()> {
+        let empty = keys.filter_map(|key| {
+            let level = &self.0.get(&key)?.now;
+            level.on_hand.is_zero().then_some((key, level.costing))
+        });
+        self.note_costs(costing::last_costs(tx, &empty.collect::<Vec<_>>()).await?);
+        Ok(())
+    }
+
+    fn note_costs(&mut self, costs: Vec<(Key, (i64, Quantity))>) {
+        for (key, cost) in costs {
             if let Some(row) = self.0.get_mut(&key) {
                 (row.was.last_cost, row.now.last_cost) = (Some(cost), Some(cost));
             }
         }
-        Ok(())
     }
 
     /// Says by which move each new layer came.

@@ -166,7 +166,7 @@ async fn a_serial_number_is_in_one_place() {
     let twice = bench.receive_lots(phone, main, &[("S3", 1, None), ("S3", 1, None)]).await;
     assert_eq!(code(twice), "duplicate_serial");
     assert_eq!(code(bench.receive_lots(phone, main, &[("S3", 2, None)]).await), "serial_of_many");
-    // Sold, it may come in again.
+    // Sold, it comes back by a return and no other way.
     let (order, line) = bench.ordered(phone, main, 2).await;
     bench.ship(order, &[(line, 2)]).await.expect("heard");
     let again = bench.receive_lots(phone, shop, &[("S1", 1, None)]).await;
@@ -280,6 +280,31 @@ async fn a_lot_that_is_recalled_breaks_its_promises_and_is_traced() {
     });
     bench.service.adjust_stock(&ctx(), request(scrap)).await.expect("destroyed");
     assert_eq!(bench.level(milk, main).await.1, 2);
+    bench.assert_lawful().await;
+}
+
+/// Orders has shipped, and before inventory hears of it the lot is recalled: what has left is what
+/// is blocked now, and the promises of others stand.
+#[tokio::test]
+async fn what_has_left_is_posted_though_its_lot_was_recalled_meanwhile() {
+    let bench = Bench::new().await;
+    let (milk, main) = (bench.tracked("MILK", "lot").await, bench.warehouse("W").await);
+    bench.receive_lots(milk, main, &[("A", 4, Some(9)), ("B", 3, Some(99))]).await.expect("in");
+    let (keeps, kept) = bench.ordered(milk, main, 2).await;
+    let (order, line) = bench.ordered(milk, main, 4).await;
+    bench.pick(main, &[order]).await.expect("listed");
+    bench.block("A", LotStatus::Recalled, true).await.expect("recalled");
+    assert_eq!(bench.level(milk, main).await, (7, 3, 3, 700));
+    // In two parts of one shipment, as of two lines.
+    bench.ship(order, &[(line, 4)]).await.expect("four have left");
+    assert_eq!(bench.level(milk, main).await, (3, 2, 0, 300));
+    bench.assert_lawful().await;
+    let (other, rest) = (OrderId::new(), [bench.line(milk, main), bench.line(milk, main)]);
+    bench.ship(other, &[(rest[0], 1), (rest[1], 2)]).await.expect("they have left");
+    assert_eq!(bench.lies().await, []);
+    assert_eq!(bench.level(milk, main).await, (0, 0, 2, 0));
+    bench.ship(keeps, &[(kept, 2)]).await.expect("it has left");
+    assert_eq!(bench.level(milk, main).await, (0, 0, 0, 0));
     bench.assert_lawful().await;
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 use contracts::events::{
-    BackorderFilled, StockAdjusted, StockIssued, StockReceived, StockReturned,
+    BackorderFilled, ReservationBroken, StockAdjusted, StockIssued, StockReceived, StockReturned,
 };
 use contracts::ids::{OrderId, ProductId, WarehouseId};
 use kernel::events::Subscriber;
@@ -79,18 +79,52 @@ async fn goods_shipped_without_a_reservation_come_from_what_is_available() {
     let held = bench.line(product, warehouse);
     confirmed(&bench, held, 3).await;
     let (order, line) = (OrderId::new(), bench.line(product, warehouse));
-    let error = bench.ship(order, &[(line, 3)]).await.expect_err("three of them are promised");
-    assert_eq!(error.code(), "insufficient_stock");
-    assert_eq!(bench.level(product, warehouse).await, (5, 3, 0, 500));
     bench.ship(order, &[(line, 1)]).await.expect("two are free");
-    // In part: two reserved and one more.
-    let error = bench.ship(order, &[(line, 2)]).await.expect_err("one is free");
-    assert_eq!(error.code(), "insufficient_stock");
+    assert_eq!(bench.level(product, warehouse).await, (4, 3, 0, 400));
+    // In part: one reserved and one more.
     let more = bench.line(product, warehouse);
     let order = confirmed(&bench, more, 1).await;
     bench.receive(product, warehouse, 1, "1").await;
     bench.ship(order, &[(more, 2)]).await.expect("one reserved and one free");
     assert_eq!(bench.level(product, warehouse).await, (3, 3, 0, 300));
+    bench.assert_lawful().await;
+}
+
+/// Orders has shipped, and before inventory hears of it the goods are found missing: what has left
+/// is posted all the same, and whoever was promised it waits.
+#[tokio::test]
+async fn what_has_left_is_posted_whatever_became_of_its_promise() {
+    let (bench, product, warehouse) = stocked().await;
+    bench.receive(product, warehouse, 5, "2").await;
+    let (first, second) = (bench.line(product, warehouse), bench.line(product, warehouse));
+    let waits = confirmed(&bench, first, 2).await;
+    let order = confirmed(&bench, second, 3).await;
+    let gone = json!({
+        "warehouse_id": warehouse, "product_id": product, "quantity": "-3", "reason": "gone",
+        "break_reservations": true
+    });
+    bench.service.adjust_stock(&ctx(), request(gone)).await.expect("three are gone");
+    assert_eq!(bench.level(product, warehouse).await, (2, 2, 3, 400));
+    bench.ship(order, &[(second, 3)]).await.expect("three have left");
+    // One more than the books had, at what the others cost, is found and issued.
+    assert_eq!(bench.level(product, warehouse).await, (0, 0, 2, 0));
+    let moves = bench.moves().await;
+    let last: Vec<_> = moves[moves.len() - 2..]
+        .iter()
+        .map(|row| (row.kind, row.quantity, row.value_minor))
+        .collect();
+    assert_eq!(last, [(MoveKind::Adjustment, q(1), 200), (MoveKind::Issue, q(3), 600)]);
+    let broken = bench.published::<ReservationBroken>().await;
+    let broken: Vec<_> =
+        broken.iter().map(|event| (event.order_id, event.lines[0].quantity)).collect();
+    assert_eq!(broken, [(order, q(3)), (waits, q(2))]);
+    let adjusted = bench.published::<StockAdjusted>().await;
+    assert_eq!(adjusted.last().map(|told| told.value.minor()), Some(200));
+    bench.assert_lawful().await;
+    // None left at all, of what nobody knows the cost of either.
+    let other = bench.product("OTHER").await;
+    bench.ship(OrderId::new(), &[(bench.line(other, warehouse), 2)]).await.expect("they left");
+    assert_eq!(bench.level(other, warehouse).await, (0, 0, 0, 0));
     bench.assert_lawful().await;
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Command {
     Confirm { pick: usize },
     Cancel { pick: usize },
     CancelLine { pick: usize, line: usize, units: i64 },
-    Ship { pick: usize, units: i64 },
+    Ship { pick: usize, units: i64, meanwhile: Option<(usize, i64)> },
     Return { pick: usize, units: i64, restock: bool },
     SetAside { item: usize, units: i64 },
     PutBack { pick: usize },
@@ -67,7 +67,8 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         1 => pick.prop_map(|pick| Command::Cancel { pick }),
         2 => (pick, pick, units.clone())
             .prop_map(|(pick, line, units)| Command::CancelLine { pick, line, units }),
-        4 => (pick, units.clone()).prop_map(|(pick, units)| Command::Ship { pick, units }),
+        4 => (pick, units.clone(), prop::option::weighted(0.3, (0..4_usize, 1..8_i64)))
+            .prop_map(|(pick, units, meanwhile)| Command::Ship { pick, units, meanwhile }),
         2 => (pick, units.clone(), any::<bool>())
             .prop_map(|(pick, units, restock)| Command::Return { pick, units, restock }),
         1 => (item, units).prop_map(|(item, units)| Command::SetAside { item, units }),
