@@ -118,6 +118,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_promises",
         sql: include_str!("../../../migrations/inventory/0114_promises.sql"),
     },
+    Script {
+        number: 115,
+        name: "inventory_queue_and_counts",
+        sql: include_str!("../../../migrations/inventory/0115_queue_and_counts.sql"),
+    },
 ];
 
 impl Config {

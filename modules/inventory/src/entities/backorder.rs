@@ -22,6 +22,8 @@ pub struct Model {
     pub expires_at: Option<DateTime<Utc>>,
     pub kit_line_id: Option<OrderLineId>,
     pub kit_id: Option<ProductId>,
+    /// The first hold its line had, if this is not the first: how long it waits.
+    pub first_id: Option<Uuid>,
     /// The day by which it is promised, if one is known.
     pub promised_on: Option<NaiveDate>,
     pub version: i64,

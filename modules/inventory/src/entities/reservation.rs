@@ -24,6 +24,8 @@ pub struct Model {
     pub note: Option<String>,
     pub kit_line_id: Option<OrderLineId>,
     pub kit_id: Option<ProductId>,
+    /// The first hold its line had, if this is not the first: how long it waits.
+    pub first_id: Option<Uuid>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

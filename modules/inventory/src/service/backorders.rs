@@ -9,6 +9,7 @@ use kernel::Result;
 use kernel::db::{Column, Tx, Values, query_all};
 use kernel::quantity::Quantity;
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use uuid::Uuid;
 
 use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
@@ -29,6 +30,8 @@ struct Waiting {
     remaining: Quantity,
     /// The line for kits that it is a part of.
     kit_line_id: Option<OrderLineId>,
+    /// The first hold of its line: how long it waits.
+    first_id: Uuid,
 }
 
 /// Reserves what is available in `levels` for the orders that wait for it, in their order,
@@ -70,7 +73,8 @@ async fn fill(
             level.unbackorder(quantity).map_err(internal)?;
             cuts.push(Cut { id: row.id.uuid(), by: quantity });
             let (order_id, line_id) = (row.order_id, row.order_line_id);
-            reservations.push(NewHold { order_id, line_id, key, quantity });
+            let first_id = Some(row.first_id);
+            reservations.push(NewHold { order_id, line_id, key, quantity, first_id });
             if let Some(kit_line_id) = row.kit_line_id {
                 kits.insert(kit_line_id);
                 continue;
@@ -105,7 +109,7 @@ async fn fill(
 }
 
 /// The backorders that what is available reaches: the oldest promise first, what is promised
-/// nothing last, and of one day who has waited longest.
+/// nothing last, and of one day who has waited longest, a broken promise included.
 async fn next_in_queue(tx: &Tx, levels: &Levels) -> Result<Vec<Waiting>> {
     let rows: Vec<_> = levels
         .fillable()
@@ -124,17 +128,17 @@ async fn next_in_queue(tx: &Tx, levels: &Levels) -> Result<Vec<Waiting>> {
     let values = Values::new(tx.get_database_backend(), "k", &columns, rows);
     let (sql, values) = values.statement(&format!(
         "SELECT q.id, q.order_id, q.order_line_id, q.product_id, q.warehouse_id, q.remaining, \
-         q.kit_line_id \
-         FROM (SELECT b.id, b.order_id, b.order_line_id, b.product_id, b.warehouse_id, \
+         q.kit_line_id, q.first_id \
+         FROM (SELECT b.id, COALESCE(b.first_id, b.id) AS first_id, b.order_id, b.order_line_id, b.product_id, b.warehouse_id, \
            b.remaining, b.kit_line_id, b.promised_on, k.available, CAST(SUM(b.remaining) OVER (\
              PARTITION BY b.product_id, b.warehouse_id \
-             ORDER BY b.promised_on NULLS LAST, b.id ROWS UNBOUNDED PRECEDING) \
-             AS BIGINT) - b.remaining AS ahead \
+             ORDER BY b.promised_on NULLS LAST, COALESCE(b.first_id, b.id), b.id \
+             ROWS UNBOUNDED PRECEDING) AS BIGINT) - b.remaining AS ahead \
            FROM k JOIN backorders b \
            ON b.product_id = k.product_id AND b.warehouse_id = k.warehouse_id \
            WHERE b.status = 'open' AND b.expires_at IS NULL) q \
          WHERE q.ahead < q.available \
-         ORDER BY q.promised_on NULLS LAST, q.id LIMIT {BATCH}"
+         ORDER BY q.promised_on NULLS LAST, q.first_id, q.id LIMIT {BATCH}"
     ));
     Ok(query_all(&**tx, sql, values).await?)
 }

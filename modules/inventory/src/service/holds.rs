@@ -102,6 +102,9 @@ pub(crate) struct NewHold {
     pub line_id: OrderLineId,
     pub key: Key,
     pub quantity: Quantity,
+    /// The first hold the line had, if there has been one: who has waited longest comes first,
+    /// whatever was broken and filled meanwhile.
+    pub first_id: Option<Uuid>,
 }
 
 /// The levels an order has something in: what to lock before [`of_order`].
@@ -248,6 +251,7 @@ pub(crate) async fn add(
         ("product_id", Column::Uuid),
         ("warehouse_id", Column::Uuid),
         ("quantity", Column::BigInt),
+        ("first_id", Column::Uuid),
     ];
     let rows = rows.iter().map(|row| -> Vec<Value> {
         vec![
@@ -257,15 +261,18 @@ pub(crate) async fn add(
             row.key.product_id.into(),
             row.key.warehouse_id.into(),
             row.quantity.into(),
+            row.first_id.into(),
         ]
     });
     let mut values = Values::new(tx.get_database_backend(), "v", &columns, rows);
     let (expires_at, now) = (values.bind(expires_at), values.bind(tx.now()));
     let (sql, values) = values.statement(&format!(
         "INSERT INTO {name} (id, order_id, order_line_id, product_id, warehouse_id, quantity, \
-         remaining, status, expires_at, version, created_at, updated_at, kit_line_id, kit_id) \
+         remaining, status, expires_at, version, created_at, updated_at, kit_line_id, kit_id, \
+         first_id) \
          SELECT v.id, v.order_id, v.order_line_id, v.product_id, v.warehouse_id, v.quantity, \
-         v.quantity, '{live}', {expires_at}, 1, {now}, {now}, p.order_line_id, p.kit_id \
+         v.quantity, '{live}', {expires_at}, 1, {now}, {now}, p.order_line_id, p.kit_id, \
+         v.first_id \
          FROM v LEFT JOIN kit_parts p ON p.id = v.order_line_id WHERE true \
          ON CONFLICT (order_line_id) WHERE status = '{live}' DO UPDATE SET \
          quantity = {name}.quantity + excluded.quantity, \

@@ -316,7 +316,7 @@ async fn demand(tx: &Tx, warehouse_id: WarehouseId, orders: &[OrderId]) -> Resul
            AND p.bin_id IS NULL), 0) AS listed \
          FROM k JOIN reservations r ON r.order_id = k.id \
          WHERE r.status = 'active' AND r.expires_at IS NULL \
-         AND r.warehouse_id = {warehouse_id} ORDER BY r.id"
+         AND r.warehouse_id = {warehouse_id} ORDER BY COALESCE(r.first_id, r.id), r.id"
     ));
     Ok(query_all(&**tx, sql, values).await?)
 }

@@ -135,8 +135,8 @@ async fn undated(tx: &Tx, available: &[(Key, Quantity)], whose: Whose) -> Result
     };
     let (sql, values) = values.statement(&format!(
         ", q AS (SELECT b.*, k.available, SUM(b.remaining) OVER (\
-           PARTITION BY b.product_id, b.warehouse_id ORDER BY b.promised_on NULLS LAST, b.id \
-           ROWS UNBOUNDED PRECEDING) AS needed \
+           PARTITION BY b.product_id, b.warehouse_id ORDER BY b.promised_on NULLS LAST, \
+           COALESCE(b.first_id, b.id), b.id ROWS UNBOUNDED PRECEDING) AS needed \
            FROM k JOIN backorders b \
            ON b.product_id = k.product_id AND b.warehouse_id = k.warehouse_id \
            WHERE b.status = 'open'), \

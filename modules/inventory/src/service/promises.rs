@@ -31,6 +31,8 @@ struct Promise {
     warehouse_id: WarehouseId,
     remaining: Quantity,
     expires_at: Option<DateTime<Utc>>,
+    /// The first hold of its line: its age.
+    first_id: Uuid,
     /// The line for kits that it is a part of.
     kit_line_id: Option<OrderLineId>,
     /// What is missing there, and how much newer promises than this one make up for.
@@ -59,7 +61,8 @@ pub(crate) async fn break_newest(
         match (row.order_id, row.order_line_id) {
             (Some(order_id), Some(line_id)) if row.expires_at.is_none() => {
                 level.backorder(quantity).map_err(internal)?;
-                waiting.push(NewHold { order_id, line_id, key, quantity });
+                let first_id = Some(row.first_id);
+                waiting.push(NewHold { order_id, line_id, key, quantity, first_id });
                 if let Some(kit_line_id) = row.kit_line_id {
                     kits.insert(kit_line_id);
                     continue;
@@ -120,14 +123,16 @@ async fn promises(tx: &Tx, missing: &[(Key, Quantity)]) -> Result<Vec<Promise>> 
         vec![key.product_id.into(), key.warehouse_id.into(), (*quantity).into()]
     });
     let (sql, values) = Values::new(tx.get_database_backend(), "k", &columns, rows).statement(
-        "SELECT q.* FROM (SELECT r.id, r.order_id, r.order_line_id, r.product_id, \
-           r.warehouse_id, r.remaining, r.expires_at, r.kit_line_id, k.missing, CAST(SUM(r.remaining) OVER (\
-             PARTITION BY r.product_id, r.warehouse_id ORDER BY r.id DESC \
+        "SELECT q.* FROM (SELECT r.id, COALESCE(r.first_id, r.id) AS first_id, r.order_id, \
+           r.order_line_id, r.product_id, r.warehouse_id, r.remaining, r.expires_at, \
+           r.kit_line_id, k.missing, CAST(SUM(r.remaining) OVER (\
+             PARTITION BY r.product_id, r.warehouse_id \
+             ORDER BY COALESCE(r.first_id, r.id) DESC, r.id DESC \
              ROWS UNBOUNDED PRECEDING) AS BIGINT) - r.remaining AS newer \
            FROM k JOIN reservations r \
            ON r.product_id = k.product_id AND r.warehouse_id = k.warehouse_id \
            WHERE r.status = 'active') q \
-         WHERE q.newer < q.missing ORDER BY q.id DESC",
+         WHERE q.newer < q.missing ORDER BY q.first_id DESC, q.id DESC",
     );
     Ok(query_all(&**tx, sql, values).await?)
 }

@@ -80,6 +80,7 @@ impl Service {
             note: Set(Some(new.note.into())),
             kit_line_id: Set(None),
             kit_id: Set(None),
+            first_id: Set(None),
             version: Set(1),
             created_at: Set(tx.now()),
             updated_at: Set(tx.now()),

@@ -171,7 +171,7 @@ pub(crate) async fn hold(
                     Table::Reservations => line.reserved,
                     Table::Backorders => line.backordered,
                 };
-                NewHold { order_id, line_id: line.line_id, key: *key, quantity }
+                NewHold { order_id, line_id: line.line_id, key: *key, quantity, first_id: None }
             })
             .filter(|row| row.quantity.is_positive())
             .collect();

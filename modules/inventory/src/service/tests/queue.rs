@@ -1,7 +1,7 @@
 //! Who gets what comes in.
 
 use chrono::Utc;
-use contracts::events::BackorderFilled;
+use contracts::events::{BackorderFilled, ReservationBroken};
 use contracts::ids::{OrderId, ProductId, WarehouseId};
 
 use super::bench::{Bench, Line, ctx, q, request};
@@ -44,6 +44,39 @@ async fn whoever_waits_longest_gets_it_first_and_a_part_if_need_be() {
     assert_eq!(bench.level(product, warehouse).await, (9, 7, 0, 9000));
     assert_eq!(bench.level(product, elsewhere).await, (0, 0, 1, 0));
     bench.ship(first, &[(line, 3)]).await.expect("what was filled can be shipped");
+    bench.assert_lawful().await;
+}
+
+/// What is broken newest first is filled again oldest first, and is no newer for it.
+#[tokio::test]
+async fn who_has_waited_longest_comes_first_after_a_promise_was_broken_too() {
+    let bench = Bench::new().await;
+    let (product, warehouse) = (bench.product("A").await, bench.warehouse("W").await);
+    bench.receive(product, warehouse, 6, "1").await;
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        let (order, line) = (OrderId::new(), bench.line(product, warehouse));
+        bench.reserve(order, &[(line, 2)], false).await.expect("there");
+        bench.confirm(order, &[(line, 2, 0)]).await.expect("heard");
+        orders.push(order);
+    }
+    let shrink = async |units: i64| {
+        let gone = request(serde_json::json!({
+            "warehouse_id": warehouse, "product_id": product, "quantity": (-units).to_string(),
+            "reason": "gone", "break_reservations": true
+        }));
+        bench.service.adjust_stock(&ctx(), gone).await.expect("gone");
+    };
+    shrink(5).await;
+    bench.receive(product, warehouse, 4, "1").await;
+    assert_eq!(filled(&bench).await, [(orders[0], 1), (orders[1], 2), (orders[2], 1)]);
+    // The oldest was filled last, and still keeps what it has.
+    shrink(2).await;
+    let broken = bench.published::<ReservationBroken>().await;
+    let broken: Vec<_> = broken.iter().map(|event| event.order_id).collect();
+    assert_eq!(broken[broken.len() - 2..], [orders[1], orders[2]]);
+    bench.receive(product, warehouse, 1, "1").await;
+    assert_eq!(filled(&bench).await.last(), Some(&(orders[1], 1)));
     bench.assert_lawful().await;
 }
 
