@@ -18,6 +18,7 @@ pub struct Model {
     pub counts: i64,
     pub unit_cost: Option<UnitPrice>,
     pub counted_at: Option<DateTime<Utc>>,
+    pub counted_by: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -334,7 +334,7 @@ async fn reopen_stock_count(
 ///
 /// Posts what was counted less what the books said at that time, so that what has moved since
 /// stays moved. If more is gone than is available, promises are broken, the newest first.
-/// - Errors: 409 `own_request` for who submitted it, `count_outdated` if more has left since
+/// - Errors: 409 `own_request` for who submitted it or counted, `count_outdated` if more has left since
 ///   than was counted, `illegal_transition`; 422 `unit_cost_required` for what was found of a
 ///   product of which nothing is on hand, `amount_overflow`.
 /// - Emits `inventory.stock.adjusted` for each product that differs,

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::events::StockAdjusted;
 use contracts::ids::{ProductId, StockCountId};
-use kernel::db::{Column, Tx, Values, execute};
+use kernel::db::{Column, Tx, Values, execute, query_all};
 use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
+    QueryFilter, Value,
 };
 
 use crate::entities::stock_count::{self, CountStatus, MACHINE};
@@ -29,6 +29,9 @@ use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, check_scope, find_products};
 use crate::service::stock_counts::present;
 use crate::service::{MAX_LINES, Service, check_line_count};
+
+/// Rows of one statement: their parameters have to fit.
+const BATCH: usize = 1000;
 
 impl Service {
     /// Writes down what is there, beside what the books say at this moment. Counted again,
@@ -93,9 +96,11 @@ impl Service {
         ];
         let mut values = Values::new(tx.get_database_backend(), "v", &columns, rows);
         let (now, count_id) = (values.bind(tx.now()), values.bind(id));
+        let counted_by = values.bind(tx.ctx().actor.id);
         let (sql, values) = values.statement(&format!(
             "UPDATE stock_count_lines SET book = v.book, counted = v.counted, \
-             unit_cost = v.unit_cost, counted_at = {now}, counts = stock_count_lines.counts + 1 \
+             unit_cost = v.unit_cost, counted_at = {now}, counted_by = {counted_by}, \
+             counts = stock_count_lines.counts + 1 \
              FROM v WHERE stock_count_lines.count_id = {count_id} \
              AND stock_count_lines.product_id = v.product_id"
         ));
@@ -109,17 +114,35 @@ impl Service {
     }
 
     /// Posts what was counted less what the books said then (I-11): what has moved since is
-    /// left alone. Promises that can no longer be kept are broken, the newest first.
+    /// left alone, and what other counts have found meanwhile is not found again. Promises that
+    /// can no longer be kept are broken, the newest first.
     pub(crate) async fn approve_stock_count(&self, ctx: &Ctx, id: StockCountId) -> Result<Reply> {
         let mut tx = self.db.begin_once(ctx).await?;
         let before = lock(&tx, id).await?;
         ctx.check_version(before.version)?;
         let status = MACHINE.apply(before.status, "approve")?;
-        if before.submitted_by == ctx.actor.id {
+        let mut lines = lines_of(&tx, id, None).await?;
+        let is_own = |line: &stock_count_line::Model| {
+            line.counted_by.is_some() && line.counted_by == ctx.actor.id
+        };
+        if before.submitted_by == ctx.actor.id || lines.values().any(is_own) {
             return Err(Error::OwnRequest.into());
         }
-        let variances = variances(&lines_of(&tx, id, None).await?)?;
-        self.post_variances(&mut tx, &before, variances).await?;
+        let differ = variances(&lines)?.into_iter().map(|(line, _)| line.product_id);
+        let found = found_by_others(&tx, id).await?.into_iter().map(|found| found.product_id);
+        let concerned: BTreeSet<_> = differ.chain(found).collect();
+        let key = |product_id: &ProductId| Key {
+            product_id: *product_id,
+            warehouse_id: before.warehouse_id,
+        };
+        let levels = Levels::lock_to_issue(&tx, &concerned.iter().map(key).collect()).await?;
+        if !concerned.is_empty() {
+            // Again, now that nobody else can post.
+            let mut found = found_by_others(&tx, id).await?;
+            found.retain(|found| concerned.contains(&found.product_id));
+            correct_books(&tx, id, &found, &mut lines).await?;
+        }
+        self.post_variances(&mut tx, &before, levels, variances(&lines)?).await?;
         let before_shown = present(&*tx, before.clone()).await?;
         let mut model = before.clone().into_active_model();
         model.status = Set(status);
@@ -135,6 +158,7 @@ impl Service {
         &self,
         tx: &mut Tx,
         count: &stock_count::Model,
+        mut levels: Levels,
         variances: Vec<(stock_count_line::Model, Quantity)>,
     ) -> Result<()> {
         if variances.is_empty() {
@@ -142,8 +166,6 @@ impl Service {
         }
         let warehouse_id = count.warehouse_id;
         let key = |product_id: ProductId| Key { product_id, warehouse_id };
-        let keys = variances.iter().map(|(line, _)| key(line.product_id)).collect();
-        let mut levels = Levels::lock_to_issue(tx, &keys).await?;
         let (mut missing, mut outdated) = (Vec::new(), Vec::new());
         for (line, variance) in variances.iter().filter(|(_, variance)| variance.is_negative()) {
             let (asked, level) = (magnitude(*variance)?, levels.at(key(line.product_id))?);
@@ -243,6 +265,67 @@ async fn lines_of(
     }
     let rows = select.all(&**tx).await?;
     Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
+}
+
+/// What other counts, posted meanwhile, say of a product on the list.
+#[derive(FromQueryResult)]
+struct Found {
+    product_id: ProductId,
+    /// What they have posted since it was counted here.
+    corrected: Quantity,
+    /// Whether one of them counted it later: it knows better.
+    is_outdated: bool,
+}
+
+async fn found_by_others(tx: &Tx, id: StockCountId) -> Result<Vec<Found>> {
+    let sql = "SELECT q.* FROM (SELECT l.product_id, \
+                 COALESCE((SELECT CAST(SUM(CASE m.to_location WHEN 'warehouse' \
+                   THEN m.quantity ELSE -m.quantity END) AS BIGINT) FROM stock_moves m \
+                   WHERE m.product_id = l.product_id AND m.warehouse_id = c.warehouse_id \
+                   AND m.source_type = 'stock_count' AND m.source_id <> c.id \
+                   AND m.created_at > l.counted_at), 0) AS corrected, \
+                 EXISTS (SELECT 1 FROM stock_count_lines o JOIN stock_counts p \
+                   ON p.id = o.count_id WHERE o.product_id = l.product_id \
+                   AND o.counted_at > l.counted_at AND p.id <> c.id \
+                   AND p.warehouse_id = c.warehouse_id AND p.status = 'posted') AS is_outdated \
+                 FROM stock_count_lines l JOIN stock_counts c ON c.id = l.count_id \
+                 WHERE c.id = $1 AND l.counted IS NOT NULL) q \
+               WHERE q.corrected <> 0 OR q.is_outdated";
+    Ok(query_all(&**tx, sql, vec![id.into()]).await?)
+}
+
+/// Writes what the books say now of what was counted then beside it, as far as other counts have
+/// put them right meanwhile: what is left to post is the difference (I-11).
+async fn correct_books(
+    tx: &Tx,
+    id: StockCountId,
+    found: &[Found],
+    lines: &mut BTreeMap<ProductId, stock_count_line::Model>,
+) -> Result<()> {
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    for found in found {
+        let Some(line) = lines.get_mut(&found.product_id) else { continue };
+        let (Some(book), Some(counted)) = (line.book, line.counted) else { continue };
+        let book = match found.is_outdated {
+            true => counted,
+            false => book.checked_add(found.corrected).map_err(internal)?,
+        };
+        line.book = Some(book);
+        rows.push(vec![found.product_id.into(), book.into()]);
+    }
+    let columns = [("product_id", Column::Uuid), ("book", Column::BigInt)];
+    for rows in rows.chunks(BATCH) {
+        let rows = rows.iter().cloned();
+        let mut values = Values::new(tx.get_database_backend(), "v", &columns, rows);
+        let count_id = values.bind(id);
+        let (sql, values) = values.statement(&format!(
+            "UPDATE stock_count_lines SET book = v.book FROM v \
+             WHERE stock_count_lines.count_id = {count_id} \
+             AND stock_count_lines.product_id = v.product_id"
+        ));
+        execute(&**tx, sql, values).await?;
+    }
+    Ok(())
 }
 
 /// What differs, and by how much.

@@ -152,6 +152,7 @@ impl Service {
                 counts: 0,
                 unit_cost: None,
                 counted_at: None,
+                counted_by: None,
             })
             .collect();
         insert_all(&*tx, lines.into_iter().map(IntoActiveModel::into_active_model)).await?;
@@ -291,6 +292,7 @@ mod tests {
                 counts: 1,
                 unit_cost: None,
                 counted_at: None,
+                counted_by: None,
             };
             assert_eq!(is_beyond(&line, percent), expected, "{book} {counted} {percent}");
         };

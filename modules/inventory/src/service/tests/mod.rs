@@ -4,6 +4,7 @@
 mod bench;
 mod constraints;
 mod costing;
+mod counts;
 mod files;
 mod holds;
 mod incoming;
