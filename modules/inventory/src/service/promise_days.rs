@@ -7,7 +7,6 @@ use kernel::db::{query_all, query_one};
 use kernel::quantity::Quantity;
 use sea_orm::FromQueryResult;
 
-use crate::error::internal;
 use crate::routes::promises::{AvailableToPromise, GetAvailableToPromise, PromiseDay};
 use crate::service::Service;
 
@@ -59,7 +58,7 @@ impl Service {
         );
         let incoming: Vec<Incoming> = query_all(db, sql, values).await?;
         let incoming = incoming.iter().map(|row| (row.expected_on, row.quantity));
-        let days = days(Utc::now().date_naive(), now, incoming)?;
+        let days = days(Utc::now().date_naive(), now, incoming);
         let promise_on = query.quantity.and_then(|asked| promise_on(&days, asked.get()));
         Ok(AvailableToPromise { product_id, warehouse_id, days, promise_on })
     }
@@ -70,20 +69,26 @@ fn days(
     today: NaiveDate,
     now: Quantity,
     incoming: impl Iterator<Item = (NaiveDate, Quantity)>,
-) -> Result<Vec<PromiseDay>> {
+) -> Vec<PromiseDay> {
     let mut days =
         vec![PromiseDay { on: today, incoming: Quantity::ZERO, available_to_promise: now }];
     for (on, quantity) in incoming {
         let Some(last) = days.last_mut() else { continue };
-        let promised = last.available_to_promise.checked_add(quantity).map_err(internal)?;
+        // Beyond what a quantity holds there is enough of it.
+        let sum = |a: Quantity, b: Quantity| {
+            const MOST: i64 = 999_999_999_999_999;
+            Quantity::from_micros(a.micros().saturating_add(b.micros()).min(MOST))
+        };
+        let promised = sum(last.available_to_promise, quantity);
         if on <= last.on {
-            last.incoming = last.incoming.checked_add(quantity).map_err(internal)?;
+            last.incoming = sum(last.incoming, quantity);
             last.available_to_promise = promised;
         } else {
-            days.push(PromiseDay { on, incoming: quantity, available_to_promise: promised });
+            let incoming = sum(Quantity::ZERO, quantity);
+            days.push(PromiseDay { on, incoming, available_to_promise: promised });
         }
     }
-    Ok(days)
+    days
 }
 
 /// The first day from which so much is there. It never gets less: what is to go has been taken
@@ -101,7 +106,7 @@ mod tests {
         let day = |day: u32| NaiveDate::from_ymd_opt(2026, 1, day).expect("a day");
         let q = |units| Quantity::from_units(units).expect("in range");
         let coming = [(day(1), q(2)), (day(12), q(5)), (day(20), q(1))];
-        let found = days(day(10), q(-3), coming.into_iter()).expect("in range");
+        let found = days(day(10), q(-3), coming.into_iter());
         let figures: Vec<_> =
             found.iter().map(|day| (day.on, day.incoming, day.available_to_promise)).collect();
         let expected = [(day(10), q(2), q(-1)), (day(12), q(5), q(4)), (day(20), q(1), q(5))];
@@ -109,5 +114,11 @@ mod tests {
         assert_eq!(promise_on(&found, q(1)), Some(day(12)));
         assert_eq!(promise_on(&found, q(5)), Some(day(20)));
         assert_eq!(promise_on(&found, q(6)), None);
+        // More than a quantity holds is as much as one does.
+        let most = q(999_999_999);
+        let coming = [(day(1), most), (day(2), most), (day(12), most)];
+        let found = days(day(10), q(1), coming.into_iter());
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|day| day.available_to_promise > most && day.incoming >= most));
     }
 }
