@@ -9,3 +9,6 @@ ALTER TABLE stock_count_lines ADD COLUMN counted_by UUID;
 CREATE INDEX stock_moves_of_counts ON stock_moves (product_id, warehouse_id, created_at)
     WHERE source_type = 'stock_count';
 CREATE INDEX stock_count_lines_by_product ON stock_count_lines (product_id, counted_at);
+
+-- What lists have for an order line, to end it with the line.
+CREATE INDEX picking_lines_by_order_line ON picking_lines (order_line_id);

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::service::bin_choice::Stored;
 use crate::service::bins::{Added, BATCH, Place};
 use crate::service::levels::Key;
+use crate::service::picking::{ListOf, end_lists};
 
 /// The bins of some levels that are not empty, in the order they are to be emptied in.
 pub(crate) async fn stored(tx: &Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Vec<Stored>>> {
@@ -205,10 +206,11 @@ pub(super) async fn note_shipped(tx: &Tx, shipped: &[(Uuid, i64)]) -> Result<()>
         "UPDATE picking_lines SET allocated = picking_lines.allocated - v.quantity, \
          picked = CASE WHEN picking_lines.picked IS NULL \
            AND picking_lines.allocated = v.quantity THEN picking_lines.quantity \
-           ELSE picking_lines.picked END FROM v WHERE picking_lines.id = v.id",
+           ELSE picking_lines.picked END FROM v WHERE picking_lines.id = v.id \
+         RETURNING picking_list_id",
     );
-    execute(&**tx, sql, values).await?;
-    Ok(())
+    let lists: Vec<ListOf> = query_all(&**tx, sql, values).await?;
+    end_lists(tx, lists.into_iter().map(|row| row.picking_list_id)).await
 }
 
 /// What decides whether a bin is blocked and whether it is one of a serial number.

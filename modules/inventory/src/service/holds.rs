@@ -194,7 +194,7 @@ pub(crate) async fn cut(
         }
     }
     if end == End::Released {
-        let held = cuts.iter().filter(|(hold, ..)| levels.is_detailed(hold.key));
+        let held = cuts.iter().filter(|(_, reserved, _)| reserved.is_positive());
         give_up_lines(tx, held.map(|(hold, ..)| hold.line_id).collect()).await?;
     }
     reduce(tx, Table::Reservations, &reservations, end).await?;

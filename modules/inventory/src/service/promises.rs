@@ -40,7 +40,8 @@ struct Promise {
     newer: Quantity,
 }
 
-/// Makes `missing` of each level available by breaking promises, the newest first (I25). An
+/// Makes `missing` of each level available by breaking promises, the newest first (I25): that of
+/// the line that was promised something last, whenever it was broken and filled since. An
 /// order that was confirmed waits for it as a backorder and is told. One that was not finds
 /// out when it is; what was set aside by hand is given back.
 pub(crate) async fn break_newest(
@@ -78,8 +79,7 @@ pub(crate) async fn break_newest(
             }
         }
     }
-    let held = waiting.iter().filter(|row| levels.is_detailed(row.key));
-    give_up_lines(tx, held.map(|row| row.line_id).collect()).await?;
+    give_up_lines(tx, waiting.iter().map(|row| row.line_id).collect()).await?;
     for cuts in cuts.chunks(BATCH) {
         reduce(tx, Table::Reservations, cuts, End::Released).await?;
     }

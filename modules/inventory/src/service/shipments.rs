@@ -23,6 +23,7 @@ use crate::service::kit_lines::{Parts, note_gone};
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
 use crate::service::promises::break_newest;
+use crate::service::picking::note_all_shipped;
 use crate::service::stock_periods::first_open_day;
 use crate::service::{Service, merge};
 
@@ -61,7 +62,7 @@ impl Service {
             return Ok(false);
         }
         let held = holds::of_order(&tx, shipment.order_id).await?;
-        let mut cuts = Vec::new();
+        let (mut cuts, mut all_shipped) = (Vec::new(), Vec::new());
         for (line, piece) in &pieces {
             let hold = held.get(&piece.line_id).filter(|hold| hold.key == piece.key);
             let reserved = hold.map_or(Quantity::ZERO, |hold| hold.reserved.min(piece.quantity));
@@ -72,10 +73,15 @@ impl Service {
             }
             let missing = piece.quantity.checked_sub(reserved).map_err(internal)?;
             // What has left is not waited for, whatever orders hears of it later.
-            cuts.extend(hold.map(|hold| (*hold, reserved, missing.min(hold.backordered))));
+            let waited = hold.map_or(Quantity::ZERO, |hold| hold.backordered.min(missing));
+            cuts.extend(hold.map(|hold| (*hold, reserved, waited)));
+            if hold.is_none_or(|hold| (hold.reserved, hold.backordered) == (reserved, waited)) {
+                all_shipped.push(piece.line_id);
+            }
         }
         holds::cut(&tx, &mut levels, &cuts, End::Consumed).await?;
         let waited = || cuts.iter().filter(|(.., backordered)| backordered.is_positive());
+        note_all_shipped(&tx, all_shipped).await?;
         let freed: BTreeSet<_> = waited().map(|(hold, ..)| hold.key).collect();
         let kits: BTreeSet<_> = waited().filter_map(|(hold, ..)| hold.kit_line_id).collect();
         let gone = lines.iter().filter(|line| parts.has(line.order_line_id));

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, ctx, q, request, statements};
 use crate::entities::lot::{self, LotStatus};
-use crate::entities::{picking_list, product, stock_move};
+use crate::entities::picking_list::{self, PickingStatus};
+use crate::entities::{product, stock_move};
 
 /// Where something lies: location and lot by their names, and how many units of it.
 type Lies = (Option<String>, Option<String>, i64);
@@ -94,6 +95,11 @@ impl Bench {
         let list: picking_list::Model = self.find(sql).await;
         let shown = self.service.picking_list(list.id).await?;
         Ok(serde_json::to_value(shown).expect("JSON"))
+    }
+
+    async fn status(&self, list: &Value) -> PickingStatus {
+        let id = list["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        self.service.picking_list(id).await.expect("there").status
     }
 
     async fn picked(&self, list: &Value, lines: Value) -> Result<()> {
@@ -425,10 +431,60 @@ async fn an_order_that_is_cancelled_gives_back_what_was_picked_for_it() {
     let list = bench.pick(main, &[order]).await.expect("listed");
     bench.cancel(order).await.expect("heard");
     bench.assert_lawful().await;
+    assert_eq!(bench.status(&list).await, PickingStatus::Cancelled);
     let error = bench.picked(&list, json!([{ "position": 1, "picked": "3" }])).await;
-    assert_eq!(code(error), "not_on_list");
+    assert_eq!(code(error), "picking_over");
     let (other, line) = bench.ordered(milk, main, 4).await;
     bench.ship(other, &[(line, 4)]).await.expect("heard");
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn a_picking_list_ends_with_what_it_is_for() {
+    let bench = Bench::new().await;
+    let (milk, chair) = (bench.tracked("MILK", "lot").await, bench.product("CHAIR").await);
+    let main = bench.warehouse("W").await;
+    bench.receive_lots(milk, main, &[("A", 9, None)]).await.expect("received");
+    bench.receive(chair, main, 9, "1").await;
+    for product in [milk, chair] {
+        // Shipped, in two parts.
+        let (order, line) = bench.ordered(product, main, 3).await;
+        let list = bench.pick(main, &[order]).await.expect("listed");
+        bench.ship(order, &[(line, 1)]).await.expect("heard");
+        assert_eq!(bench.status(&list).await, PickingStatus::Open);
+        bench.ship(order, &[(line, 2)]).await.expect("heard");
+        assert_eq!(bench.status(&list).await, PickingStatus::Picked);
+        let error = bench.picked(&list, json!([{ "position": 1, "picked": "3" }])).await;
+        assert_eq!(code(error), "picking_over");
+        // Cancelled in part, then all of it.
+        let (order, line) = bench.ordered(product, main, 3).await;
+        let list = bench.pick(main, &[order]).await.expect("listed");
+        bench.cancel_lines(order, &[(line, 1, 0)]).await.expect("heard");
+        assert_eq!(bench.status(&list).await, PickingStatus::Cancelled);
+        let list = bench.pick(main, &[order]).await.expect("what is left");
+        assert_eq!(list["lines"][0]["quantity"], "2");
+        bench.cancel(order).await.expect("heard");
+        assert_eq!(bench.status(&list).await, PickingStatus::Cancelled);
+    }
+    bench.assert_lawful().await;
+}
+
+/// What was listed and shipped before is no reason not to list what came later.
+#[tokio::test]
+async fn what_comes_later_is_picked_by_another_list() {
+    let bench = Bench::new().await;
+    let (chair, main) = (bench.product("CHAIR").await, bench.warehouse("W").await);
+    bench.receive(chair, main, 3, "1").await;
+    let (order, line) = (OrderId::new(), bench.line(chair, main));
+    bench.reserve(order, &[(line, 5)], true).await.expect("allowed");
+    bench.confirm(order, &[(line, 3, 2)]).await.expect("heard");
+    let list = bench.pick(main, &[order]).await.expect("listed");
+    assert_eq!(list["lines"][0]["quantity"], "3");
+    bench.ship(order, &[(line, 3)]).await.expect("heard");
+    bench.receive(chair, main, 2, "1").await;
+    let list = bench.pick(main, &[order]).await.expect("listed");
+    assert_eq!(list["lines"][0]["quantity"], "2");
+    assert_eq!(code(bench.pick(main, &[order]).await.map(drop)), "nothing_to_pick");
     bench.assert_lawful().await;
 }
 
