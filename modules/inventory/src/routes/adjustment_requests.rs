@@ -224,7 +224,8 @@ async fn request_adjustment(
         ("x-permission" = json!("inventory.stock:approve")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
-            "own_request", "illegal_transition", "insufficient_stock", "unit_cost_required",
+            "own_request", "illegal_transition", "insufficient_stock", "value_moved",
+            "unit_cost_required",
             "unit_cost_not_allowed", "date_in_future", "stock_period_closed", "amount_overflow",
             "cost_unknown"
         ]))

@@ -70,7 +70,8 @@ pub(crate) struct NewAdjustment {
 ///   `quantity_zero`, `quantity_too_fine`, `unit_cost_required`,
 ///   `unit_cost_not_allowed`, `unknown_product`, `unknown_warehouse`, `date_in_future`,
 ///   `stock_period_closed`, `amount_overflow`, `cost_unknown` where it would go below zero and
-///   there has never been any. Under an earlier date nothing goes below zero.
+///   there has never been any. Under an earlier date nothing goes below zero; 409
+///   `value_moved` where what is taken out costs more than all of it was worth since.
 /// - Emits `inventory.stock.adjusted`, `inventory.reservation.broken` for each order whose
 ///   goods are gone, and `inventory.backorder.filled` for each order that
 ///   was waiting.
@@ -86,7 +87,8 @@ pub(crate) struct NewAdjustment {
             "insufficient_stock", "quantity_zero", "quantity_too_fine", "unit_cost_required",
             "product_is_kit", "unit_cost_not_allowed", "unknown_product", "unknown_warehouse",
             "date_in_future", "date_out_of_range", "stock_period_closed", "amount_overflow",
-            "approval_required", "unknown_reason", "cost_unknown"
+            "approval_required", "unknown_reason", "cost_unknown", "value_moved",
+            "location_inactive"
         ]))
     )
 )]

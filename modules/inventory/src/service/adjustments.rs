@@ -1,14 +1,13 @@
 //! Making the books say what a count found.
 
-use chrono::NaiveDate;
 use contracts::events::StockAdjusted;
 use contracts::ids::WarehouseId;
-use kernel::db::{Tx, query_all};
+use kernel::db::Tx;
 use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
-use sea_orm::{EntityTrait, FromQueryResult};
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
 use crate::entities::adjustment_reason::ReasonKind;
@@ -22,6 +21,7 @@ use crate::service::Service;
 use crate::service::adjustment_requests::{find_reason, lowest_limit};
 use crate::service::backorders::fill_backorders;
 use crate::service::bins::{Bins, Part, blocked};
+use crate::service::days::{days_since, least, lost_since};
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::locations::find_location;
@@ -74,8 +74,11 @@ impl Service {
                 break_newest(tx, &mut levels, &[(key, missing)]).await?;
             }
         }
+        let mut days = Vec::new();
         if !comes_in && adjusted_on < tx.now().date_naive() {
-            let least = least_since(tx, key, adjusted_on, levels.at(key)?.balance()).await?;
+            let since = days_since(tx, [key].into_iter(), adjusted_on).await?;
+            days = since.into_values().flatten().collect();
+            let least = least(levels.at(key)?, &days);
             if least < quantity {
                 return Err(too_few(&product, warehouse_id, quantity, least).into());
             }
@@ -84,6 +87,10 @@ impl Service {
             levels.learn_costs(tx, [(key, quantity)]).await?;
         }
         let value = self.adjust_level(levels.at(key)?, &new, &product)?;
+        if lost_since(levels.at(key)?, &days).is_some() {
+            // What it costs today is more than all of it was worth then.
+            return Err(Error::ValueMoved.into());
+        }
         if let Some(limit) = limit
             && value.minor() > limit
         {
@@ -180,26 +187,6 @@ async fn bins_of(
         return Ok(Bins::Rule);
     }
     Ok(Bins::Given(vec![Part { lot_id: new.lot_id, location_id: new.location_id, quantity }]))
-}
-
-/// The least there was of a level at the end of a day or of any after it: who takes goods out
-/// under an earlier date takes no more (C6).
-async fn least_since(tx: &Tx, key: Key, day: NaiveDate, on_hand: Quantity) -> Result<Quantity> {
-    #[derive(FromQueryResult)]
-    struct Moved {
-        net: i64,
-    }
-    let sql = "SELECT CAST(SUM(CASE to_location WHEN 'warehouse' THEN quantity ELSE -quantity END) \
-               AS BIGINT) AS net FROM stock_moves WHERE product_id = $1 AND warehouse_id = $2 \
-               AND moved_on > $3 GROUP BY moved_on ORDER BY moved_on DESC";
-    let values = vec![key.product_id.into(), key.warehouse_id.into(), day.into()];
-    let days: Vec<Moved> = query_all(&**tx, sql, values).await?;
-    let (mut balance, mut least) = (on_hand.micros(), on_hand.micros());
-    for moved in days {
-        balance -= moved.net;
-        least = least.min(balance);
-    }
-    Ok(Quantity::from_micros(least.max(0)))
 }
 
 pub(crate) fn magnitude(quantity: Quantity) -> Result<Quantity> {

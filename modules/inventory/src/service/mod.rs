@@ -12,6 +12,7 @@ mod contract;
 mod costing;
 mod counting;
 mod customer_returns;
+mod days;
 pub(crate) mod exports;
 mod holds;
 mod imports;

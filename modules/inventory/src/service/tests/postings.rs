@@ -1,10 +1,11 @@
 //! What is shipped, returned, received and reversed, and what it costs.
 
-use chrono::Utc;
+use chrono::{Days, Utc};
 use contracts::events::{
-    BackorderFilled, ReservationBroken, StockAdjusted, StockIssued, StockReceived, StockReturned,
+    BackorderFilled, ReservationBroken, ReturnReceived, ReturnedLine, StockAdjusted, StockIssued,
+    StockReceived, StockReturned,
 };
-use contracts::ids::{OrderId, ProductId, WarehouseId};
+use contracts::ids::{OrderId, ProductId, ReturnId, WarehouseId};
 use kernel::events::Subscriber;
 use kernel::money::{Currency, Money};
 use serde_json::json;
@@ -125,6 +126,33 @@ async fn what_has_left_is_posted_whatever_became_of_its_promise() {
     let other = bench.product("OTHER").await;
     bench.ship(OrderId::new(), &[(bench.line(other, warehouse), 2)]).await.expect("they left");
     assert_eq!(bench.level(other, warehouse).await, (0, 0, 0, 0));
+    bench.assert_lawful().await;
+}
+
+/// As of a day there is no value below nothing: what it costs today was not all there then.
+#[tokio::test]
+async fn an_earlier_day_loses_no_more_than_it_was_worth() {
+    let (bench, product, warehouse) = stocked().await;
+    let ago = |days: u64| Utc::now().date_naive() - Days::new(days);
+    for (days, cost) in [(10, "1"), (0, "100")] {
+        let came = json!({
+            "warehouse_id": warehouse, "reason": "test", "received_on": ago(days),
+            "lines": [{ "product_id": product, "quantity": "10", "unit_cost": cost }]
+        });
+        bench.service.receive_stock(&ctx(), request(came)).await.expect("received");
+    }
+    let gone = async |units: &str, days: u64| {
+        let gone = request(json!({
+            "warehouse_id": warehouse, "product_id": product, "quantity": units,
+            "reason": "gone", "adjusted_on": ago(days)
+        }));
+        bench.service.adjust_stock(&ctx(), gone).await.map(drop)
+    };
+    let refused = gone("-10", 5).await.expect_err("505.00 of 10.00");
+    assert_eq!((refused.status(), refused.code()), (409, "value_moved"));
+    assert_eq!(gone("-11", 5).await.expect_err("ten").code(), "insufficient_stock");
+    gone("-10", 0).await.expect("today it is worth that");
+    assert_eq!(bench.level(product, warehouse).await, (10, 0, 0, 50_500));
     bench.assert_lawful().await;
 }
 

@@ -418,7 +418,8 @@ async fn days_are_the_same(steps: Vec<Step>) {
                 "quantity": step.units.to_string(), "reason": "count"
             });
             let adjusted = bench.service.adjust_stock(&ctx(), request(gone)).await.map(drop);
-            let codes = ["quantity_zero", "insufficient_stock", "stock_period_closed"];
+            let codes =
+                ["quantity_zero", "insufficient_stock", "stock_period_closed", "value_moved"];
             refused(adjusted, &codes);
         }
     }
