@@ -147,13 +147,14 @@ async fn a_shipment_is_tracked_until_it_is_delivered() {
     let api = &server.api;
     let company = company(api).await;
     let order = confirmed(api, &company, &["2"]).await;
-    let packed = pack(api, &order, json!({"shipped_on": "2026-01-02"})).await.ok();
+    let today = order["ordered_on"].clone();
+    let packed = pack(api, &order, json!({"shipped_on": today})).await.ok();
     let at = shipment_path(&packed);
     let patched = api.patch(&at, &packed, json!({"carrier": "DHL"})).await.ok();
     api.patch(&at, &packed, json!({"carrier": "UPS"})).await.problem(412, "stale_version");
     api.act(&format!("{at}/deliver"), &patched).await.problem(409, "illegal_transition");
     let shipped = ship(api, &patched).await.ok();
-    assert_eq!(shipped["shipped_on"], "2026-01-02");
+    assert_eq!(shipped["shipped_on"], today);
     let patch = json!({"carrier": null, "tracking_number": "JD 0001"});
     let tracked = api.patch(&at, &shipped, patch).await.ok();
     assert!(tracked.get("carrier").is_none());
@@ -191,6 +192,8 @@ async fn only_lines_of_a_confirmed_order_are_packed() {
     let tomorrow = (chrono::Utc::now() + chrono::Duration::days(1)).date_naive();
     let late = pack(api, &order, json!({"shipped_on": tomorrow})).await;
     late.points_at(422, "date_in_future", "/shipped_on");
+    let early = pack(api, &order, json!({"shipped_on": "2026-01-02"})).await;
+    early.points_at(422, "date_out_of_range", "/shipped_on");
     assert_eq!(reload(api, &order).await, order);
     server.stop().await;
 }

@@ -97,6 +97,9 @@ async fn what_makes_no_sense_is_refused_where_it_stands() {
     let tomorrow = (chrono::Utc::now() + chrono::Duration::days(1)).date_naive();
     let late = json!({"lines": [one], "reason": "did not fit", "received_on": tomorrow});
     api.post(&returns, late).await.points_at(422, "date_in_future", "/received_on");
+    let one = back(&order, 0, "1", true);
+    let early = json!({"lines": [one], "reason": "did not fit", "received_on": "2026-01-02"});
+    api.post(&returns, early).await.points_at(422, "date_out_of_range", "/received_on");
     let draft = super::draft(api, &company, &["1"]).await;
     let early = json!({"lines": [back(&draft, 0, "1", true)], "reason": "did not fit"});
     let refusal = api.post(&format!("{}/returns", path(&draft)), early).await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
 use contracts::events::{IssuedLine, ReturnReceived, ReturnedLine, StockReturned};
 use contracts::ids::OrderLineId;
 use kernel::Result;
@@ -58,7 +59,9 @@ impl Service {
             return Ok(false);
         }
         let ids = pieces.iter().map(|(_, piece)| piece.line_id);
-        let mut with_customer = with_customer(&tx, ids).await?;
+        let (mut with_customer, left_on) = with_customer(&tx, ids).await?;
+        // Nothing is back before it has left.
+        let moved_on = left_on.map_or(moved_on, |left_on| moved_on.max(left_on));
         let mut total = Money::zero(self.company.currency);
         let mut moves = Vec::new();
         let mut back: Vec<IssuedLine> = Vec::new();
@@ -133,16 +136,18 @@ fn key(line: &ReturnedLine) -> Key {
     Key { product_id: line.product_id, warehouse_id: line.warehouse_id }
 }
 
-/// What the customer still has of each order line or part of one, and what it cost.
+/// What the customer still has of each order line or part of one, and what it cost; and the first
+/// day by which something of each had left.
 async fn with_customer(
     tx: &Tx,
     lines: impl Iterator<Item = OrderLineId>,
-) -> Result<HashMap<OrderLineId, Level>> {
+) -> Result<(HashMap<OrderLineId, Level>, Option<NaiveDate>)> {
     #[derive(FromQueryResult)]
     struct Row {
         source_line_id: Uuid,
         quantity: Quantity,
         value_minor: i64,
+        left_on: Option<NaiveDate>,
     }
     let ids: Vec<_> = lines.map(Value::from).collect();
     let marks: Vec<_> = (1..=ids.len()).map(|i| format!("${i}")).collect();
@@ -151,16 +156,17 @@ async fn with_customer(
          CAST(SUM(CASE kind WHEN 'issue' THEN quantity ELSE -quantity END) AS BIGINT) \
          AS quantity, \
          CAST(SUM(CASE kind WHEN 'issue' THEN value_minor ELSE -value_minor END) AS BIGINT) \
-         AS value_minor \
+         AS value_minor, MIN(CASE kind WHEN 'issue' THEN moved_on END) AS left_on \
          FROM stock_moves WHERE kind IN ('issue', 'return', 'scrap') \
          AND source_line_id IN ({}) GROUP BY source_line_id",
         marks.join(", ")
     );
     let rows: Vec<Row> = query_all(&**tx, sql, ids).await?;
+    let left_on = rows.iter().filter_map(|row| row.left_on).max();
     let level = |row: Row| {
         let (on_hand, value_minor) = (row.quantity, row.value_minor);
         let level = Level { on_hand, value_minor, ..Level::default() };
         (OrderLineId::from_uuid(row.source_line_id), level)
     };
-    Ok(rows.into_iter().map(level).collect())
+    Ok((rows.into_iter().map(level).collect(), left_on))
 }

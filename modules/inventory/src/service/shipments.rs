@@ -18,12 +18,13 @@ use crate::error::{Error, internal};
 use crate::service::adjustments::publish_adjusted;
 use crate::service::backorders::fill_and_promise;
 use crate::service::bins::Bins;
+use crate::service::days::{days_since, lost_since};
 use crate::service::holds::{self, End};
 use crate::service::kit_lines::{Parts, note_gone};
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
-use crate::service::promises::break_newest;
 use crate::service::picking::note_all_shipped;
+use crate::service::promises::break_newest;
 use crate::service::stock_periods::first_open_day;
 use crate::service::{Service, merge};
 
@@ -80,8 +81,8 @@ impl Service {
             }
         }
         holds::cut(&tx, &mut levels, &cuts, End::Consumed).await?;
-        let waited = || cuts.iter().filter(|(.., backordered)| backordered.is_positive());
         note_all_shipped(&tx, all_shipped).await?;
+        let waited = || cuts.iter().filter(|(.., backordered)| backordered.is_positive());
         let freed: BTreeSet<_> = waited().map(|(hold, ..)| hold.key).collect();
         let kits: BTreeSet<_> = waited().filter_map(|(hold, ..)| hold.kit_line_id).collect();
         let gone = lines.iter().filter(|line| parts.has(line.order_line_id));
@@ -93,7 +94,7 @@ impl Service {
             *sum = sum.checked_add(piece.quantity).map_err(internal)?;
         }
         self.make_room(&mut tx, &mut levels, shipment, &asked, moved_on).await?;
-        levels.learn_costs(&tx, asked).await?;
+        levels.learn_costs(&tx, asked.iter().map(|(key, quantity)| (*key, *quantity))).await?;
         let mut total = Money::zero(self.company.currency);
         let mut moves = Vec::new();
         let mut issued: Vec<IssuedLine> = Vec::with_capacity(lines.len());
@@ -125,6 +126,7 @@ impl Service {
                 }
             }
         }
+        let moved_on = first_day(&tx, &mut levels, &asked, moved_on).await?;
         let posting = Posting {
             source_type: MoveSourceType::Shipment,
             source_id: shipment.shipment_id.uuid(),
@@ -148,6 +150,27 @@ impl Service {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// The day of what was shipped on `day`, or the first later one on which it was there: nothing
+/// leaves before it has come (I-14, C6). What may be below nothing may.
+async fn first_day(
+    tx: &Tx,
+    levels: &mut Levels,
+    asked: &BTreeMap<Key, Quantity>,
+    day: NaiveDate,
+) -> Result<NaiveDate> {
+    let mut first = day;
+    if day >= tx.now().date_naive() {
+        return Ok(first);
+    }
+    for (key, days) in days_since(tx, asked.keys().copied(), day).await? {
+        let level = levels.at(key)?;
+        if !level.allows_negative {
+            first = first.max(lost_since(level, &days).unwrap_or(day));
+        }
+    }
+    Ok(first)
 }
 
 impl Service {

@@ -87,7 +87,8 @@ pub(crate) struct ListReturns {
 /// - Errors: 409 `illegal_transition` where nothing can have been shipped,
 ///   `return_exceeds_shipped` with `params.lines[{order_line_id, asked, available}]`; 422
 ///   `unknown_order_line`, `duplicate_line`, `quantity_too_fine`, `no_lines`,
-///   `too_many_lines`, `date_in_future`, `date_out_of_range`.
+///   `too_many_lines`, `date_in_future`, `date_out_of_range` also before the goods
+///   were shipped.
 /// - Emits `orders.return.received`: inventory takes in, at their original cost, the goods
 ///   to restock.
 #[utoipa::path(

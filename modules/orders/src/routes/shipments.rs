@@ -162,7 +162,8 @@ async fn list_order_shipments(
 /// - Errors: 409 `illegal_transition` where the order is not confirmed, `nothing_to_ship`,
 ///   `not_enough_reserved` with `params.lines[{order_line_id, asked, available}]`; 422
 ///   `unknown_order_line`, `duplicate_line`, `quantity_too_fine`, `no_lines`,
-///   `too_many_lines`, `date_in_future`, `date_out_of_range`.
+///   `too_many_lines`, `date_in_future`, `date_out_of_range` also before the order's
+///   own date.
 #[utoipa::path(
     tag = "Shipments",
     params(("id" = OrderId, Path)),

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDate};
 use contracts::events::{ReturnReceived, ReturnedLine};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ReturnId};
 use kernel::date::business_date;
@@ -21,7 +21,7 @@ use crate::error::{Error, Excess, LineFault};
 use crate::routes::returns::{ListReturns, NewReturn, NewReturnLine, Return, ReturnLine};
 use crate::service::document::Document;
 use crate::service::draft::too_fine;
-use crate::service::shipments::unknown_line;
+use crate::service::shipments::{not_before, unknown_line};
 use crate::service::status::ORDER;
 use crate::service::{Service, check_line_count, is_fine_enough};
 
@@ -66,6 +66,15 @@ impl Service {
         }
         let mut after = before.clone();
         take_back(&mut after, &new.lines)?;
+        if received_on < tx.now().date_naive() {
+            let shipped = first_shipped(&tx, order_id).await?;
+            let shipped = shipped
+                .iter()
+                .filter(|row| new.lines.iter().any(|line| line.order_line_id == row.order_line_id));
+            if let Some(day) = shipped.map(|row| row.shipped_on).max() {
+                not_before(received_on, day, "/received_on", "it was shipped")?;
+            }
+        }
         after.save(&mut tx, &before).await?;
 
         let row = goods_return::Model {
@@ -111,6 +120,21 @@ impl Service {
         let location = format!("/api/v1/orders/returns/{}", view.id);
         tx.reply(Reply::created_plain(&view, location)).await
     }
+}
+
+/// A line and the day on which something of it was shipped first.
+#[derive(FromQueryResult)]
+struct FirstShipped {
+    order_line_id: OrderLineId,
+    shipped_on: NaiveDate,
+}
+
+async fn first_shipped(tx: &Tx, order_id: OrderId) -> Result<Vec<FirstShipped>> {
+    let sql = "SELECT l.order_line_id, MIN(s.shipped_on) AS shipped_on FROM shipments s \
+               JOIN shipment_lines l ON l.shipment_id = s.id WHERE s.order_id = $1 \
+               AND s.status IN ('shipped', 'delivered') AND s.shipped_on IS NOT NULL \
+               GROUP BY l.order_line_id";
+    Ok(query_all(&**tx, sql, vec![order_id.into()]).await?)
 }
 
 /// Counts what came back, all of it or nothing.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDate};
 use contracts::events::ShipmentPacked;
 use contracts::ids::{OrderId, OrderLineId, ProductId, ShipmentId};
 use kernel::date::business_date;
@@ -78,7 +78,8 @@ impl Service {
             return Err(ORDER.illegal(before.order.status, "ship"));
         }
         if new.shipped_on.is_some() {
-            business_date(new.shipped_on, tx.now().date_naive(), "/shipped_on")?;
+            let date = business_date(new.shipped_on, tx.now().date_naive(), "/shipped_on")?;
+            not_before(date, before.order.ordered_on, "/shipped_on", "it was ordered")?;
         }
         let mut after = before.clone();
         let picked = match &new.lines {
@@ -94,6 +95,20 @@ impl Service {
         let location = format!("/api/v1/orders/shipments/{}", view.id);
         tx.reply(Reply::created(&view, location)).await
     }
+}
+
+/// Refuses a day before the one on which something else has happened first.
+pub(crate) fn not_before(
+    date: NaiveDate,
+    first: NaiveDate,
+    pointer: &str,
+    what: &str,
+) -> Result<()> {
+    if date >= first {
+        return Ok(());
+    }
+    let detail = format!("{date} is before {what}, on {first}");
+    Err(kernel::Error::invalid("date_out_of_range", pointer, detail))
 }
 
 /// Claims what was asked for, all of it or nothing.

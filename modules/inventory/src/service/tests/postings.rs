@@ -129,6 +129,53 @@ async fn what_has_left_is_posted_whatever_became_of_its_promise() {
     bench.assert_lawful().await;
 }
 
+#[tokio::test]
+async fn nothing_leaves_before_it_came_nor_is_back_before_it_left() {
+    let (bench, product, warehouse) = stocked().await;
+    let ago = |days: u64| Utc::now().date_naive() - Days::new(days);
+    for (days, units) in [(10, "3"), (2, "3")] {
+        let came = json!({
+            "warehouse_id": warehouse, "reason": "test", "received_on": ago(days),
+            "lines": [{ "product_id": product, "quantity": units, "unit_cost": "1" }]
+        });
+        bench.service.receive_stock(&ctx(), request(came)).await.expect("received");
+    }
+    let mut shipped = Vec::new();
+    for (units, said, posted) in [(2, 20, 10), (2, 5, 2), (1, 1, 1)] {
+        let line = bench.line(product, warehouse);
+        let order = confirmed(&bench, line, units).await;
+        let mut event = shipment(order, &[(line, units)]);
+        event.shipped_on = ago(said);
+        bench.hear(order.uuid(), &event).await.expect("they have left");
+        let last = bench.moves().await.pop().expect("a move");
+        assert_eq!((last.kind, last.moved_on), (MoveKind::Issue, ago(posted)), "{said}");
+        shipped.push((order, line));
+    }
+    let issued = bench.published::<StockIssued>().await;
+    assert_eq!(issued[0].issued_on, ago(10));
+    let (order, line) = shipped[1];
+    let mut back = ReturnReceived {
+        return_id: ReturnId::new(),
+        number: "RT-2026-000001".into(),
+        order_id: order,
+        received_on: ago(4),
+        lines: vec![ReturnedLine {
+            order_line_id: line.id,
+            product_id: product,
+            warehouse_id: warehouse,
+            quantity: q(1),
+            restock: true,
+        }],
+    };
+    for posted in [2, 0] {
+        bench.hear(order.uuid(), &back).await.expect("it is back");
+        let last = bench.moves().await.pop().expect("a move");
+        assert_eq!((last.kind, last.moved_on), (MoveKind::Return, ago(posted)));
+        (back.return_id, back.received_on) = (ReturnId::new(), ago(0));
+    }
+    bench.assert_lawful().await;
+}
+
 /// As of a day there is no value below nothing: what it costs today was not all there then.
 #[tokio::test]
 async fn an_earlier_day_loses_no_more_than_it_was_worth() {

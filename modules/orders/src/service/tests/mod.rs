@@ -2,6 +2,7 @@
 
 mod confirming;
 mod constraints;
+mod days;
 mod hearing;
 mod others;
 mod random;
