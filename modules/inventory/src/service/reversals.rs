@@ -57,6 +57,9 @@ impl Service {
             level.receive(original.quantity, value, &self.company).map_err(too_large)?;
         } else if level.unreserved() < original.quantity {
             return Err(not_available(&product, warehouse_id, original.quantity, level).into());
+        } else if has_late_costs(&tx, &original).await? {
+            // They would stay with other goods, and the two would not come to nothing (I-9).
+            return Err(Error::ValueMoved.into());
         } else {
             level
                 .take_back(id, original.quantity, value, &self.company)
@@ -93,6 +96,18 @@ impl Service {
         let location = format!("/api/v1/inventory/moves/{}", posted.id);
         tx.reply(Reply::created_plain(&posted, location)).await
     }
+}
+
+/// Whether a cost was added to what a move brought.
+async fn has_late_costs(tx: &Tx, of: &stock_move::Model) -> Result<bool> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        #[allow(dead_code, reason = "only looked for")]
+        id: Uuid,
+    }
+    let sql = "SELECT id FROM cost_layers WHERE product_id = $1 AND move_id = $2 LIMIT 1";
+    let found: Vec<Row> = query_all(&**tx, sql, vec![of.product_id.into(), of.id.into()]).await?;
+    Ok(!found.is_empty())
 }
 
 /// The lots a move brought or took. Those that came are taken out wherever they lie now.

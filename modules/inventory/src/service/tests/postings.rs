@@ -204,6 +204,26 @@ async fn an_earlier_day_loses_no_more_than_it_was_worth() {
 }
 
 #[tokio::test]
+async fn a_receipt_that_has_got_a_late_cost_is_not_reversed_without_it() {
+    let (bench, product, warehouse) = stocked().await;
+    for _ in 0..2 {
+        bench.receive(product, warehouse, 5, "1").await;
+    }
+    let came = bench.moves().await.pop().expect("a move");
+    let cost = json!({
+        "source_id": came.source_id, "reason": "freight", "basis": "value",
+        "amount": { "amount": "5.00", "currency": "EUR" }
+    });
+    bench.service.add_landed_cost(&ctx(), request(cost)).await.expect("added");
+    let why = request(json!({ "reason": "mistake" }));
+    let refused =
+        bench.service.reverse_move(&ctx(), came.id, why).await.expect_err("it costs more");
+    assert_eq!((refused.status(), refused.code()), (409, "value_moved"));
+    assert_eq!(bench.level(product, warehouse).await, (10, 0, 0, 1500));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
 async fn a_return_comes_back_at_what_it_cost_when_it_left() {
     let (bench, product, warehouse) = stocked().await;
     bench.receive(product, warehouse, 3, "0.333333").await;
