@@ -189,6 +189,8 @@ pub(crate) enum Error {
     LocationBarcodeTaken { barcode: String },
     #[error("the warehouse has no such location")]
     UnknownLocation { pointer: String },
+    #[error("the location is not active: nothing more is put there")]
+    LocationInactive { pointer: String },
     #[error("a part of a location is of its kind")]
     OtherKind,
     #[error("a rule is for a product or for a category")]
@@ -410,6 +412,7 @@ impl From<Error> for KernelError {
             Error::LocationCodeTaken { .. } => taken("location_code_taken", "/code"),
             Error::LocationBarcodeTaken { .. } => taken("location_barcode_taken", "/barcode"),
             Error::UnknownLocation { pointer } => invalid("unknown_location", &pointer),
+            Error::LocationInactive { pointer } => invalid("location_inactive", &pointer),
             Error::OtherKind => invalid("other_kind", "/kind"),
             Error::RuleOfBoth => invalid("rule_of_both", "/category_id"),
             Error::PutAwayRuleExists => conflict("put_away_rule_exists"),

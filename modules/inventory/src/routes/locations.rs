@@ -317,7 +317,7 @@ async fn list_bins(ctx: Ctx, service: Data<Service>, query: Query<ListBins>) -> 
 /// quarantine or let them out. What picking lists hold stays where it is.
 /// - Errors: 409 `insufficient_stock` where less lies there, or where goods in quarantine are
 ///   promised and `break_reservations` is not said; 422 `unknown_warehouse`,
-///   `unknown_location`, `unknown_product`, `nowhere_to_go`, `quantity_too_fine`.
+///   `unknown_location`, `location_inactive`, `unknown_product`, `nowhere_to_go`, `quantity_too_fine`.
 /// - Emits `inventory.reservation.broken` and `inventory.backorder.filled` where what can be
 ///   promised changes.
 #[utoipa::path(
@@ -330,7 +330,8 @@ async fn list_bins(ctx: Ctx, service: Data<Service>, query: Query<ListBins>) -> 
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "product_is_kit",
-            "insufficient_stock", "unknown_warehouse", "unknown_location", "unknown_product",
+            "insufficient_stock", "unknown_warehouse", "unknown_location", "location_inactive",
+            "unknown_product",
             "nowhere_to_go", "quantity_too_fine", "no_lines", "too_many_lines"
         ]))
     )

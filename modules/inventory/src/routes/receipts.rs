@@ -74,7 +74,7 @@ pub(crate) struct StockReceipt {
 ///   `product_inactive`, `quantity_too_fine`, `date_in_future`, `stock_period_closed`,
 ///   `amount_overflow`,
 ///   `lots_not_tracked`, `lots_do_not_add_up`, `lot_differs`, `serial_of_many`,
-///   `duplicate_serial`, `unknown_location`; 409 `serial_on_hand`.
+///   `duplicate_serial`, `unknown_location`, `location_inactive`; 409 `serial_on_hand`.
 /// - Emits `inventory.stock.adjusted` for each line, and `inventory.backorder.filled` for
 ///   each order that was waiting.
 #[utoipa::path(
@@ -92,6 +92,7 @@ pub(crate) struct StockReceipt {
             "amount_overflow", "no_lines", "too_many_lines", "lots_not_tracked",
             "lots_do_not_add_up", "lot_differs",
             "serial_of_many", "duplicate_serial", "serial_on_hand", "unknown_location",
+            "location_inactive",
             "changed_meanwhile"
         ]))
     )

@@ -172,7 +172,10 @@ async fn bins_of(
     quantity: Quantity,
 ) -> Result<Bins> {
     if let Some(id) = new.location_id {
-        find_location(tx, id, new.warehouse_id, "/location_id").await?;
+        let found = find_location(tx, id, new.warehouse_id, "/location_id").await?;
+        if new.quantity.is_positive() && !found.is_active {
+            return Err(Error::LocationInactive { pointer: "/location_id".into() }.into());
+        }
     }
     if let Some(id) = new.lot_id {
         let found = lot::Entity::find_by_id(id).one(&**tx).await?;

@@ -1,6 +1,6 @@
 //! Places inside a warehouse.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::ids::{LocationId, WarehouseId};
 use kernel::db::{Tx, execute, query_all};
@@ -104,6 +104,10 @@ impl Service {
         if let Some(is_active) = patch.is_active {
             after.is_active = is_active;
         }
+        // What changes nothing makes no new version.
+        if after == before {
+            return tx.reply(Reply::ok(&Location::from(before))).await;
+        }
         after.version = before.version + 1;
         after.updated_at = tx.now();
         let updated = after.clone().into_active_model().reset_all().update(&*tx).await;
@@ -186,12 +190,13 @@ pub(crate) async fn find_location(
     Ok(found.ok_or_else(|| Error::UnknownLocation { pointer: pointer.into() })?)
 }
 
-/// Refuses locations that lines name in `field` and that are not in the warehouse.
+/// Refuses locations that lines name in `field` and that are not in the warehouse, or to which
+/// something is to be brought though they are not active.
 pub(crate) async fn find_locations(
     tx: &Tx,
     warehouse_id: WarehouseId,
     lines: &[Option<LocationId>],
-    field: &str,
+    (field, is_filled): (&str, bool),
 ) -> Result<()> {
     let ids: BTreeSet<_> = lines.iter().flatten().copied().collect();
     if ids.is_empty() {
@@ -202,11 +207,19 @@ pub(crate) async fn find_locations(
         .filter(location::Column::WarehouseId.eq(warehouse_id))
         .all(&**tx)
         .await?;
-    let found: BTreeSet<_> = found.into_iter().map(|row| row.id).collect();
-    match lines.iter().position(|id| id.is_some_and(|id| !found.contains(&id))) {
-        Some(i) => Err(Error::UnknownLocation { pointer: format!("/lines/{i}/{field}") }.into()),
-        None => Ok(()),
+    let found: BTreeMap<_, _> = found.into_iter().map(|row| (row.id, row.is_active)).collect();
+    for (i, id) in lines.iter().enumerate() {
+        let Some(id) = id else { continue };
+        let pointer = || format!("/lines/{i}/{field}");
+        match found.get(id) {
+            None => return Err(Error::UnknownLocation { pointer: pointer() }.into()),
+            Some(false) if is_filled => {
+                return Err(Error::LocationInactive { pointer: pointer() }.into());
+            }
+            Some(_) => {}
+        }
     }
+    Ok(())
 }
 
 impl From<location::Model> for Location {

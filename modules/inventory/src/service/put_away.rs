@@ -26,8 +26,9 @@ use crate::service::levels::Key;
 use crate::service::locations::find_location;
 use crate::service::references::{check_scope, find_product, find_warehouse};
 
-/// The rule of the product, or of its category, or of everything.
+/// The rule of the product, or of its category, or of everything, to a place that is active.
 const RULE: &str = "(SELECT r.location_id FROM put_away_rules r \
+    JOIN locations a ON a.id = r.location_id AND a.is_active \
     WHERE r.warehouse_id = k.warehouse_id AND (r.product_id = p.id \
       OR r.category_id = p.category_id OR (r.product_id IS NULL AND r.category_id IS NULL)) \
     ORDER BY r.product_id NULLS LAST, r.category_id NULLS LAST LIMIT 1)";

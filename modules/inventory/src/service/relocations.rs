@@ -60,8 +60,8 @@ impl Service {
         let products = find_products(&tx, &ids).await?;
         let from: Vec<_> = new.lines.iter().map(|line| line.from_location_id).collect();
         let to: Vec<_> = new.lines.iter().map(|line| line.to_location_id).collect();
-        find_locations(&tx, warehouse_id, &from, "from_location_id").await?;
-        find_locations(&tx, warehouse_id, &to, "to_location_id").await?;
+        find_locations(&tx, warehouse_id, &from, ("from_location_id", false)).await?;
+        find_locations(&tx, warehouse_id, &to, ("to_location_id", true)).await?;
         let keys: BTreeSet<_> =
             ids.iter().map(|id| Key { product_id: *id, warehouse_id }).collect();
         let mut levels = Levels::lock(&tx, &keys).await?;

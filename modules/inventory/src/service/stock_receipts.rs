@@ -124,7 +124,7 @@ async fn bins_of(
     products: &HashMap<ProductId, product::Model>,
 ) -> Result<Vec<Bins>> {
     let places: Vec<_> = new.lines.iter().map(|line| line.location_id).collect();
-    find_locations(tx, new.warehouse_id, &places, "location_id").await?;
+    find_locations(tx, new.warehouse_id, &places, ("location_id", true)).await?;
     let mut wanted = Vec::new();
     for (i, line) in new.lines.iter().enumerate().filter(|(_, line)| !line.lots.is_empty()) {
         let all = line.lots.iter().map(|lot| lot.quantity.get().micros());

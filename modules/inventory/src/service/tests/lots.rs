@@ -440,6 +440,47 @@ async fn an_order_that_is_cancelled_gives_back_what_was_picked_for_it() {
 }
 
 #[tokio::test]
+async fn nothing_is_put_where_nothing_is_to_be() {
+    let bench = Bench::new().await;
+    let (chair, main) = (bench.product("CHAIR").await, bench.warehouse("W").await);
+    let (old, new) =
+        (bench.place(main, "OLD", "stock").await, bench.place(main, "NEW", "stock").await);
+    for (location, product) in [(old, Some(chair)), (new, None)] {
+        let rule = json!({ "warehouse_id": main, "product_id": product, "location_id": location });
+        bench.service.create_put_away_rule(&ctx(), request(rule)).await.expect("made");
+    }
+    bench.receive(chair, main, 1, "1").await;
+    let off = request(json!({ "is_active": false }));
+    bench.service.update_location(&ctx(), old, off).await.expect("closed");
+    bench.receive(chair, main, 1, "1").await;
+    assert_eq!(bench.lies().await, lies(&[("NEW", "", 1), ("OLD", "", 1)]));
+    let received = request(json!({ "warehouse_id": main, "reason": "test", "lines": [{
+        "product_id": chair, "quantity": "1", "unit_cost": "1", "location_id": old
+    }] }));
+    let received = bench.service.receive_stock(&ctx(), received).await.map(drop);
+    assert_eq!(code(received), "location_inactive");
+    let adjust = |quantity: &str| {
+        request(json!({
+            "warehouse_id": main, "product_id": chair, "quantity": quantity, "reason": "found",
+            "location_id": old
+        }))
+    };
+    let found = bench.service.adjust_stock(&ctx(), adjust("1")).await.map(drop);
+    assert_eq!(code(found), "location_inactive");
+    let relocate = |from: LocationId, to: LocationId| {
+        request(json!({ "warehouse_id": main, "reason": "test", "lines": [{
+            "product_id": chair, "from_location_id": from, "to_location_id": to, "quantity": "1"
+        }] }))
+    };
+    let moved = bench.service.relocate_stock(&ctx(), relocate(new, old)).await.map(drop);
+    assert_eq!(code(moved), "location_inactive");
+    // What lies there still leaves.
+    bench.service.relocate_stock(&ctx(), relocate(old, new)).await.expect("emptied");
+    assert_eq!(bench.lies().await, lies(&[("NEW", "", 2)]));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
 async fn a_picking_list_ends_with_what_it_is_for() {
     let bench = Bench::new().await;
     let (milk, chair) = (bench.tracked("MILK", "lot").await, bench.product("CHAIR").await);
