@@ -13,7 +13,7 @@ use crate::entities::{product, product_unit};
 use crate::error::Error;
 use crate::routes::product_units::{Conversion, Converted, ProductUnit, ProductUnits, SetUnits};
 use crate::service::Service;
-use crate::service::barcodes::check_barcodes;
+use crate::service::barcodes::{check_barcodes, spellings};
 
 /// Most units of a product beside its own.
 const MAX_UNITS: usize = 20;
@@ -73,7 +73,8 @@ impl Service {
             }
             if let Some(barcode) = &unit.barcode {
                 let pointer = format!("/units/{i}/barcode");
-                if !seen.insert(barcode.to_string()) {
+                // However it is written, it is one number.
+                if !seen.insert(spellings(barcode).swap_remove(0)) {
                     return Err(Error::InvalidUnit { pointer }.into());
                 }
                 barcodes.push((barcode.to_string(), pointer));

@@ -15,6 +15,7 @@ mod lots;
 mod negative;
 mod planning_events;
 mod postings;
+mod products;
 mod promising;
 mod queue;
 mod random;
