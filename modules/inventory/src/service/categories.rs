@@ -6,7 +6,6 @@ use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::{Ctx, Result};
-use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::entities::category;
@@ -73,13 +72,17 @@ impl Service {
         let found = tx.lock::<category::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("category", id))?;
         ctx.check_version(before.version)?;
-        let mut model = before.clone().into_active_model();
+        let mut after = before.clone();
         if let Some(name) = patch.name {
-            model.name = Set(name.into());
+            after.name = name.into();
         }
-        model.version = Set(before.version + 1);
-        model.updated_at = Set(tx.now());
-        let after = Category::from(model.update(&*tx).await?);
+        // What changes nothing makes no new version.
+        if after == before {
+            return tx.reply(Reply::ok(&Category::from(before))).await;
+        }
+        after.version = before.version + 1;
+        after.updated_at = tx.now();
+        let after = Category::from(after.into_active_model().reset_all().update(&*tx).await?);
         tx.audit("category", id.uuid(), Some(&Category::from(before)), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
     }

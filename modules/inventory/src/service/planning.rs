@@ -94,17 +94,20 @@ impl Service {
         let before = found.ok_or_else(|| kernel::Error::not_found("reorder rule", id))?;
         check_scope(ctx, [before.warehouse_id], "reorder rule", id)?;
         ctx.check_version(before.version)?;
-        let after = reorder_rule::Model {
+        let mut after = reorder_rule::Model {
             min_quantity: patch.min.unwrap_or(before.min_quantity),
             target_quantity: patch.target.unwrap_or(before.target_quantity),
             max_quantity: patch.max.unwrap_or(before.max_quantity),
             multiple: patch.multiple.map_or(before.multiple, |multiple| multiple.get()),
             minimum_order: patch.minimum_order.unwrap_or(before.minimum_order),
             lead_time_days: patch.lead_time_days.map_or(before.lead_time_days, Into::into),
-            version: before.version + 1,
-            updated_at: tx.now(),
             ..before.clone()
         };
+        // What changes nothing makes no new version.
+        if after == before {
+            return tx.reply(Reply::ok(&ReorderRule::from(before))).await;
+        }
+        (after.version, after.updated_at) = (before.version + 1, tx.now());
         let product = find_product(&tx, after.product_id).await?;
         check_rule(&product, &after)?;
         let (key, mut levels) = set_reorder_point(&tx, &after).await?;

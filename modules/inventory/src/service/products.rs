@@ -103,11 +103,12 @@ impl Service {
         let external_id = patch.external_id.clone().flatten().map(String::from);
         let barcode = patch.barcode.clone().flatten().map(String::from);
         let (external_id, barcode) = (external_id.unwrap_or_default(), barcode.unwrap_or_default());
-        let model = product::Model {
-            version: before.version + 1,
-            updated_at: tx.now(),
-            ..patched(&before, patch)
-        };
+        let mut model = patched(&before, patch);
+        // What changes nothing makes no new version.
+        if model == before {
+            return tx.reply(Reply::ok(&Product::from(before))).await;
+        }
+        (model.version, model.updated_at) = (before.version + 1, tx.now());
         let updated = model.into_active_model().reset_all().update(&*tx).await;
         let after = updated.map_err(|error| taken(error, barcode, external_id))?;
         if (&after.name, &after.barcode) != (&before.name, &before.barcode) || !after.is_indexed {

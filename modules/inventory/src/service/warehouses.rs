@@ -73,16 +73,21 @@ impl Service {
         if before.is_transit {
             return Err(Error::WarehouseOfTransit.into());
         }
-        let mut model = before.clone().into_active_model();
+        let mut after = before.clone();
         if let Some(name) = patch.name {
-            model.name = Set(name.into());
+            after.name = name.into();
         }
         if let Some(is_active) = patch.is_active {
-            model.is_active = Set(is_active);
+            after.is_active = is_active;
         }
-        model.version = Set(before.version + 1);
-        model.updated_at = Set(tx.now());
-        let after = Warehouse::from(model.update(&*tx).await?);
+        // What changes nothing makes no new version.
+        if after == before {
+            return tx.reply(Reply::ok(&Warehouse::from(before))).await;
+        }
+        after.version = before.version + 1;
+        after.updated_at = tx.now();
+        let after = after.into_active_model().reset_all().update(&*tx).await?;
+        let after = Warehouse::from(after);
         tx.audit("warehouse", id.uuid(), Some(&Warehouse::from(before)), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
     }
