@@ -29,7 +29,6 @@ use sea_orm::{EntityTrait, QueryOrder};
 use serde::{Deserialize, Serialize};
 
 use crate::entities::signing_key;
-use crate::routes::passwords::NewPassword;
 use crate::service::oidc_provider::Provider;
 use crate::service::outside::Outside;
 use crate::service::passkeys::relying_party;
@@ -263,7 +262,7 @@ impl Config {
         }
         let given = self.admin_password.as_ref().map_or("", Secret::expose);
         if !given.is_empty()
-            && let Err(why) = NewPassword::parse(given)
+            && let Err(why) = first_start::check_given(given, self.password_min_chars)
         {
             return refuse("admin_password", why);
         }
