@@ -313,6 +313,7 @@ async fn ageing_tells_who_owes_what_for_how_long() {
 async fn drafted(api: &Api, company: &Company, quantity: &str) -> Value {
     let order = json!({
         "customer_id": company.customer_id, "warehouse_id": company.warehouse_id,
+        "ordered_on": "2026-01-30",
         "lines": [{"product_id": company.product_ids[0], "quantity": quantity}]
     });
     let order = api.post("/api/v1/orders/orders", order).await.ok();

@@ -88,7 +88,7 @@ async fn an_order_invoiced_and_paid_takes_no_credit_whatever_its_invoices_came_t
 
     // 1.212 and 20 % of it are 1.45; a third of that is 0.48.
     let thirds = order("3", "0.404").await;
-    assert_eq!(thirds["total"]["amount"], "1.45");
+    assert_eq!(thirds["totals"]["total"]["amount"], "1.45");
     for _ in 0..2 {
         act(&invoice(&thirds, "1").await, "issue").await;
     }
