@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::harness::Exchange;
@@ -169,9 +169,8 @@ impl Normaliser {
             let segments: Vec<_> = text.split('/').map(|segment| self.text(segment)).collect();
             return segments.join("/");
         }
-        if text.len() > 19 && chrono::DateTime::parse_from_rfc3339(text).is_ok() {
-            let day = text[..10].parse().unwrap_or(EXAMPLE_DAY);
-            return format!("{}T09:30:00Z", shifted(day));
+        if let Ok(moment) = text.parse::<DateTime<Utc>>() {
+            return format!("{}T09:30:00Z", shifted(day_of(moment)));
         }
         if let Ok(day) = text.parse::<NaiveDate>() {
             return shifted(day).to_string();
@@ -180,6 +179,16 @@ impl Normaliser {
         let year = Utc::now().date_naive().format("-%Y-").to_string();
         text.replace(&year, &EXAMPLE_DAY.format("-%Y-").to_string())
     }
+}
+
+/// The day of a moment, to the nearest from now: what ends in an hour ends today, late in
+/// the evening too. A day's midnight is of that day.
+fn day_of(moment: DateTime<Utc>) -> NaiveDate {
+    if moment.time() == NaiveTime::MIN {
+        return moment.date_naive();
+    }
+    let hours = (moment - Utc::now()).num_hours();
+    Utc::now().date_naive() + TimeDelta::days((hours + 12).div_euclid(24))
 }
 
 /// The day as far from the day of the examples as it is from today.
