@@ -215,6 +215,7 @@ impl Builder<'_> {
             let deps = auth::Deps {
                 module: deps.clone(),
                 permissions: crate::spec::permissions(),
+                by_warehouse: crate::spec::by_warehouse(),
                 jwt: self.config.jwt.clone(),
                 revocations: self.revocations.clone(),
                 logs: self.all_logs.clone(),

@@ -126,6 +126,12 @@ pub fn permissions() -> Vec<String> {
     include_str!(concat!(env!("OUT_DIR"), "/permissions")).lines().map(str::to_owned).collect()
 }
 
+/// Those of them that some operation grants for a warehouse alone (`x-scope`).
+#[cfg(feature = "auth")]
+pub fn by_warehouse() -> Vec<String> {
+    include_str!(concat!(env!("OUT_DIR"), "/by_warehouse")).lines().map(str::to_owned).collect()
+}
+
 /// What is checked in under `openapi/`, as build.rs packs it. Tests compare the specs with what
 /// the handlers say.
 const BUILT: [(&str, &[u8]); 8] = [

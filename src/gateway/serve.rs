@@ -11,7 +11,7 @@ use actix_web::web::{self, Data};
 use actix_web::{
     App, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder,
 };
-use kernel::http::{Guard, Operations, Routes, guard, request_scope};
+use kernel::http::{Guard, Routes, guard, module_operations, request_scope};
 use kernel::metrics::Metrics;
 use kernel::rate::RateLimits;
 use kernel::token::TokenVerifier;
@@ -26,7 +26,6 @@ use crate::gateway::health::{self, Health};
 use crate::gateway::metrics::figures;
 use crate::gateway::proxy::route;
 use crate::server::StartError;
-use crate::spec;
 
 /// What the guards of all modules share.
 #[derive(Clone)]
@@ -116,7 +115,7 @@ fn locals(
     metrics: &Metrics,
 ) -> Result<Vec<Local>, StartError> {
     let local = |module: &Module| {
-        let operations = Operations::from_spec(&spec::of(module))
+        let operations = module_operations(module.name, &*module.routes)
             .map_err(|message| StartError::Spec { module: module.name, message })?;
         let db = module.db.clone();
         let retried = metrics.counter(

@@ -147,6 +147,8 @@ pub struct Deps {
     pub module: ModuleDeps,
     /// Every permission an operation asks for, of all modules.
     pub permissions: Vec<String>,
+    /// Those of them that may be used by who has them for some warehouses only.
+    pub by_warehouse: Vec<String>,
     /// What access tokens are signed with.
     pub jwt: JwtConfig,
     /// Where those who check tokens in this process look.
@@ -311,6 +313,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Built> {
         db: db.clone(),
         config,
         permissions,
+        by_warehouse: deps.by_warehouse,
         jwt: deps.jwt,
         passwords,
         attempts: Attempts::new(deps.redis),

@@ -248,7 +248,24 @@ async fn what_does_not_keep_to_warehouses_is_not_for_whoever_has_but_some() {
     check(&clerk, &there, false, "other_warehouse").await;
     check(&clerk, &Value::Null, true, "granted").await;
     check(api, &there, true, "granted").await;
+    // A category is of no warehouse, so nobody may make one for a warehouse.
+    for warehouse in [&here, &Value::Null] {
+        let asked = json!({
+            "permission": "inventory.category:create", "warehouse_id": warehouse
+        });
+        let said = clerk.post("/api/v1/auth/permissions:check", asked).await.ok();
+        assert_eq!(said["reason"], "not_of_a_warehouse", "{said}");
+        assert_eq!(said["allowed"], false);
+    }
+    let category = json!({ "code": "X", "name": "X" });
+    let refused = clerk.post("/api/v1/inventory/categories", category).await;
+    refused.problem(403, "permission_denied");
     let me = clerk.get("/api/v1/auth/me").await.ok();
+    let path = format!("/api/v1/auth/users/{}/permissions", text(&me["id"]));
+    let explained = api.get(&path).await.ok();
+    let explained = explained["permissions"].as_array().expect("a list");
+    let has = |permission: &str| explained.iter().any(|one| one["permission"] == permission);
+    assert!(has("inventory.stock:read") && !has("inventory.category:create"));
     assert_eq!(me["permissions"], json!([format!("inventory.*@{}", text(&here))]));
 
     // A role that counts everywhere says more.

@@ -191,9 +191,13 @@ fn day_of(moment: DateTime<Utc>) -> NaiveDate {
     Utc::now().date_naive() + TimeDelta::days((hours + 12).div_euclid(24))
 }
 
-/// The day as far from the day of the examples as it is from today.
+/// The day as far from the day of the examples as it is from today; days of other years are
+/// meant as they are.
 fn shifted(day: NaiveDate) -> NaiveDate {
     let days = (day - Utc::now().date_naive()).num_days();
+    if days.abs() > 500 {
+        return day;
+    }
     match u64::try_from(days) {
         Ok(days) => EXAMPLE_DAY + Days::new(days),
         Err(_) => EXAMPLE_DAY - Days::new(days.unsigned_abs()),

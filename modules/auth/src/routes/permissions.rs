@@ -63,6 +63,8 @@ pub(crate) enum Reason {
     NotGranted,
     /// A role grants it, in other warehouses.
     OtherWarehouse,
+    /// A role grants it in some warehouses only, and what it is for is not of a warehouse.
+    NotOfAWarehouse,
     /// A role grants it to whoever gave a second factor, and they have none; or the caller gave
     /// none in this session.
     SecondFactorMissing,

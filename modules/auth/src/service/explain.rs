@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use contracts::ids::{RoleId, UserId, WarehouseId};
 use kernel::db::query_all;
-use kernel::token::covers;
+use kernel::token::{Scope, covers};
 use kernel::{Ctx, Error as KernelError, Result};
 use sea_orm::{EntityTrait, FromQueryResult};
 
@@ -62,16 +62,19 @@ impl Service {
             KernelError::invalid("unknown_user", "/user_id", format!("there is no user {id}"))
         })?;
         let granted_by = covering(&self.held_by(id).await?, permission);
+        let is_of_warehouses = self.is_of_warehouses(permission);
         let Asking { is_key, has_second_factor } = match is_own {
             true => self.asking(ctx, id).await?,
             false => self.of_anybody(id).await?,
         };
         let in_scope = || match (ctx.permissions.scope(permission), asked.warehouse_id) {
+            (Some(Scope::Only(_)), _) if !is_of_warehouses => false,
             (Some(scope), Some(id)) => scope.contains(id.uuid()),
             (scope, None) => scope.is_some(),
             (None, _) => false,
         };
         let counts_there = |by: &&GrantedBy| match (&by.warehouse_ids, asked.warehouse_id) {
+            (Some(_), _) if !is_of_warehouses => false,
             (Some(ids), Some(id)) => ids.contains(&id),
             _ => true,
         };
@@ -91,6 +94,10 @@ impl Service {
                     format!("the role {} grants {} with a second factor", by.role, by.grant),
                 ),
                 None => match granted_by.first() {
+                    Some(by) if !is_of_warehouses => (
+                        Reason::NotOfAWarehouse,
+                        format!("{}; what {permission} is for is not of one", granted(by)),
+                    ),
                     Some(by) => (Reason::OtherWarehouse, granted(by)),
                     None => (Reason::NotGranted, format!("no role of theirs grants {permission}")),
                 },
@@ -105,7 +112,9 @@ impl Service {
         let user = user.ok_or_else(|| KernelError::not_found("user", id))?;
         let held = self.held_by(id).await?;
         let permissions = self.permissions.iter().filter_map(|permission| {
-            let granted_by = covering(&held, permission);
+            let mut granted_by = covering(&held, permission);
+            let is_of_warehouses = self.is_of_warehouses(permission);
+            granted_by.retain(|by| is_of_warehouses || by.warehouse_ids.is_none());
             let permission = permission.clone();
             (!granted_by.is_empty()).then_some(EffectivePermission { permission, granted_by })
         });
@@ -115,6 +124,11 @@ impl Service {
             has_second_factor: self.has_second_factor(self.db.read(), id).await?,
             permissions: permissions.collect(),
         })
+    }
+
+    /// Whether who has it for some warehouses may use it there.
+    fn is_of_warehouses(&self, permission: &str) -> bool {
+        self.by_warehouse.iter().any(|known| known == permission)
     }
 
     /// What the caller's token counts as.

@@ -57,6 +57,8 @@ pub(crate) struct Service {
     pub config: Config,
     /// Every permission there is, sorted.
     pub permissions: Vec<String>,
+    /// Those that count for a warehouse alone.
+    pub by_warehouse: Vec<String>,
     /// What access tokens say of themselves, and what signs them.
     pub jwt: JwtConfig,
     pub passwords: Passwords,

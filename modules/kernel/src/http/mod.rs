@@ -22,7 +22,7 @@ pub use gate::Gate;
 pub(crate) use guard::check_step_up;
 pub use guard::{Guard, guard};
 pub use omitted::Omitted;
-pub use openapi::{finish_spec, module_spec};
+pub use openapi::{finish_spec, module_operations, module_spec};
 pub use operations::{Access, Operation, Operations};
 pub use reply::{Reply, Versioned};
 pub use routes::Routes;

@@ -48,16 +48,21 @@ impl Operations {
     /// Reads the table from a finished spec. An operation that states no permission is
     /// an error: access is denied by default, and that is noticed at start.
     pub fn from_spec(spec: &Value) -> Result<Self, String> {
-        let mut router = matchit::Router::new();
+        let mut operations = Operations::default();
         for (path, item) in spec["paths"].as_object().into_iter().flatten() {
-            let mut methods = BTreeMap::new();
-            for (method, operation) in item.as_object().into_iter().flatten() {
-                let operation = read(operation).map_err(|e| format!("{method} {path} {e}"))?;
-                methods.insert(method.to_ascii_uppercase(), operation);
-            }
-            router.insert(path.clone(), methods).map_err(|error| format!("{path}: {error}"))?;
+            operations.add(path, item)?;
         }
-        Ok(Operations(router))
+        Ok(operations)
+    }
+
+    /// Adds the operations of a path, as a finished spec has them.
+    pub(super) fn add(&mut self, path: &str, item: &Value) -> Result<(), String> {
+        let mut methods = BTreeMap::new();
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let operation = read(operation).map_err(|e| format!("{method} {path} {e}"))?;
+            methods.insert(method.to_ascii_uppercase(), operation);
+        }
+        self.0.insert(path, methods).map_err(|error| format!("{path}: {error}"))
     }
 
     /// The operation, or 404, or 405 with the methods there are. HEAD is a GET without the body
