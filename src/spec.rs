@@ -127,7 +127,6 @@ pub fn permissions() -> Vec<String> {
 }
 
 /// Those of them that some operation grants for a warehouse alone (`x-scope`).
-#[cfg(feature = "auth")]
 pub fn by_warehouse() -> Vec<String> {
     include_str!(concat!(env!("OUT_DIR"), "/by_warehouse")).lines().map(str::to_owned).collect()
 }
