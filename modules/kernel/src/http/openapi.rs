@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{Info, OpenApi, Paths};
 
+use crate::http::operations::Reading;
 use crate::http::{Operations, Routes};
 use crate::money::inline_scalars;
 
@@ -34,32 +35,36 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
 
 /// The spec of one module, as its handlers declare it.
 pub fn module_spec(name: &str, routes: &dyn Fn(&mut Routes)) -> Value {
-    // utoipa's own types: serialising them cannot fail.
-    finish_spec(name, serde_json::to_value(declared(name, routes)).unwrap_or_default())
-}
-
-/// The operations of one module, as its handlers declare them. Path by path: the whole spec
-/// takes megabytes, which a process that is ready would go on holding.
-pub fn module_operations(name: &str, routes: &dyn Fn(&mut Routes)) -> Result<Operations, String> {
-    let mut operations = Operations::default();
-    for (path, item) in declared(name, routes).paths.paths {
-        let mut item = serde_json::to_value(item).unwrap_or_default();
-        for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            finish_operation(&path, method, operation);
-        }
-        operations.add(&path, &item)?;
-    }
-    Ok(operations)
-}
-
-fn declared(name: &str, routes: &dyn Fn(&mut Routes)) -> OpenApi {
     let mut spec = OpenApi::new(Info::new(name, ""), Paths::new());
     routes(&mut Routes::describe(&mut spec));
     spec.paths.paths = std::mem::take(&mut spec.paths.paths)
         .into_iter()
-        .map(|(path, item)| (format!("/api/v1/{name}{path}"), item))
+        .map(|(path, item)| (full_path(name, &path), item))
         .collect();
-    spec
+    // utoipa's own types: serialising them cannot fail.
+    finish_spec(name, serde_json::to_value(spec).unwrap_or_default())
+}
+
+/// The operations of one module, as its handlers declare them.
+pub fn module_operations(name: &str, routes: &dyn Fn(&mut Routes)) -> Result<Operations, String> {
+    let mut reading = Reading::default();
+    let mut ended = Ok(());
+    routes(&mut Routes::read(&mut |path, item| {
+        let path = full_path(name, &path);
+        let mut item = serde_json::to_value(item).unwrap_or_default();
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            finish_operation(&path, method, operation);
+        }
+        if ended.is_ok() {
+            ended = reading.add(&path, &item);
+        }
+    }));
+    ended?;
+    reading.end()
+}
+
+fn full_path(name: &str, path: &str) -> String {
+    format!("/api/v1/{name}{path}")
 }
 
 /// Adds to a spec what every operation has in common.

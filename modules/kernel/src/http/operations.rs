@@ -48,21 +48,11 @@ impl Operations {
     /// Reads the table from a finished spec. An operation that states no permission is
     /// an error: access is denied by default, and that is noticed at start.
     pub fn from_spec(spec: &Value) -> Result<Self, String> {
-        let mut operations = Operations::default();
+        let mut reading = Reading::default();
         for (path, item) in spec["paths"].as_object().into_iter().flatten() {
-            operations.add(path, item)?;
+            reading.add(path, item)?;
         }
-        Ok(operations)
-    }
-
-    /// Adds the operations of a path, as a finished spec has them.
-    pub(super) fn add(&mut self, path: &str, item: &Value) -> Result<(), String> {
-        let mut methods = BTreeMap::new();
-        for (method, operation) in item.as_object().into_iter().flatten() {
-            let operation = read(operation).map_err(|e| format!("{method} {path} {e}"))?;
-            methods.insert(method.to_ascii_uppercase(), operation);
-        }
-        self.0.insert(path, methods).map_err(|error| format!("{path}: {error}"))
+        reading.end()
     }
 
     /// The operation, or 404, or 405 with the methods there are. HEAD is a GET without the body
@@ -80,6 +70,29 @@ impl Operations {
             allow.push("OPTIONS");
             Error::method_not_allowed(allow.join(", "))
         })
+    }
+}
+
+/// Operations that are read one after the other; a path may come once for each method.
+#[derive(Default)]
+pub(super) struct Reading(BTreeMap<String, BTreeMap<String, Operation>>);
+
+impl Reading {
+    pub fn add(&mut self, path: &str, item: &Value) -> Result<(), String> {
+        let methods = self.0.entry(path.to_owned()).or_default();
+        for (method, operation) in item.as_object().into_iter().flatten() {
+            let operation = read(operation).map_err(|e| format!("{method} {path} {e}"))?;
+            methods.insert(method.to_ascii_uppercase(), operation);
+        }
+        Ok(())
+    }
+
+    pub fn end(self) -> Result<Operations, String> {
+        let mut router = matchit::Router::new();
+        for (path, methods) in self.0 {
+            router.insert(path.as_str(), methods).map_err(|error| format!("{path}: {error}"))?;
+        }
+        Ok(Operations(router))
     }
 }
 

@@ -2,15 +2,16 @@
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::web::ServiceConfig;
-use utoipa::openapi::{Components, OpenApi};
+use utoipa::openapi::{Components, OpenApi, PathItem};
 use utoipa_actix_web::OpenApiFactory;
 
-/// Where a module puts its endpoints. Only one of two things comes of it: every worker
-/// mounts them, and once a process they are described.
+/// Where a module puts its endpoints. Only one of three things comes of it: every worker
+/// mounts them, once a process what guards them is read, and documents describe them.
 pub struct Routes<'a>(Purpose<'a>);
 
 enum Purpose<'a> {
     Serve(&'a mut ServiceConfig),
+    Read(&'a mut dyn FnMut(String, PathItem)),
     Describe(&'a mut OpenApi),
 }
 
@@ -18,6 +19,11 @@ impl<'a> Routes<'a> {
     /// Mounts the endpoints.
     pub fn serve(config: &'a mut ServiceConfig) -> Self {
         Routes(Purpose::Serve(config))
+    }
+
+    /// Shows one after the other: a whole document takes megabytes.
+    pub(crate) fn read(each: &'a mut dyn FnMut(String, PathItem)) -> Self {
+        Routes(Purpose::Read(each))
     }
 
     /// Writes down what they are.
@@ -33,6 +39,9 @@ impl<'a> Routes<'a> {
         match &mut self.0 {
             Purpose::Serve(config) => {
                 config.service(endpoint);
+            }
+            Purpose::Read(each) => {
+                endpoint.paths().paths.into_iter().for_each(|(path, item)| each(path, item));
             }
             Purpose::Describe(spec) => {
                 spec.paths.merge(endpoint.paths());
