@@ -46,7 +46,7 @@ impl Service {
         let fate = |line: &ReturnedLine| (line.order_line_id, line.restock);
         let lines = merge(returned.lines.clone(), fate, |line| &mut line.quantity)?;
         let parts = match has_kits {
-            true => Parts::of(&tx, lines.iter().map(|line| line.order_line_id)).await?,
+            true => Parts::of(&*tx, lines.iter().map(|line| line.order_line_id)).await?,
             false => Parts::default(),
         };
         let mut pieces = Vec::with_capacity(lines.len());

@@ -14,6 +14,7 @@ mod counting;
 mod customer_returns;
 mod days;
 pub(crate) mod exports;
+mod fits;
 mod holds;
 mod imports;
 mod incoming;

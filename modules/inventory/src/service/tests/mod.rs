@@ -6,6 +6,7 @@ mod constraints;
 mod costing;
 mod counts;
 mod files;
+mod fits;
 mod holds;
 mod incoming;
 mod invariants;
