@@ -20,5 +20,6 @@ mod products;
 mod promising;
 mod queue;
 mod random;
+mod reversals;
 mod stock_periods;
 mod traps;
