@@ -26,6 +26,7 @@ use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::locations::find_location;
 use crate::service::moves::{NewMove, Posting, post};
+use crate::service::pick_losses::free_held;
 use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
 use crate::service::stock_periods::open_date;
@@ -72,6 +73,7 @@ impl Service {
             if missing.is_positive() && (quantity <= level.on_hand || level.allows_negative) {
                 break_newest(tx, &mut levels, &[(key, missing)]).await?;
             }
+            free_held(tx, &levels, key, &bins).await?;
         }
         let mut days = Vec::new();
         if !comes_in && adjusted_on < tx.now().date_naive() {

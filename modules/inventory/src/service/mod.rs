@@ -31,6 +31,7 @@ mod lots;
 mod moves;
 mod negative_stock;
 mod order_changes;
+mod pick_losses;
 mod picking;
 mod planning;
 mod product_templates;

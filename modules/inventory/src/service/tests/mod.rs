@@ -14,6 +14,7 @@ mod kits;
 mod limits;
 mod lots;
 mod negative;
+mod places;
 mod planning_events;
 mod postings;
 mod products;
