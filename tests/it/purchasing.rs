@@ -237,6 +237,26 @@ async fn goods_are_received_in_parts_and_never_more_than_is_open() {
     server.stop().await;
 }
 
+/// A receipt that inventory could not apply does not come to stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stock_cannot_hold_is_not_received() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let company = company(api).await;
+    let order = sent(api, &company, &["1", "999999999"]).await;
+    let receive = json!({"purchase_order_id": order["id"]});
+    api.post(RECEIPTS, receive.clone()).await.points_at(422, "amount_overflow", "/lines");
+    let line = |at: usize, quantity: &str| json!({"purchase_order_line_id": order["lines"][at]["id"], "quantity": quantity});
+    let lines = json!([line(0, "1"), line(1, "999999999")]);
+    let too_much = api.post(RECEIPTS, with(receive.clone(), "lines", lines)).await;
+    too_much.points_at(422, "amount_overflow", "/lines/1/quantity");
+    let lines = json!([line(0, "1"), line(1, "900000000")]);
+    api.post(RECEIPTS, with(receive, "lines", lines)).await.ok();
+    assert_laws(&server).await;
+    let parked = api.get("/api/v1/purchasing/parked-events").await.ok();
+    assert_eq!(parked["data"], json!([]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_gives_up_what_has_not_arrived() {
     let server = Server::start().await;

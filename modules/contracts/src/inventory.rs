@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::module::ServeContract;
+use kernel::money::UnitPrice;
 use kernel::quantity::Quantity;
 use kernel::remote::{Remote, Repeat};
 use kernel::{Ctx, Result};
@@ -34,6 +35,28 @@ pub trait Inventory: Send + Sync {
 
     /// Gives back what an order holds and has not shipped; nothing held is no error.
     async fn release(&self, ctx: &Ctx, request: Release) -> Result<()>;
+
+    /// Whether goods that have arrived are more than stock can hold of them, one line after
+    /// the other: whoever posts their arrival refuses it then. Nothing is held. Reads only.
+    async fn check_fit(&self, ctx: &Ctx, request: CheckFit) -> Result<Fit>;
+}
+
+/// The lines that do not fit. None where inventory cannot be asked just now: the goods have
+/// arrived, and what has arrived is seldom too much.
+pub async fn too_large(
+    inventory: &dyn Inventory,
+    ctx: &Ctx,
+    request: CheckFit,
+) -> Result<Vec<usize>> {
+    if request.lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    match inventory.check_fit(ctx, request).await {
+        Ok(fit) => Ok(fit.too_large),
+        // Not there, or of a version that does not know the question.
+        Err(error) if matches!(error.status(), 404 | 503) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,6 +131,30 @@ pub struct Release {
     pub order_id: OrderId,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CheckFit {
+    pub warehouse_id: WarehouseId,
+    pub lines: Vec<ArrivingLine>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ArrivingLine {
+    pub product_id: ProductId,
+    pub quantity: Quantity,
+    /// What a unit is taken in at, where it is bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_cost: Option<UnitPrice>,
+    /// What it was sold under, where it comes back: of a kit its parts arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_line_id: Option<OrderLineId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fit {
+    /// The lines that do not fit, by their place in the request: ascending, from 0.
+    pub too_large: Vec<usize>,
+}
+
 #[async_trait]
 impl Inventory for Remote {
     async fn products(&self, ctx: &Ctx, request: FindProducts) -> Result<Vec<ProductInfo>> {
@@ -125,6 +172,10 @@ impl Inventory for Remote {
     async fn release(&self, ctx: &Ctx, request: Release) -> Result<()> {
         self.call("release", Repeat::Safe, ctx, &request).await
     }
+
+    async fn check_fit(&self, ctx: &Ctx, request: CheckFit) -> Result<Fit> {
+        self.call("check_fit", Repeat::Safe, ctx, &request).await
+    }
 }
 
 /// The far end of the remote client.
@@ -139,6 +190,7 @@ impl ServeContract for Served {
             "warehouses" => crate::answer(&it.warehouses(ctx, crate::request(body)?).await?),
             "reserve" => crate::answer(&it.reserve(ctx, crate::request(body)?).await?),
             "release" => crate::answer(&it.release(ctx, crate::request(body)?).await?),
+            "check_fit" => crate::answer(&it.check_fit(ctx, crate::request(body)?).await?),
             other => Err(crate::no_such_method("inventory", other)),
         }
     }

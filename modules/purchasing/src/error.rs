@@ -59,6 +59,8 @@ pub(crate) enum Error {
     NothingReceived { status: PurchaseOrderStatus },
     #[error("more was received than is open")]
     OverReceipt(Vec<Excess>),
+    #[error("stock cannot hold all that is open: receive less")]
+    MoreThanStockHolds,
 
     // These answer an event, not a caller: something is broken, and somebody should look.
     #[error("a bill was approved for the purchase order {0}, which does not exist")]
@@ -127,6 +129,7 @@ impl From<Error> for KernelError {
             Error::OverReceipt(lines) => {
                 conflict("over_receipt").with_params(json!({ "lines": lines }))
             }
+            Error::MoreThanStockHolds => invalid("amount_overflow", "/lines"),
             Error::BillOfUnknownOrder(_) | Error::BillOfUnknownLine(_) => {
                 KernelError::internal(detail)
             }

@@ -243,6 +243,12 @@ async fn stock_comes_in_by_receipts_and_a_count_by_its_lines() {
     let atomic = import(api, "resource=stock", file).await;
     assert_eq!((&atomic["status"], numbers(&atomic)), (&json!("failed"), [9, 0, 0, 0, 5]));
     assert_eq!(sorted(errors(api, &atomic).await), expected);
+    let path = format!("{IMPORTS}/{}/errors?limit=200", text(&atomic["id"]));
+    let listed = api.get(&path).await.ok();
+    let double =
+        listed["data"].as_array().and_then(|rows| rows.iter().find(|r| r["row_number"] == 10));
+    let detail = text(&double.expect("a double")["detail"]);
+    assert!(detail.contains("rows 2 and 10 are of the same goods in the same place"), "{detail}");
     assert_eq!(api.get(STOCK).await.ok()["data"], json!([]));
     let reason = "policy=skip_failed&reason=Opening%20stock";
     let some = import(api, &format!("resource=stock&{reason}"), file).await;

@@ -105,6 +105,25 @@ async fn a_correction_above_its_limit_is_approved_by_somebody_else() {
     let reverse = format!("/api/v1/inventory/moves/{}/reverse", text(&small["id"]));
     api.post(&reverse, json!({ "reason": "Glued" })).await.ok();
     assert_eq!(stock(api, &chair).await["on_hand"], "7");
+    // Above the limit that needs somebody else, as the correction itself did.
+    let why = json!({ "reason": "Glued" });
+    let refused = api.post(&format!("{posted}/reverse"), why.clone()).await;
+    let refused = refused.problem(409, "approval_required");
+    assert_eq!(refused["params"]["approval_above"], eur("50.00"));
+    let request = api.post(&format!("{posted}/reversal-requests"), why.clone()).await.ok();
+    assert_eq!(request["reverses_id"], approved["move_id"]);
+    assert_eq!(
+        (&request["adjustment"]["quantity"], &request["status"]),
+        (&json!("3"), &json!("pending"))
+    );
+    let path = format!("{REQUESTS}/{}", text(&request["id"]));
+    api.act(&format!("{path}/approve"), &request).await.problem(409, "own_request");
+    wilma.act(&format!("{path}/approve"), &request).await.ok();
+    assert_eq!(stock(api, &chair).await["on_hand"], "10");
+    let again = api.post(&format!("{posted}/reversal-requests"), why.clone()).await;
+    again.problem(409, "already_reversed");
+    let unknown = format!("/api/v1/inventory/moves/{}/reversal-requests", Uuid::now_v7());
+    api.post(&unknown, why).await.problem(404, "not_found");
     server.settle().await;
     server.assert_invariants().await;
 }

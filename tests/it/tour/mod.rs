@@ -387,8 +387,11 @@ async fn warehouse_work(api: &Api, goods: &Goods) {
     let requests = "/api/v1/inventory/adjustment-requests";
     let request = api.post(requests, scrap.clone()).await.ok();
     let path = format!("{requests}/{}", text(&request["id"]));
-    wilma.act(&format!("{path}/approve"), &request).await.ok();
+    let approved = wilma.act(&format!("{path}/approve"), &request).await.ok();
     api.get(&path).await.ok();
+    let path = format!("/api/v1/inventory/moves/{}", text(&approved["move_id"]));
+    let reason = json!({"reason": "it can be repaired"});
+    api.post(&format!("{path}/reversal-requests"), reason).await.ok();
     let request = api.post(requests, scrap).await.ok();
     let path = format!("{requests}/{}/reject", text(&request["id"]));
     wilma.act(&path, &request).await.ok();

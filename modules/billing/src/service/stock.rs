@@ -5,7 +5,7 @@ use contracts::events::{StockAdjusted, StockIssued, StockReturned};
 use kernel::Result;
 use kernel::db::Tx;
 use kernel::events::Event;
-use kernel::money::Money;
+use kernel::money::{Currency, Money};
 use uuid::Uuid;
 
 use crate::entities::journal_entry::SourceType;
@@ -13,17 +13,20 @@ use crate::service::Service;
 use crate::service::journal::{Entry, account, day_to_post, post};
 use crate::service::ledger::present_entry;
 
-/// Debit and credit account of a value; the other way round if it is negative.
-type Accounts = (&'static str, &'static str);
-
-/// A value that moved, and where from.
+/// Value that moved, and what for.
 struct Moved {
     source_type: SourceType,
     source_id: Uuid,
     on: NaiveDate,
-    value: Money,
+    currency: Currency,
     description: String,
-    accounts: Accounts,
+    /// What is debited to accounts; credited below zero.
+    postings: Vec<(&'static str, i64)>,
+}
+
+/// A value from one account to another; the other way round if it is negative.
+fn between(debit: &'static str, credit: &'static str, value: Money) -> Vec<(&'static str, i64)> {
+    vec![(debit, value.minor()), (credit, -value.minor())]
 }
 
 impl Service {
@@ -33,22 +36,33 @@ impl Service {
             source_type: SourceType::Shipment,
             source_id: told.shipment_id.uuid(),
             on: told.issued_on,
-            value: told.cost,
+            currency: told.cost.currency(),
             description: "Goods shipped".into(),
-            accounts: (account::COST_OF_GOODS_SOLD, account::INVENTORY),
+            postings: between(account::COST_OF_GOODS_SOLD, account::INVENTORY, told.cost),
         };
         self.post_moved(event, moved).await
     }
 
-    /// Goods came back to the shelf at what they had cost.
+    /// Goods came back at what they had cost, to the shelf or to be scrapped: those are sold no
+    /// more either, and are lost.
     pub(crate) async fn post_returned(&self, event: &Event, told: StockReturned) -> Result<()> {
+        let currency = told.cost.currency();
+        let mut lost = Money::zero(currency);
+        for line in &told.scrapped {
+            lost = lost.checked_add(line.cost).map_err(kernel::Error::internal)?;
+        }
+        let sold = told.cost.checked_add(lost).map_err(kernel::Error::internal)?;
         let moved = Moved {
             source_type: SourceType::Return,
             source_id: told.return_id.uuid(),
             on: told.returned_on,
-            value: told.cost,
+            currency,
             description: "Goods returned".into(),
-            accounts: (account::INVENTORY, account::COST_OF_GOODS_SOLD),
+            postings: vec![
+                (account::INVENTORY, told.cost.minor()),
+                (account::INVENTORY_ADJUSTMENTS, lost.minor()),
+                (account::COST_OF_GOODS_SOLD, -sold.minor()),
+            ],
         };
         self.post_moved(event, moved).await
     }
@@ -63,9 +77,9 @@ impl Service {
             source_type: SourceType::StockMove,
             source_id: told.move_id.uuid(),
             on: told.adjusted_on,
-            value: told.value,
+            currency: told.value.currency(),
             description: format!("Stock adjusted: {}", told.reason),
-            accounts: (account::INVENTORY, expense),
+            postings: between(account::INVENTORY, expense, told.value),
         };
         self.post_moved(event, moved).await
     }
@@ -77,16 +91,15 @@ impl Service {
         else {
             return tx.commit().await;
         };
-        self.check_currency(moved.value.currency(), "/value")?;
-        let (debit, credit) = moved.accounts;
+        self.check_currency(moved.currency, "/value")?;
         let entry = Entry {
             source_type: moved.source_type,
             source_id: moved.source_id,
             entry_on,
             document_on: moved.on,
             description: moved.description,
-            currency: moved.value.currency(),
-            postings: vec![(debit, moved.value.minor()), (credit, -moved.value.minor())],
+            currency: moved.currency,
+            postings: moved.postings,
         };
         self.post_audited(&mut tx, entry).await?;
         tx.commit().await

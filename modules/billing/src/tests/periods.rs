@@ -233,6 +233,7 @@ fn told(
         returned_on: on,
         lines: Vec::new(),
         cost,
+        scrapped: Vec::new(),
     };
     let adjusted = StockAdjusted {
         move_id: StockMoveId::new(),

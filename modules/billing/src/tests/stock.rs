@@ -54,9 +54,29 @@ async fn goods_that_leave_and_come_back_are_posted_at_cost() {
         returned_on: today(),
         lines: vec![line(350)],
         cost: eur(350),
+        scrapped: Vec::new(),
     };
     let source = returned.return_id.uuid();
     check(&books, &returned, source, &[("1200", 350), ("5000", -350)]).await;
+}
+
+/// What comes back to be scrapped is no cost of sales any more, but lost.
+#[tokio::test]
+async fn goods_that_come_back_to_be_scrapped_are_lost() {
+    let books = Books::open().await;
+    let returned = |lines: Vec<IssuedLine>, cost: i64, scrapped: Vec<IssuedLine>| StockReturned {
+        return_id: ReturnId::new(),
+        order_id: OrderId::new(),
+        returned_on: today(),
+        lines,
+        cost: eur(cost),
+        scrapped,
+    };
+    let all = returned(Vec::new(), 0, vec![line(700), line(50)]);
+    check(&books, &all, all.return_id.uuid(), &[("5200", 750), ("5000", -750)]).await;
+    let some = returned(vec![line(350)], 350, vec![line(120)]);
+    let expected = [("1200", 350), ("5200", 120), ("5000", -470)];
+    check(&books, &some, some.return_id.uuid(), &expected).await;
 }
 
 fn adjusted(value: i64) -> StockAdjusted {

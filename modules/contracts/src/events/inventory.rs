@@ -57,16 +57,20 @@ impl EventData for StockReceived {
     const TYPE: &'static str = "inventory.stock.received";
 }
 
-/// Goods of a customer's return are in stock again, at their original cost.
+/// Goods of a customer's return are in stock again, at their original cost, or were scrapped.
 /// Aggregate: the order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StockReturned {
     pub return_id: ReturnId,
     pub order_id: OrderId,
     pub returned_on: NaiveDate,
+    /// What is in stock again.
     pub lines: Vec<IssuedLine>,
-    /// Σ of the lines.
+    /// Σ of `lines`.
     pub cost: Money,
+    /// What was scrapped: it is not sold any more, and what it cost is lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scrapped: Vec<IssuedLine>,
 }
 
 impl EventData for StockReturned {

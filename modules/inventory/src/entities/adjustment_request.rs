@@ -13,6 +13,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub adjustment: String,
+    pub reverses_id: Option<StockMoveId>,
     pub status: RequestStatus,
     pub requested_by: Option<Uuid>,
     pub decided_by: Option<Uuid>,

@@ -65,6 +65,10 @@ pub(crate) struct NewAdjustmentReason {
 pub(crate) struct AdjustmentRequest {
     pub id: Uuid,
     pub adjustment: NewAdjustment,
+    /// The move that is to be taken back, as it was posted; `adjustment` is its mirror.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reverses_id: Option<StockMoveId>,
     #[schema(inline)]
     pub status: RequestStatus,
     #[schema(value_type = Vec<String>)]
@@ -212,8 +216,9 @@ async fn request_adjustment(
 
 /// Approve adjustment
 ///
-/// Posts the adjustment, as `adjust_stock` would if there were no limit.
-/// - Errors: those of `adjust_stock`; 409 `own_request` for who asked for it,
+/// Posts the adjustment, as `adjust_stock` would if there were no limit, or the reversal, as
+/// `reverse_stock_move` would.
+/// - Errors: those of both; 409 `own_request` for who asked for it,
 ///   `illegal_transition` once it is decided.
 /// - Emits what `adjust_stock` emits.
 #[utoipa::path(
@@ -227,7 +232,7 @@ async fn request_adjustment(
             "own_request", "illegal_transition", "insufficient_stock", "value_moved",
             "unit_cost_required",
             "unit_cost_not_allowed", "date_in_future", "stock_period_closed", "amount_overflow",
-            "cost_unknown"
+            "cost_unknown", "already_reversed"
         ]))
     )
 )]

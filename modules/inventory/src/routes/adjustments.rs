@@ -48,8 +48,9 @@ pub(crate) struct NewAdjustment {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason_code: Option<Code>,
-    /// Whether goods that are gone are taken out though they are promised. The newest promises
-    /// are broken first: their orders wait.
+    /// Whether goods that are gone are taken out though they are promised, or picked. The newest
+    /// promises are broken first: their orders wait. A picking list gives up what it held of the
+    /// lot or at the location that is named; what its order is still promised is picked anew.
     #[serde(default)]
     pub break_reservations: bool,
     /// Today (UTC) where not said; not in the future.

@@ -17,11 +17,16 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
+use crate::routes::adjustment_requests::AdjustmentRequest;
 use crate::service::Service;
 use crate::service::references::check_scope;
 
 pub(super) fn configure(routes: &mut Routes) {
-    routes.service(list_stock_moves).service(get_stock_move).service(reverse_stock_move);
+    routes
+        .service(list_stock_moves)
+        .service(get_stock_move)
+        .service(reverse_stock_move)
+        .service(request_reversal);
 }
 
 /// Goods that went from one place to another. It never changes.
@@ -178,7 +183,9 @@ async fn get_stock_move(ctx: Ctx, service: Data<Service>, id: Path<StockMoveId>)
 /// Posts the mirror of a receipt or adjustment made here, at its value. What was posted
 /// for another document (a shipment, a return, a purchase) is corrected there.
 /// - Errors: 409 `not_reversible`, `already_reversed`, `insufficient_stock` if the goods are
-///   promised or gone, `value_moved` if they are worth something else by now.
+///   promised or gone, `value_moved` if they are worth something else by now,
+///   `approval_required` if they are worth more than the reason of the move allows, or the
+///   lowest limit there is where it had none: ask for it with `request_reversal`.
 /// - Emits `inventory.stock.adjusted`.
 #[utoipa::path(
     tag = "Stock moves",
@@ -191,7 +198,7 @@ async fn get_stock_move(ctx: Ctx, service: Data<Service>, id: Path<StockMoveId>)
         ("x-needs" = json!(["idempotency-key"])),
         ("x-errors" = json!([
             "not_reversible", "already_reversed", "insufficient_stock", "value_moved",
-            "amount_overflow"
+            "amount_overflow", "approval_required"
         ]))
     )
 )]
@@ -203,4 +210,31 @@ async fn reverse_stock_move(
     body: Json<ReverseStockMove>,
 ) -> Result<Reply> {
     service.reverse_move(&ctx, *id, body.0).await
+}
+
+/// Request reversal
+///
+/// Asks somebody else to approve that a move is taken back, as `approve_adjustment` and
+/// `reject_adjustment` decide. Nothing moves until they do.
+/// - Errors: 409 `not_reversible`, `already_reversed`.
+#[utoipa::path(
+    tag = "Stock moves",
+    params(("id" = StockMoveId, Path)),
+    request_body = ReverseStockMove,
+    responses((status = 201, body = AdjustmentRequest)),
+    extensions(
+        ("x-permission" = json!("inventory.move:reverse")),
+        ("x-scope" = json!("warehouse")),
+        ("x-needs" = json!(["idempotency-key"])),
+        ("x-errors" = json!(["not_reversible", "already_reversed"]))
+    )
+)]
+#[post("/moves/{id}/reversal-requests")]
+async fn request_reversal(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<StockMoveId>,
+    body: Json<ReverseStockMove>,
+) -> Result<Reply> {
+    service.request_reversal(&ctx, *id, body.0).await
 }

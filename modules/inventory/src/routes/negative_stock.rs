@@ -34,8 +34,10 @@ pub(crate) struct SetNegativeStock {
 
 /// Allow negative stock
 ///
-/// Lets shipments and adjustments take more out of a warehouse than is there, or no longer, of
-/// products whose `negative_stock` is `inherit`. What goes below zero goes at what the last of it
+/// Lets adjustments of today take more out of a warehouse than is there, or no longer, of products
+/// whose `negative_stock` is `inherit`, and shipments whose goods were found missing after they had
+/// been reserved. Nobody is promised what is not there: an order reserves what is on hand, and
+/// ships what is reserved. What goes below zero goes at what the last of it
 /// cost; what the next receipt costs more or less is booked that day as cost of goods sold.
 /// - Errors: 409 `stock_below_nothing` while something there is below zero, which `levels` lists,
 ///   `negative_stock_of_places` where the warehouse has locations, `warehouse_of_transit`.

@@ -21,7 +21,8 @@ pub(super) fn configure(routes: &mut Routes) {
         .service(list_put_away_suggestions);
 }
 
-/// Where a product, a category or everything is put. The rule of a product comes first.
+/// Where a product, a category or everything is put. The rule of a product comes first, then that
+/// of its category, or of the nearest category above it that has one.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PutAwayRule {
     pub id: PutAwayRuleId,

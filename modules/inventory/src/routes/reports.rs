@@ -95,13 +95,14 @@ pub(crate) struct TurnoverRow {
     pub product_id: ProductId,
     #[schema(example = "CHAIR-OAK")]
     pub sku: String,
-    /// Shipped in the period, and what that cost.
+    /// Shipped in the period less what customers sent back to the shelf, and what that cost;
+    /// below zero where more came back than left.
     pub issued: Quantity,
     pub cost: Money,
     /// What there was before the period, and what at its end.
     pub opening_value: Money,
     pub closing_value: Money,
-    /// The cost of what was shipped over the mean of both; absent where that is nothing.
+    /// `cost` over the mean of both; absent where that is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "4.25")]
     pub turns: Option<String>,
@@ -220,7 +221,8 @@ impl Tabular for TurnoverRow {
 
 /// Report ageing
 ///
-/// How long what is on hand has been there, as if what came first had left first.
+/// How long what is on hand has been there, as if what came first had left first. A receipt that
+/// was reversed has not come, and what left by mistake is as old as it was.
 #[utoipa::path(
     tag = "Stock reports",
     params(ReportStock),
@@ -330,7 +332,8 @@ async fn report_lot_expiry(
 
 /// Report turnover
 ///
-/// What was shipped in a period, against what there was: by product, in the order of their ids.
+/// What was shipped in a period and did not come back, against what there was: by product, in the
+/// order of their ids.
 /// - Errors: 422 `period_backwards`.
 #[utoipa::path(
     tag = "Stock reports",

@@ -186,7 +186,8 @@ async fn ship_transfer(ctx: Ctx, service: Data<Service>, body: Json<NewTransfer>
 /// The second step, all at once or in parts: what has come is on hand at what it cost where it
 /// left, and what is lost is written off. Orders that wait for it get it first.
 /// - Errors: 409 `transfer_over`; 422 `unknown_product`, `not_on_list`, `quantity_negative`,
-///   `quantity_too_fine`, `more_than_shipped`, `no_lines`, `too_many_lines`,
+///   `quantity_too_fine`, `quantity_not_positive` where nothing came and nothing is lost,
+///   `more_than_shipped`, `no_lines`, `too_many_lines`,
 ///   `amount_overflow`.
 /// - Emits `inventory.stock.adjusted` for what is lost, and `inventory.backorder.filled` for
 ///   each order that was waiting.
@@ -202,7 +203,8 @@ async fn ship_transfer(ctx: Ctx, service: Data<Service>, body: Json<NewTransfer>
         ("x-errors" = json!([
             "product_is_kit",
             "transfer_over", "unknown_product", "not_on_list", "quantity_negative",
-            "quantity_too_fine", "more_than_shipped", "no_lines", "too_many_lines",
+            "quantity_too_fine", "quantity_not_positive", "more_than_shipped", "no_lines",
+            "too_many_lines",
             "amount_overflow"
         ]))
     )

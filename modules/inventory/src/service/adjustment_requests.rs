@@ -1,10 +1,12 @@
 //! Why stock is corrected, and corrections that somebody else has to approve.
 
+use contracts::ids::StockMoveId;
 use kernel::db::{Tx, query_one};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::money::Money;
 use kernel::page::{Page, PageRequest, fetch};
+use kernel::text::Code;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -13,15 +15,18 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::entities::adjustment_request::{self, MACHINE, RequestStatus};
+use crate::entities::stock_move::LocationKind;
 use crate::entities::{adjustment_reason, product};
-use crate::error::Error;
+use crate::error::{Error, internal};
 use crate::routes::adjustment_requests::{
     AdjustmentReason, AdjustmentRequest, ListAdjustmentReasons, ListAdjustmentRequests,
     NewAdjustmentReason,
 };
 use crate::routes::adjustments::NewAdjustment;
+use crate::routes::moves::ReverseStockMove;
 use crate::service::Service;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
+use crate::service::reversals::{check_not_reversed, find_reversible};
 use crate::service::stock_periods::open_date;
 
 /// The reason a request names.
@@ -37,8 +42,30 @@ pub(crate) async fn find_reason(
     Ok(Some(found.ok_or(Error::UnknownReason)?))
 }
 
+/// What a correction of a reason may be worth without being approved.
+pub(crate) async fn limit_of(
+    tx: &Tx,
+    reason: Option<&adjustment_reason::Model>,
+) -> Result<Option<i64>> {
+    match reason {
+        Some(reason) => Ok(reason.approval_above_minor),
+        None => lowest_limit(tx).await,
+    }
+}
+
+/// Refuses a correction above its limit.
+pub(crate) fn check_limit(value: Money, limit: Option<i64>) -> Result<(), Error> {
+    match limit {
+        Some(limit) if value.minor() > limit => {
+            let limit = Money::new(limit, value.currency());
+            Err(Error::ApprovalRequired { value, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The limit of a correction that names no reason, or leaving it out would get around them all.
-pub(crate) async fn lowest_limit(tx: &Tx) -> Result<Option<i64>> {
+async fn lowest_limit(tx: &Tx) -> Result<Option<i64>> {
     let sql = "SELECT MIN(approval_above_minor) AS lowest FROM adjustment_reasons";
     let found: Option<Limit> = query_one(&**tx, sql, vec![]).await?;
     Ok(found.and_then(|found| found.lowest))
@@ -128,28 +155,44 @@ impl Service {
         if new.quantity.is_zero() {
             return Err(Error::QuantityZero.into());
         }
-        let mut tx = self.db.begin_once(ctx).await?;
+        let tx = self.db.begin_once(ctx).await?;
         open_date(&tx, new.adjusted_on, "/adjusted_on").await?;
         find_warehouse(&tx, new.warehouse_id, "/warehouse_id").await?;
         let product: product::Model = find_product(&tx, new.product_id).await?;
         check_fineness(&product, new.quantity, "/quantity")?;
         find_reason(&tx, new.reason_code.as_deref()).await?;
-        let model = adjustment_request::Model {
-            id: Uuid::now_v7(),
-            adjustment: serde_json::to_string(&new)?,
-            status: RequestStatus::Pending,
-            requested_by: ctx.actor.id,
-            decided_by: None,
-            move_id: None,
-            version: 1,
-            created_at: tx.now(),
-            updated_at: tx.now(),
+        open_request(tx, &new, None).await
+    }
+
+    /// Writes down that a move is to be taken back, where that needs to be approved.
+    pub(crate) async fn request_reversal(
+        &self,
+        ctx: &Ctx,
+        id: StockMoveId,
+        request: ReverseStockMove,
+    ) -> Result<Reply> {
+        let tx = self.db.begin_once(ctx).await?;
+        let (original, warehouse_id) = find_reversible(&tx, id).await?;
+        check_not_reversed(&tx, id).await?;
+        let comes_in = original.from_location == LocationKind::Warehouse;
+        let quantity = match comes_in {
+            true => original.quantity,
+            false => original.quantity.checked_neg().map_err(internal)?,
         };
-        let inserted = model.into_active_model().insert(&*tx).await?;
-        let request = AdjustmentRequest::try_from(inserted)?;
-        tx.audit_new("adjustment_request", request.id, &request)?;
-        let location = format!("/api/v1/inventory/adjustment-requests/{}", request.id);
-        tx.reply(Reply::created(&request, location)).await
+        let reason_code = original.reason_code.as_deref().map(Code::parse).transpose();
+        let mirror = NewAdjustment {
+            warehouse_id,
+            product_id: original.product_id,
+            lot_id: None,
+            location_id: None,
+            quantity,
+            unit_cost: None,
+            reason: request.reason,
+            reason_code: reason_code.map_err(kernel::Error::internal)?,
+            break_reservations: false,
+            adjusted_on: None,
+        };
+        open_request(tx, &mirror, Some(id)).await
     }
 
     /// Posts what was asked for, or not. Who asked for it does not decide.
@@ -171,7 +214,10 @@ impl Service {
         let mut model = before.clone().into_active_model();
         if status == RequestStatus::Approved {
             let new: NewAdjustment = serde_json::from_str(&before.adjustment)?;
-            let posted = self.post_adjustment(&mut tx, new, true).await?;
+            let posted = match before.reverses_id {
+                Some(id) => self.post_reversal(&mut tx, id, new.reason, true).await?,
+                None => self.post_adjustment(&mut tx, new, true).await?,
+            };
             model.move_id = Set(Some(posted.id));
         }
         model.status = Set(status);
@@ -184,6 +230,30 @@ impl Service {
     }
 }
 
+async fn open_request(
+    mut tx: Tx,
+    new: &NewAdjustment,
+    reverses_id: Option<StockMoveId>,
+) -> Result<Reply> {
+    let model = adjustment_request::Model {
+        id: Uuid::now_v7(),
+        adjustment: serde_json::to_string(new)?,
+        reverses_id,
+        status: RequestStatus::Pending,
+        requested_by: tx.ctx().actor.id,
+        decided_by: None,
+        move_id: None,
+        version: 1,
+        created_at: tx.now(),
+        updated_at: tx.now(),
+    };
+    let inserted = model.into_active_model().insert(&*tx).await?;
+    let request = AdjustmentRequest::try_from(inserted)?;
+    tx.audit_new("adjustment_request", request.id, &request)?;
+    let location = format!("/api/v1/inventory/adjustment-requests/{}", request.id);
+    tx.reply(Reply::created(&request, location)).await
+}
+
 impl TryFrom<adjustment_request::Model> for AdjustmentRequest {
     type Error = kernel::Error;
 
@@ -191,6 +261,7 @@ impl TryFrom<adjustment_request::Model> for AdjustmentRequest {
         Ok(AdjustmentRequest {
             id: model.id,
             adjustment: serde_json::from_str(&model.adjustment)?,
+            reverses_id: model.reverses_id,
             status: model.status,
             allowed_actions: MACHINE.allowed_actions(model.status),
             requested_by: model.requested_by,

@@ -18,7 +18,7 @@ use crate::error::{Error, Shortage, internal};
 use crate::routes::adjustments::NewAdjustment;
 use crate::routes::moves::StockMove;
 use crate::service::Service;
-use crate::service::adjustment_requests::{find_reason, lowest_limit};
+use crate::service::adjustment_requests::{check_limit, find_reason, limit_of};
 use crate::service::backorders::fill_backorders;
 use crate::service::bins::{Bins, Part, blocked};
 use crate::service::days::{days_since, least, lost_since};
@@ -26,6 +26,7 @@ use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::locations::find_location;
 use crate::service::moves::{NewMove, Posting, post};
+use crate::service::pick_losses::free_held;
 use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, find_product, find_warehouse};
 use crate::service::stock_periods::open_date;
@@ -53,10 +54,9 @@ impl Service {
         let product = find_product(tx, new.product_id).await?;
         check_fineness(&product, new.quantity, "/quantity")?;
         let reason = find_reason(tx, new.reason_code.as_deref()).await?;
-        let limit = match &reason {
-            _ if is_approved => None,
-            Some(reason) => reason.approval_above_minor,
-            None => lowest_limit(tx).await?,
+        let limit = match is_approved {
+            true => None,
+            false => limit_of(tx, reason.as_ref()).await?,
         };
         let key = Key { product_id: product.id, warehouse_id };
         let mut levels = Levels::lock_to_issue(tx, &[key].into()).await?;
@@ -73,6 +73,7 @@ impl Service {
             if missing.is_positive() && (quantity <= level.on_hand || level.allows_negative) {
                 break_newest(tx, &mut levels, &[(key, missing)]).await?;
             }
+            free_held(tx, &levels, key, &bins).await?;
         }
         let mut days = Vec::new();
         if !comes_in && adjusted_on < tx.now().date_naive() {
@@ -91,12 +92,7 @@ impl Service {
             // What it costs today is more than all of it was worth then.
             return Err(Error::ValueMoved.into());
         }
-        if let Some(limit) = limit
-            && value.minor() > limit
-        {
-            let limit = Money::new(limit, self.company.currency);
-            return Err(Error::ApprovalRequired { value, limit }.into());
-        }
+        check_limit(value, limit)?;
         let outside = match &reason {
             Some(reason) if reason.kind == ReasonKind::Scrap && !comes_in => LocationKind::Scrap,
             _ => LocationKind::Adjustment,

@@ -51,7 +51,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    fn fits(&self, bin: &Stored) -> bool {
+    pub fn fits(&self, bin: &Stored) -> bool {
         (self.lot_id.is_none() || self.lot_id == bin.lot_id)
             && (self.location_id.is_none() || self.location_id == bin.location_id)
     }

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use contracts::inventory::{
-    FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, WarehouseInfo,
+    CheckFit, FindProducts, FindWarehouses, Fit, Inventory, ProductInfo, Release, Reserve,
+    Reserved, WarehouseInfo,
 };
 use kernel::text::Code;
 use kernel::{Ctx, Result};
@@ -37,6 +38,10 @@ impl Inventory for Service {
 
     async fn release(&self, ctx: &Ctx, request: Release) -> Result<()> {
         self.release_order(ctx, request).await
+    }
+
+    async fn check_fit(&self, _: &Ctx, request: CheckFit) -> Result<Fit> {
+        self.fit(request).await
     }
 }
 

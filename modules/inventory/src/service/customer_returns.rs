@@ -1,4 +1,5 @@
-//! Customers' returns: what is fit for sale is back on the shelf at its original cost.
+//! Customers' returns: what is fit for sale is back on the shelf at its original cost, and what
+//! is not is scrapped at it.
 
 use std::collections::HashMap;
 
@@ -45,7 +46,7 @@ impl Service {
         let fate = |line: &ReturnedLine| (line.order_line_id, line.restock);
         let lines = merge(returned.lines.clone(), fate, |line| &mut line.quantity)?;
         let parts = match has_kits {
-            true => Parts::of(&tx, lines.iter().map(|line| line.order_line_id)).await?,
+            true => Parts::of(&*tx, lines.iter().map(|line| line.order_line_id)).await?,
             false => Parts::default(),
         };
         let mut pieces = Vec::with_capacity(lines.len());
@@ -64,7 +65,7 @@ impl Service {
         let moved_on = left_on.map_or(moved_on, |left_on| moved_on.max(left_on));
         let mut total = Money::zero(self.company.currency);
         let mut moves = Vec::new();
-        let mut back: Vec<IssuedLine> = Vec::new();
+        let (mut back, mut scrapped) = (Vec::new(), Vec::new());
         for (line, piece) in pieces {
             let order_line_id = line.order_line_id;
             // What the customer has is a stock like any other: a part of it goes out at
@@ -79,18 +80,10 @@ impl Service {
                 let level = levels.at(piece.key)?;
                 level.receive(piece.quantity, cost, &self.company).map_err(internal)?;
                 total = total.checked_add(cost).map_err(internal)?;
-                // A kit comes back at what its parts cost.
-                match back.last_mut().filter(|last| last.order_line_id == order_line_id) {
-                    Some(last) => last.cost = last.cost.checked_add(cost).map_err(internal)?,
-                    None => back.push(IssuedLine {
-                        order_line_id,
-                        product_id: line.product_id,
-                        quantity: line.quantity,
-                        cost,
-                    }),
-                }
+                note(&mut back, line, cost)?;
                 (MoveKind::Return, LocationKind::Warehouse)
             } else {
+                note(&mut scrapped, line, cost)?;
                 (MoveKind::Scrap, LocationKind::Scrap)
             };
             moves.push(NewMove {
@@ -115,13 +108,14 @@ impl Service {
             reason_code: None,
         };
         post(&mut tx, &mut levels, posting, moves).await?;
-        if !back.is_empty() {
+        if !back.is_empty() || !scrapped.is_empty() {
             let stock_returned = StockReturned {
                 return_id: returned.return_id,
                 order_id: returned.order_id,
                 returned_on: moved_on,
                 lines: back,
                 cost: total,
+                scrapped,
             };
             tx.publish(returned.order_id.uuid(), event.aggregate_version, &stock_returned)?;
         }
@@ -130,6 +124,16 @@ impl Service {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// Notes what a line, or a part of one, cost: a kit comes back at what its parts cost.
+fn note(lines: &mut Vec<IssuedLine>, line: &ReturnedLine, cost: Money) -> Result<()> {
+    let ReturnedLine { order_line_id, product_id, quantity, .. } = *line;
+    match lines.last_mut().filter(|last| last.order_line_id == order_line_id) {
+        Some(last) => last.cost = last.cost.checked_add(cost).map_err(internal)?,
+        None => lines.push(IssuedLine { order_line_id, product_id, quantity, cost }),
+    }
+    Ok(())
 }
 
 fn key(line: &ReturnedLine) -> Key {

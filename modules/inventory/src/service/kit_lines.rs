@@ -50,12 +50,15 @@ pub(crate) struct Change {
 
 impl Parts {
     /// The parts of lines that have been reserved before.
-    pub async fn of(tx: &Tx, lines: impl IntoIterator<Item = OrderLineId>) -> Result<Self> {
+    pub async fn of(
+        conn: &impl ConnectionTrait,
+        lines: impl IntoIterator<Item = OrderLineId>,
+    ) -> Result<Self> {
         let ids: BTreeSet<_> = lines.into_iter().collect();
         let rows = kit_part::Entity::find()
             .filter(kit_part::Column::OrderLineId.is_in(ids))
             .order_by_asc(kit_part::Column::Id)
-            .all(&**tx)
+            .all(conn)
             .await?;
         let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for row in rows {
@@ -72,7 +75,7 @@ impl Parts {
         lines: &[(OrderLineId, ProductId)],
     ) -> Result<Self> {
         let ids = || lines.iter().map(|(id, _)| *id);
-        let found = Parts::of(tx, ids()).await?;
+        let found = Parts::of(&**tx, ids()).await?;
         let new: Vec<_> = lines.iter().filter(|(id, _)| !found.0.contains_key(id)).collect();
         let kits: BTreeSet<_> = new.iter().map(|(_, product_id)| *product_id).collect();
         let components = kit_component::Entity::find()
@@ -105,7 +108,7 @@ impl Parts {
         // Of a line that somebody else has made into parts meanwhile, theirs count.
         let own = parts.into_iter().filter(|part| own.contains(&part.order_line_id));
         insert_all(&**tx, own.map(IntoActiveModel::into_active_model)).await?;
-        Parts::of(tx, ids()).await
+        Parts::of(&**tx, ids()).await
     }
 
     /// Whether a line is for kits.

@@ -103,7 +103,7 @@ impl Service {
         let kits: BTreeSet<_> = kits.filter(|line_id| cancelled.contains_key(line_id)).collect();
         let parts = match kits.is_empty() {
             true => Parts::default(),
-            false => Parts::of(&tx, kits.iter().copied()).await?,
+            false => Parts::of(&*tx, kits.iter().copied()).await?,
         };
         let (mut cuts, mut gone) = (Vec::new(), Vec::new());
         for (line_id, (released, unbackordered)) in cancelled {

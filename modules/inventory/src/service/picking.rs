@@ -366,7 +366,7 @@ async fn bins_at(tx: &Tx, goes: &[(i64, Place)]) -> Result<BinOf> {
 }
 
 /// Adds what lines hold to their bins, or takes it off again.
-async fn allocate(tx: &Tx, lines: &[picking_line::Model], sign: i64) -> Result<()> {
+pub(super) async fn allocate(tx: &Tx, lines: &[picking_line::Model], sign: i64) -> Result<()> {
     let mut bins: BTreeMap<Uuid, i64> = BTreeMap::new();
     for line in lines.iter().filter(|line| line.allocated.is_positive()) {
         if let Some(id) = line.bin_id {
@@ -385,7 +385,10 @@ async fn allocate(tx: &Tx, lines: &[picking_line::Model], sign: i64) -> Result<(
     Ok(())
 }
 
-async fn store(tx: &Tx, lines: impl Iterator<Item = &picking_line::Model>) -> Result<()> {
+pub(super) async fn store(
+    tx: &Tx,
+    lines: impl Iterator<Item = &picking_line::Model>,
+) -> Result<()> {
     let rows: Vec<_> = lines
         .map(|line| {
             vec![line.id.into(), line.bin_id.into(), line.picked.into(), line.allocated.into()]

@@ -26,12 +26,17 @@ use crate::service::levels::Key;
 use crate::service::locations::find_location;
 use crate::service::references::{check_scope, find_product, find_warehouse};
 
-/// The rule of the product, or of its category, or of everything, to a place that is active.
-const RULE: &str = "(SELECT r.location_id FROM put_away_rules r \
+/// The rule of the product, or of its category or the nearest one above that, or of everything,
+/// to a place that is active.
+const RULE: &str = "(WITH RECURSIVE up (id, distance) AS (SELECT p.category_id, 0 \
+      UNION ALL SELECT c.parent_id, up.distance + 1 FROM up JOIN categories c ON c.id = up.id \
+      WHERE c.parent_id IS NOT NULL) \
+    SELECT r.location_id FROM put_away_rules r \
     JOIN locations a ON a.id = r.location_id AND a.is_active \
+    LEFT JOIN up ON up.id = r.category_id \
     WHERE r.warehouse_id = k.warehouse_id AND (r.product_id = p.id \
-      OR r.category_id = p.category_id OR (r.product_id IS NULL AND r.category_id IS NULL)) \
-    ORDER BY r.product_id NULLS LAST, r.category_id NULLS LAST LIMIT 1)";
+      OR up.id IS NOT NULL OR (r.product_id IS NULL AND r.category_id IS NULL)) \
+    ORDER BY r.product_id NULLS LAST, up.distance NULLS LAST LIMIT 1)";
 
 /// Where what comes to some levels arrives, unless somebody says otherwise.
 pub(crate) struct Arrivals(HashMap<Key, LocationId>);
@@ -123,7 +128,8 @@ impl Service {
         tx.reply(Reply::no_content()).await
     }
 
-    /// What lies where it arrived, or nobody said where, and where the rules want it.
+    /// What lies where it arrived, or nobody said where, and where the rules want it. A lot that
+    /// is held back is not put among what is sold.
     pub(crate) async fn list_put_away_suggestions(
         &self,
         ctx: &Ctx,
@@ -157,9 +163,11 @@ impl Service {
                k.quantity - k.allocated AS quantity FROM bins k \
                JOIN products p ON p.id = k.product_id \
                LEFT JOIN locations o ON o.id = k.location_id \
-               WHERE k.quantity > k.allocated \
+               LEFT JOIN lots l ON l.id = k.lot_id \
+               WHERE k.quantity > k.allocated AND COALESCE(l.status, 'active') = 'active' \
                AND COALESCE(o.kind, 'input') = 'input'{conditions}) q \
-             WHERE q.to_location_id IS NOT NULL ORDER BY q.id LIMIT {}",
+             WHERE q.to_location_id IS NOT NULL \
+             AND q.to_location_id IS DISTINCT FROM q.from_location_id ORDER BY q.id LIMIT {}",
             request.limit.rows() + 1
         );
         let rows: Vec<Row> = query_all(self.db.read(), sql, values).await?;

@@ -73,7 +73,8 @@ impl Service {
         let at = (query.limit, query.cursor);
         let columns = ("s.id", "s.warehouse_id");
         let window = Window::new(at, "ageing", values.into(), columns, query.warehouse_id)?;
-        // Of what came, the newest is what is still there.
+        // Of what came, the newest is what is still there. What was taken back has not come, and
+        // what left by mistake is as old as it was.
         let sql = format!(
             "WITH lvl AS (SELECT s.id, s.product_id, p.sku, s.warehouse_id, s.on_hand, \
                s.value_minor FROM stock_levels s JOIN products p ON p.id = s.product_id \
@@ -82,7 +83,9 @@ impl Service {
                SUM(m.quantity) OVER (PARTITION BY lvl.id ORDER BY m.moved_on DESC, m.id DESC \
                ROWS UNBOUNDED PRECEDING) - m.quantity AS newer \
                FROM lvl JOIN stock_moves m ON m.product_id = lvl.product_id \
-               AND m.warehouse_id = lvl.warehouse_id AND m.to_location = 'warehouse'), \
+               AND m.warehouse_id = lvl.warehouse_id AND m.to_location = 'warehouse' \
+               AND m.reverses_id IS NULL \
+               AND NOT EXISTS (SELECT 1 FROM stock_moves r WHERE r.reverses_id = m.id)), \
              left_of AS (SELECT id, moved_on, CASE WHEN newer + quantity <= on_hand \
                THEN quantity ELSE on_hand - newer END AS quantity FROM came WHERE newer < on_hand), \
              ages AS (SELECT id, \
@@ -279,8 +282,10 @@ impl Service {
                  CASE to_location WHEN 'warehouse' THEN value_minor ELSE -value_minor END, \
                  CASE WHEN moved_on <= $2 THEN 0 WHEN to_location = 'warehouse' \
                    THEN value_minor ELSE -value_minor END, \
-                 CASE WHEN kind = 'issue' AND moved_on <= $2 THEN quantity ELSE 0 END, \
-                 CASE WHEN kind = 'issue' AND moved_on <= $2 THEN value_minor ELSE 0 END \
+                 CASE WHEN moved_on > $2 THEN 0 WHEN kind = 'issue' THEN quantity \
+                   WHEN kind = 'return' THEN -quantity ELSE 0 END, \
+                 CASE WHEN moved_on > $2 THEN 0 WHEN kind = 'issue' THEN value_minor \
+                   WHEN kind = 'return' THEN -value_minor ELSE 0 END \
                FROM stock_moves WHERE moved_on >= $1 AND warehouse_id IS NOT NULL \
                UNION ALL SELECT product_id, warehouse_id, 0, value_minor, \
                  CASE WHEN booked_on <= $2 THEN 0 ELSE value_minor END, 0, 0 \
@@ -315,7 +320,8 @@ fn turns(cost_minor: i64, opening_minor: i64, closing_minor: i64) -> Option<Stri
         return None;
     }
     let hundredths = round_div(i128::from(cost_minor) * 200, both, Rounding::HalfUp);
-    Some(format!("{}.{:02}", hundredths / 100, hundredths % 100))
+    let (sign, hundredths) = (if hundredths < 0 { "-" } else { "" }, hundredths.abs());
+    Some(format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100))
 }
 
 #[cfg(test)]
@@ -332,5 +338,8 @@ mod tests {
         check(1, 200, 200, Some("0.01"));
         check(0, 5, 0, Some("0.00"));
         check(5, 0, 0, None);
+        // More came back than left.
+        check(-5, 50, 50, Some("-0.10"));
+        check(-425, 50, 150, Some("-4.25"));
     }
 }

@@ -51,6 +51,10 @@ fn elements(code: &str) -> Option<Elements<'_>> {
                 "01" | "02" => 14,
                 "11" | "12" | "13" | "15" | "16" | "17" => 6,
                 "20" => 2,
+                // Two or three digits more, as 3102 is a net weight in hundredths of a
+                // kilogram; then six, or a location number of thirteen.
+                "31" | "32" | "33" | "34" | "35" | "36" => 8,
+                "41" => 14,
                 "10" | "21" | "22" | "30" | "37" => after.find(SEPARATOR).unwrap_or(after.len()),
                 _ => return None,
             };
@@ -158,6 +162,12 @@ mod tests {
         check("010400638133393117261231", Some((gtin, None, None)));
         check("010400638133393110L-26\u{1d}21S7", Some((gtin, Some("L-26"), Some("S7"))));
         check("]C1010400638133393121S7", Some((gtin, None, Some("S7"))));
+        // Weighed: 310n says with how many decimals.
+        check("(01)04006381333931(3103)001250(10)L-26", Some((gtin, Some("L-26"), None)));
+        check("0104006381333931310300125010L-26", Some((gtin, Some("L-26"), None)));
+        check("31030012500104006381333931", Some((gtin, None, None)));
+        check("4104006381333931010400638133393121S7", Some((gtin, None, Some("S7"))));
+        check("3103001", None);
         // Others: a plain barcode, a code of the company, a number that only begins like one.
         check("4006381333931", None);
         check("A-01-03", None);

@@ -49,7 +49,7 @@ impl Service {
         let line_id = |line: &ShippedLine| line.order_line_id;
         let lines = merge(shipment.lines.clone(), line_id, |line| &mut line.quantity)?;
         let parts = match has_kits {
-            true => Parts::of(&tx, lines.iter().map(line_id)).await?,
+            true => Parts::of(&*tx, lines.iter().map(line_id)).await?,
             false => Parts::default(),
         };
         let mut pieces = Vec::with_capacity(lines.len());

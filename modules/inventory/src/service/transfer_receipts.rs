@@ -35,6 +35,9 @@ impl Service {
         receive: ReceiveTransfer,
     ) -> Result<Reply> {
         check_line_count(receive.lines.len(), MAX_LINES)?;
+        if receive.lines.iter().all(|line| line.received.is_zero() && line.lost.is_zero()) {
+            return Err(Error::QuantityNotPositive { pointer: "/lines/0/received".into() }.into());
+        }
         let mut tx = self.db.begin_once(ctx).await?;
         let found = tx.lock::<transfer::Entity>(id).await?;
         let before = found.ok_or_else(|| kernel::Error::not_found("transfer", id))?;

@@ -88,9 +88,9 @@ pub(crate) struct ListReturns {
 ///   `return_exceeds_shipped` with `params.lines[{order_line_id, asked, available}]`; 422
 ///   `unknown_order_line`, `duplicate_line`, `quantity_too_fine`, `no_lines`,
 ///   `too_many_lines`, `date_in_future`, `date_out_of_range` also before the goods
-///   were shipped.
+///   were shipped, `amount_overflow` where stock cannot hold that much more.
 /// - Emits `orders.return.received`: inventory takes in, at their original cost, the goods
-///   to restock.
+///   to restock; what the others cost is a loss and no cost of sales any more.
 #[utoipa::path(
     tag = "Returns",
     params(("id" = OrderId, Path)),
@@ -102,7 +102,7 @@ pub(crate) struct ListReturns {
         ("x-errors" = json!([
             "illegal_transition", "return_exceeds_shipped", "unknown_order_line",
             "duplicate_line", "quantity_too_fine", "no_lines", "too_many_lines",
-            "date_in_future", "date_out_of_range"
+            "date_in_future", "date_out_of_range", "amount_overflow"
         ]))
     )
 )]

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{Datelike, NaiveDate};
 use contracts::events::{ReturnReceived, ReturnedLine};
 use contracts::ids::{OrderId, OrderLineId, ProductId, ReturnId};
+use contracts::inventory::{ArrivingLine, CheckFit, too_large};
 use kernel::date::business_date;
 use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
@@ -58,6 +59,7 @@ impl Service {
         new: NewReturn,
     ) -> Result<Reply> {
         check_line_count(new.lines.len())?;
+        let too_large = self.too_large(ctx, order_id, &new.lines).await?;
         let mut tx = self.db.begin_once(ctx).await?;
         let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
         let before = Document::lock(&tx, order_id).await?;
@@ -66,6 +68,7 @@ impl Service {
         }
         let mut after = before.clone();
         take_back(&mut after, &new.lines)?;
+        check_fit(&new.lines, &too_large)?;
         if received_on < tx.now().date_naive() {
             let shipped = first_shipped(&tx, order_id).await?;
             let shipped = shipped
@@ -120,6 +123,59 @@ impl Service {
         let location = format!("/api/v1/orders/returns/{}", view.id);
         tx.reply(Reply::created_plain(&view, location)).await
     }
+
+    /// The order lines of which more is to be restocked than stock can hold: inventory hears of
+    /// a return once it stands, and could only fail. What else may be wrong is found later.
+    async fn too_large(
+        &self,
+        ctx: &Ctx,
+        order_id: OrderId,
+        lines: &[NewReturnLine],
+    ) -> Result<HashSet<OrderLineId>> {
+        if !lines.iter().any(|line| line.restock) {
+            return Ok(HashSet::new());
+        }
+        self.db.answer_repeat(ctx).await?;
+        let order = match Document::read(&self.db, order_id).await {
+            Err(error) if error.status() == 404 => return Ok(HashSet::new()),
+            order => order?,
+        };
+        let products: HashMap<_, _> =
+            order.lines.iter().map(|line| (line.id, line.product_id)).collect();
+        let (ids, lines): (Vec<_>, Vec<_>) = lines
+            .iter()
+            .filter(|line| line.restock)
+            .filter_map(|line| {
+                let arriving = ArrivingLine {
+                    product_id: *products.get(&line.order_line_id)?,
+                    quantity: line.quantity.get(),
+                    unit_cost: None,
+                    order_line_id: Some(line.order_line_id),
+                };
+                Some((line.order_line_id, arriving))
+            })
+            .unzip();
+        let request = CheckFit { warehouse_id: order.order.warehouse_id, lines };
+        let found = too_large(&*self.inventory, ctx, request).await?;
+        Ok(found.into_iter().filter_map(|index| ids.get(index).copied()).collect())
+    }
+}
+
+/// Refuses to restock what stock cannot hold.
+fn check_fit(lines: &[NewReturnLine], too_large: &HashSet<OrderLineId>) -> Result<(), Error> {
+    let over = |line: &NewReturnLine| line.restock && too_large.contains(&line.order_line_id);
+    let faults: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| over(line))
+        .map(|(index, line)| LineFault {
+            index,
+            field: "quantity",
+            code: "amount_overflow",
+            message: format!("stock cannot hold {} more of it", line.quantity),
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Lines(faults)) }
 }
 
 /// A line and the day on which something of it was shipped first.

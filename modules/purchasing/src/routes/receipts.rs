@@ -125,7 +125,8 @@ async fn get_receipt(service: Data<Service>, id: Path<ReceiptId>) -> Result<Repl
 /// - Errors: 409 `illegal_transition` where the order is not sent, `over_receipt` with
 ///   `params.lines[{purchase_order_line_id, asked, open}]`; 422 `unknown_purchase_order`,
 ///   `unknown_purchase_order_line`, `duplicate_line`, `quantity_too_fine`, `no_lines`,
-///   `too_many_lines`, `date_in_future`, `date_out_of_range`, `received_before_ordered`.
+///   `too_many_lines`, `date_in_future`, `date_out_of_range`, `received_before_ordered`,
+///   `amount_overflow` where stock cannot hold that much more.
 /// - Emits `purchasing.receipt.posted`: inventory takes the goods in at the price ordered,
 ///   billing notes what may be billed.
 #[utoipa::path(
@@ -138,7 +139,8 @@ async fn get_receipt(service: Data<Service>, id: Path<ReceiptId>) -> Result<Repl
         ("x-errors" = json!([
             "illegal_transition", "over_receipt", "unknown_purchase_order",
             "unknown_purchase_order_line", "duplicate_line", "quantity_too_fine", "no_lines",
-            "too_many_lines", "date_in_future", "date_out_of_range", "received_before_ordered"
+            "too_many_lines", "date_in_future", "date_out_of_range", "received_before_ordered",
+            "amount_overflow"
         ]))
     )
 )]

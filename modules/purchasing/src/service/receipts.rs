@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::Datelike;
 use contracts::events::{ReceiptPosted, ReceivedLine};
 use contracts::ids::{ProductId, PurchaseOrderId, PurchaseOrderLineId, ReceiptId};
+use contracts::inventory::{ArrivingLine, CheckFit, too_large};
 use kernel::date::business_date;
 use kernel::db::{Tx, query_all};
 use kernel::http::Reply;
@@ -61,6 +62,7 @@ impl Service {
             check_line_count(lines.len())?;
         }
         let id = new.purchase_order_id;
+        let too_large = self.too_large(ctx, &new).await?;
         let mut tx = self.db.begin_once(ctx).await?;
         let received_on = business_date(new.received_on, tx.now().date_naive(), "/received_on")?;
         let before = Document::lock(&tx, id).await.map_err(|error| match error.status() {
@@ -75,6 +77,7 @@ impl Service {
             Some(lines) => growths_of(&before, lines)?,
             None => everything_open(&before),
         };
+        check_fit(&growths, &too_large, new.lines.is_some())?;
         let row = receipt::Model {
             id: ReceiptId::new(),
             number: tx.next_number("GR", tx.now().year()).await?,
@@ -96,6 +99,66 @@ impl Service {
         tx.audit_new("receipt", view.id.uuid(), &view)?;
         let location = format!("/api/v1/purchasing/receipts/{}", view.id);
         tx.reply(Reply::created_plain(&view, location)).await
+    }
+
+    /// The lines of which more is said to have arrived than stock can hold: inventory hears of
+    /// a receipt once it stands, and could only fail. What else may be wrong is found later.
+    async fn too_large(&self, ctx: &Ctx, new: &NewReceipt) -> Result<HashSet<PurchaseOrderLineId>> {
+        self.db.answer_repeat(ctx).await?;
+        let order = match Document::read(self.db.read(), new.purchase_order_id).await {
+            Ok(order) if order.order.status == PurchaseOrderStatus::Sent => order,
+            Err(error) if error.status() != 404 => return Err(error),
+            _ => return Ok(HashSet::new()),
+        };
+        let arrived = match &new.lines {
+            Some(lines) => lines
+                .iter()
+                .map(|line| Growth {
+                    line_id: line.purchase_order_line_id,
+                    by: line.quantity.get(),
+                })
+                .collect(),
+            None => everything_open(&order),
+        };
+        let by_id: HashMap<_, _> = order.lines.iter().map(|line| (line.id, line)).collect();
+        let (ids, lines): (Vec<_>, Vec<_>) = arrived
+            .iter()
+            .filter_map(|arrived| {
+                let line = by_id.get(&arrived.line_id)?;
+                let arriving = ArrivingLine {
+                    product_id: line.product_id,
+                    quantity: arrived.by,
+                    unit_cost: Some(line.unit_price),
+                    order_line_id: None,
+                };
+                Some((line.id, arriving))
+            })
+            .unzip();
+        let request = CheckFit { warehouse_id: order.order.warehouse_id, lines };
+        let found = too_large(&*self.inventory, ctx, request).await?;
+        Ok(found.into_iter().filter_map(|index| ids.get(index).copied()).collect())
+    }
+}
+
+/// Refuses what stock cannot hold; `are_listed`: whether the request names the lines.
+fn check_fit(
+    growths: &[Growth],
+    too_large: &HashSet<PurchaseOrderLineId>,
+    are_listed: bool,
+) -> Result<(), Error> {
+    let over = growths.iter().enumerate().filter(|(_, growth)| too_large.contains(&growth.line_id));
+    let faults: Vec<_> = over
+        .map(|(index, growth)| LineFault {
+            index,
+            field: "quantity",
+            code: "amount_overflow",
+            message: format!("stock cannot hold {} more of it", growth.by),
+        })
+        .collect();
+    match faults.is_empty() {
+        true => Ok(()),
+        false if are_listed => Err(Error::Lines(faults)),
+        false => Err(Error::MoreThanStockHolds),
     }
 }
 

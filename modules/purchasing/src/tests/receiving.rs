@@ -290,3 +290,26 @@ async fn what_has_arrived_cannot_be_cancelled_and_what_has_not_cannot_be_closed(
     }
     assert_eq!(world.broken_laws().await, Vec::<&str>::new());
 }
+
+/// Inventory hears of a receipt once it stands: what it could not hold is refused before.
+#[tokio::test]
+async fn no_more_is_received_than_stock_can_hold() {
+    let world = World::new().await;
+    let order = world.draft(&["3", "4"]).await;
+    world.service.approve_purchase_order(&ctx(), order.id).await.expect("approved");
+    world.service.send_purchase_order(&ctx(), order.id).await.expect("sent");
+    let (fits, full) = (&order.lines[0], &order.lines[1]);
+    world.shelf.full.lock().expect("whole").push(full.product_id.uuid());
+    let refused = world.receive(order.id, &[(fits.id, "1"), (full.id, "4")]).await;
+    let error = refused.expect_err("too much");
+    assert_eq!((error.status(), error.code()), (422, "amount_overflow"));
+    assert_eq!(error.fields()[0].pointer, "/lines/1/quantity");
+    let error = world.receive_all(order.id).await.expect_err("too much of one");
+    assert_eq!((error.status(), error.code()), (422, "amount_overflow"));
+    assert!(world.receipts().await.is_empty());
+    world.receive(order.id, &[(fits.id, "1")]).await.expect("it fits");
+    // What has arrived has arrived, whether or not inventory can be asked.
+    *world.shelf.is_away.lock().expect("whole") = true;
+    world.receive(order.id, &[(full.id, "4")]).await.expect("received");
+    assert_eq!(world.broken_laws().await, Vec::<&str>::new());
+}

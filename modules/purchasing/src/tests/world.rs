@@ -11,7 +11,8 @@ use contracts::ids::{
     BillId, ProductId, PurchaseOrderId, PurchaseOrderLineId, SupplierId, WarehouseId,
 };
 use contracts::inventory::{
-    FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, WarehouseInfo,
+    CheckFit, FindProducts, FindWarehouses, Fit, Inventory, ProductInfo, Release, Reserve,
+    Reserved, WarehouseInfo,
 };
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::db::{evaluate, execute};
@@ -36,6 +37,9 @@ use crate::{Config, Deps, open};
 pub(crate) struct Shelf {
     pub unknown: Mutex<Vec<Uuid>>,
     pub inactive: Mutex<Vec<Uuid>>,
+    /// Products of which nothing more fits.
+    pub full: Mutex<Vec<Uuid>>,
+    pub is_away: Mutex<bool>,
 }
 
 impl Shelf {
@@ -78,6 +82,15 @@ impl Inventory for Shelf {
 
     async fn release(&self, _: &Ctx, _: Release) -> Result<()> {
         Err(Error::internal("purchasing never releases"))
+    }
+
+    async fn check_fit(&self, _: &Ctx, request: CheckFit) -> Result<Fit> {
+        if *self.is_away.lock().expect("whole") {
+            return Err(Error::unavailable("module_unavailable", "inventory did not answer", 1));
+        }
+        let lines = request.lines.iter().enumerate();
+        let full = lines.filter(|(_, line)| self.is(&self.full, line.product_id.uuid()));
+        Ok(Fit { too_large: full.map(|(index, _)| index).collect() })
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Kind {
     Cost,
     /// Revenue taken back by a credit note.
     Credited,
-    /// Goods came back into stock: their cost is no longer spent.
+    /// Goods came back, to stock or to be scrapped: what they cost is no cost of sales any more.
     Returned,
 }
 

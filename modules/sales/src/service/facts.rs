@@ -137,8 +137,9 @@ impl Service {
             order_id: returned.order_id,
             occurred_on: returned.returned_on,
         };
-        let lines =
-            returned.lines.iter().map(|line| cost(line, Quantity::checked_neg, Money::checked_neg));
+        // What was scrapped is no cost of sales any more either: the books have it as a loss.
+        let lines = returned.lines.iter().chain(&returned.scrapped);
+        let lines = lines.map(|line| cost(line, Quantity::checked_neg, Money::checked_neg));
         write(&mut tx, event, source, lines.collect::<Result<_, _>>().map_err(Error::internal)?)
             .await?;
         tx.commit().await

@@ -91,6 +91,7 @@ impl Sold {
             returned_on: today(),
             lines: self.issued_lines(quantity, cost),
             cost: euro(cost),
+            scrapped: Vec::new(),
         }
     }
 
@@ -160,6 +161,21 @@ async fn what_was_sold_costed_credited_and_returned_adds_up_to_the_margin() {
             (today(), Utc::now().date_naive())
         );
     }
+    assert!(world.broken_laws().await.is_empty());
+}
+
+/// What is scrapped is a loss in the books, and no cost of what was sold.
+#[tokio::test]
+async fn what_comes_back_to_be_scrapped_gives_back_its_cost_too() {
+    let world = World::new().await;
+    let sold = Sold::new(&world).await;
+    world.tell(&sold.shipped(&world, false).await).await.expect("heard");
+    world.tell(&sold.issued(3, 2_000)).await.expect("heard");
+    let scrapped = sold.issued_lines(2, 1_333);
+    let back = StockReturned { scrapped, ..sold.returned(1, 667) };
+    world.tell(&back).await.expect("heard");
+    let costs = facts(&world).await.into_iter().filter_map(|fact| fact.cost.map(|c| c.minor()));
+    assert_eq!(costs.collect::<Vec<_>>(), [2_000, -667, -1_333]);
     assert!(world.broken_laws().await.is_empty());
 }
 

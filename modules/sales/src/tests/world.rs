@@ -8,7 +8,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::billing::{Billing, CalculateTotals, LineTotals, RoundingMode, TaxTotal, Totals};
 use contracts::ids::{CustomerId, OrderId, ProductId, QuotationId, WarehouseId};
 use contracts::inventory::{
-    FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, WarehouseInfo,
+    CheckFit, FindProducts, FindWarehouses, Fit, Inventory, ProductInfo, Release, Reserve,
+    Reserved, WarehouseInfo,
 };
 use contracts::sales::{HoldCredit, Sales};
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
@@ -64,6 +65,10 @@ impl Inventory for Shelf {
 
     async fn release(&self, _: &Ctx, _: Release) -> Result<()> {
         Err(Error::internal("sales never releases"))
+    }
+
+    async fn check_fit(&self, _: &Ctx, _: CheckFit) -> Result<Fit> {
+        Err(Error::internal("nothing arrives at sales"))
     }
 }
 

@@ -145,7 +145,13 @@ impl Source {
                         "" => String::new(),
                         column => format!("/{column}"),
                     };
-                    let detail = format!("rows {first} and {number} say the same");
+                    let detail = match column {
+                        "" => format!(
+                            "rows {first} and {number} are of the same goods in the same place: \
+                             put them into one"
+                        ),
+                        _ => format!("rows {first} and {number} say the same"),
+                    };
                     return Err(RowError::new(number, &pointer, "duplicate_row", detail));
                 }
             }

@@ -237,7 +237,10 @@ async fn a_return_comes_back_at_what_it_cost_when_it_left() {
     bench.take_back(order, &[(line, 1, false)]).await.expect("heard");
     let returned = bench.published::<StockReturned>().await;
     let costs: Vec<_> = returned.iter().map(|event| event.cost.minor()).collect();
-    assert_eq!(costs, [33, 34], "what is scrapped does not come back");
+    assert_eq!(costs, [33, 34, 0], "what is scrapped does not come back");
+    let told = &returned[2];
+    let scrapped: Vec<_> = told.scrapped.iter().map(|line| (line.quantity, line.cost)).collect();
+    assert_eq!((told.lines.len(), scrapped), (0, vec![(q(1), eur(33))]), "but is told of");
     assert_eq!(bench.level(product, warehouse).await, (3, 0, 0, 9967));
     let last = bench.moves().await.pop().expect("moves");
     assert_eq!((last.kind, last.value_minor), (MoveKind::Scrap, 33));
@@ -256,6 +259,14 @@ async fn one_return_may_restock_a_part_of_a_line_and_scrap_another() {
     let lines = [(line, 1, true), (line, 1, false), (line, 1, true)];
     bench.take_back(order, &lines).await.expect("heard");
     assert_eq!(bench.level(product, warehouse).await, (2, 0, 0, 200));
+    let told = bench.published::<StockReturned>().await.pop().expect("told");
+    let of = |lines: &[contracts::events::IssuedLine]| -> Vec<_> {
+        lines.iter().map(|line| (line.quantity, line.cost)).collect()
+    };
+    assert_eq!(
+        (of(&told.lines), of(&told.scrapped)),
+        (vec![(q(2), eur(200))], vec![(q(1), eur(100))])
+    );
     bench.assert_lawful().await;
 }
 

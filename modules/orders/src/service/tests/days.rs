@@ -1,4 +1,4 @@
-//! Days that follow each other: ordered, shipped, back.
+//! Days that follow each other: ordered, shipped, back; and what there is no room for.
 
 use chrono::{Days, NaiveDate, Utc};
 use contracts::ids::OrderId;
@@ -46,5 +46,29 @@ async fn goods_leave_after_they_were_ordered_and_come_back_after_they_left() {
     assert_eq!(refusal(early), (422, "date_out_of_range".to_owned()));
     back(9).await.expect("some had");
     back(0).await.expect("today");
+    world.assert_laws().await;
+}
+
+/// Inventory hears of a return once it stands: what it could not hold is refused before.
+#[tokio::test]
+async fn no_more_is_taken_back_than_stock_can_hold() {
+    let world = World::new().await;
+    let order = world.confirmed(&[3, 2], false).await;
+    world.ship_all(order).await;
+    let (fits, full) = (world.line(order, 0).await, world.line(order, 1).await);
+    let full_product = world.product(1);
+    world.others(|others| others.full.insert(full_product));
+    let back =
+        |line, restock: bool| json!({ "order_line_id": line, "quantity": "1", "restock": restock });
+    let lines = json!([back(full, false), back(fits, true), back(full, true)]);
+    let error = world.take_back(order, lines).await.expect_err("there is no room");
+    assert_eq!(error.fields()[0].pointer, "/lines/2/quantity");
+    assert_eq!(refusal(error), (422, "amount_overflow".to_owned()));
+    assert_eq!(world.counter(order, 0, "returned").await, "0");
+    world.take_back(order, json!([back(fits, true)])).await.expect("it fits");
+    world.take_back(order, json!([back(full, false)])).await.expect("what is scrapped needs none");
+    // What is back is back, whether or not inventory can be asked.
+    world.others(|others| others.fail = Some(("check_fit", super::others::Fails::Before)));
+    world.take_back(order, json!([back(full, true)])).await.expect("taken back");
     world.assert_laws().await;
 }

@@ -9,8 +9,8 @@ use contracts::billing::{Billing, CalculateTotals, LineTotals, RoundingMode, Tax
 use contracts::common::TaxClass;
 use contracts::ids::{CustomerId, OrderId, OrderLineId, ProductId, QuotationId, WarehouseId};
 use contracts::inventory::{
-    FindProducts, FindWarehouses, Inventory, ProductInfo, Release, Reserve, Reserved, ReservedLine,
-    WarehouseInfo,
+    CheckFit, FindProducts, FindWarehouses, Fit, Inventory, ProductInfo, Release, Reserve,
+    Reserved, ReservedLine, WarehouseInfo,
 };
 use contracts::sales::{
     CustomerInfo, FindCustomer, FindQuotation, HoldCredit, PriceLines, PricedLine,
@@ -55,6 +55,8 @@ pub(super) struct State {
     pub credit_limit_minor: i64,
     pub credit: HashMap<OrderId, i64>,
     pub available: HashMap<ProductId, i64>,
+    /// Of which nothing more fits.
+    pub full: HashSet<ProductId>,
     pub stock: HashMap<OrderId, HashMap<OrderLineId, (ProductId, Held)>>,
     pub fail: Option<(&'static str, Fails)>,
     pub pause: Option<Pause>,
@@ -172,6 +174,14 @@ impl Inventory for Others {
         self.enter("release").await?;
         self.0.lock().expect("whole").release(request.order_id);
         Ok(())
+    }
+
+    async fn check_fit(&self, _: &Ctx, request: CheckFit) -> Result<Fit> {
+        self.enter("check_fit").await?;
+        let state = self.0.lock().expect("whole");
+        let lines = request.lines.iter().enumerate();
+        let full = lines.filter(|(_, line)| state.full.contains(&line.product_id));
+        Ok(Fit { too_large: full.map(|(index, _)| index).collect() })
     }
 }
 
