@@ -28,6 +28,7 @@ mod levels;
 mod locations;
 mod lots;
 mod moves;
+mod named_lots;
 mod negative_stock;
 mod order_changes;
 mod picking;

@@ -14,10 +14,10 @@ use crate::entities::picking_list::{self, PickingStatus};
 use crate::entities::{product, stock_move};
 
 /// Where something lies: location and lot by their names, and how many units of it.
-type Lies = (Option<String>, Option<String>, i64);
+pub(super) type Lies = (Option<String>, Option<String>, i64);
 
 impl Bench {
-    async fn tracked(&self, sku: &str, tracking: &str) -> ProductId {
+    pub(super) async fn tracked(&self, sku: &str, tracking: &str) -> ProductId {
         let new = json!({
             "sku": sku, "name": sku, "unit": "pcs", "tax_class": "standard", "tracking": tracking
         });
@@ -26,7 +26,7 @@ impl Bench {
     }
 
     /// Takes in lots: number, units, and in how many days each expires.
-    async fn receive_lots(
+    pub(super) async fn receive_lots(
         &self,
         product: ProductId,
         to: WarehouseId,
@@ -47,12 +47,12 @@ impl Bench {
         self.service.receive_stock(&ctx(), request(new)).await.map(drop)
     }
 
-    async fn lot(&self, number: &str) -> lot::Model {
+    pub(super) async fn lot(&self, number: &str) -> lot::Model {
         self.find(&format!("SELECT * FROM lots WHERE number = '{number}'")).await
     }
 
     /// What lies where, by location and lot.
-    async fn lies(&self) -> Vec<Lies> {
+    pub(super) async fn lies(&self) -> Vec<Lies> {
         #[derive(FromQueryResult)]
         struct Row {
             code: Option<String>,
@@ -69,14 +69,14 @@ impl Bench {
         rows.iter().map(|row| (row.code.clone(), row.number.clone(), units(row))).collect()
     }
 
-    async fn block(&self, number: &str, to: LotStatus, breaks: bool) -> Result<()> {
+    pub(super) async fn block(&self, number: &str, to: LotStatus, breaks: bool) -> Result<()> {
         let lot = self.lot(number).await;
         let block = json!({ "reason": "test", "break_reservations": breaks });
         self.service.move_lot(&ctx(), lot.id, to, request(block)).await.map(drop)
     }
 
     /// An order for units of a product, confirmed.
-    async fn ordered(
+    pub(super) async fn ordered(
         &self,
         product: ProductId,
         warehouse: WarehouseId,
@@ -88,7 +88,7 @@ impl Bench {
         (order, line)
     }
 
-    async fn pick(&self, warehouse: WarehouseId, orders: &[OrderId]) -> Result<Value> {
+    pub(super) async fn pick(&self, warehouse: WarehouseId, orders: &[OrderId]) -> Result<Value> {
         let new = json!({ "warehouse_id": warehouse, "order_ids": orders });
         self.service.create_picking_list(&ctx(), request(new)).await?;
         let sql = "SELECT * FROM picking_lists ORDER BY id DESC LIMIT 1";
@@ -97,24 +97,24 @@ impl Bench {
         Ok(serde_json::to_value(shown).expect("JSON"))
     }
 
-    async fn status(&self, list: &Value) -> PickingStatus {
+    pub(super) async fn status(&self, list: &Value) -> PickingStatus {
         let id = list["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
         self.service.picking_list(id).await.expect("there").status
     }
 
-    async fn picked(&self, list: &Value, lines: Value) -> Result<()> {
+    pub(super) async fn picked(&self, list: &Value, lines: Value) -> Result<()> {
         let id = list["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
         let request = request(json!({ "lines": lines }));
         self.service.pick_lines(&ctx(), id, request).await.map(drop)
     }
 }
 
-fn lies(places: &[(&str, &str, i64)]) -> Vec<Lies> {
+pub(super) fn lies(places: &[(&str, &str, i64)]) -> Vec<Lies> {
     let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
     places.iter().map(|(place, lot, units)| (name(place), name(lot), *units)).collect()
 }
 
-fn code(result: Result<()>) -> String {
+pub(super) fn code(result: Result<()>) -> String {
     result.expect_err("refused").code().to_owned()
 }
 

@@ -12,6 +12,7 @@ mod invariants;
 mod kits;
 mod limits;
 mod lots;
+mod named_lots;
 mod negative;
 mod planning_events;
 mod postings;
