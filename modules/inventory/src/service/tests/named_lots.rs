@@ -1,13 +1,14 @@
-//! Lots and serial numbers that work names: what is transferred.
+//! Lots and serial numbers that work names: what is transferred and what is picked.
 
-use contracts::ids::{ProductId, WarehouseId};
+use contracts::ids::{OrderId, ProductId, WarehouseId};
 use kernel::Result;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::bench::{Bench, ctx, q, request, statements};
+use super::lots::{code, lies};
 use crate::entities::lot::LotStatus;
-use crate::entities::transfer;
+use crate::entities::{stock_move, transfer};
 
 /// So much of each lot, as a line names it.
 fn named(lots: &[(&str, i64)]) -> Value {
@@ -199,4 +200,126 @@ async fn naming_lots_costs_two_statements_however_many() {
     let (sent, named) = statements(bench.send(phone, ways, 20, &some)).await;
     sent.expect("sent");
     assert_eq!(named - plain, 2, "the lots, and where they lie");
+}
+
+fn lines(list: &Value) -> Vec<(Value, Value)> {
+    let lines = list["lines"].as_array().expect("lines");
+    lines.iter().map(|line| (line["quantity"].clone(), line["picked"].clone())).collect()
+}
+
+#[tokio::test]
+async fn what_was_really_picked_is_what_leaves() {
+    let bench = Bench::new().await;
+    let (milk, main) = (bench.tracked("MILK", "lot").await, bench.warehouse("W").await);
+    bench.place(main, "OUT", "output").await;
+    let all = [("SOON", 4, Some(9)), ("LATE", 4, Some(90))];
+    bench.receive_lots(milk, main, &all).await.expect("received");
+    let (order, line) = bench.ordered(milk, main, 4).await;
+    let list = bench.pick(main, &[order]).await.expect("listed");
+    assert_eq!(lines(&list), [(json!("4"), Value::Null)]);
+    let taken = json!([{
+        "position": 1, "picked": "3", "lots": named(&[("LATE", 1), ("SOON", 2)])
+    }]);
+    bench.picked(&list, taken).await.expect("picked");
+    let id = list["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    let shown = bench.service.picking_list(id).await.expect("there");
+    let (soon, late) = (bench.lot("SOON").await.id, bench.lot("LATE").await.id);
+    let of: Vec<_> = shown
+        .lines
+        .iter()
+        .map(|line| (line.position, line.lot_id, line.quantity, line.picked))
+        .collect();
+    let expected = [(1, Some(soon), q(3), Some(q(2))), (2, Some(late), q(1), Some(q(1)))];
+    assert_eq!(of, expected, "one was not there, and one was of another lot");
+    assert_eq!(
+        bench.lies().await,
+        lies(&[("", "LATE", 3), ("", "SOON", 2), ("OUT", "LATE", 1), ("OUT", "SOON", 2)])
+    );
+    bench.assert_lawful().await;
+    bench.ship(order, &[(line, 3)]).await.expect("heard");
+    assert_eq!(bench.lies().await, lies(&[("", "LATE", 3), ("", "SOON", 2)]));
+    let shipped: stock_move::Model =
+        bench.find("SELECT * FROM stock_moves WHERE kind = 'issue'").await;
+    let lots = bench.service.move_lots(shipped.id).await.expect("there").lots;
+    let lots: Vec<_> = lots.iter().map(|lot| (lot.lot_id, lot.quantity.micros())).collect();
+    let of = |id, units: i64| (Some(id), -q(units).micros());
+    let mut expected = [of(soon, 2), of(late, 1)];
+    expected.sort();
+    assert_eq!(lots, expected);
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn serial_numbers_may_be_exchanged_while_they_are_picked() {
+    let bench = Bench::new().await;
+    let (phone, main) = (bench.tracked("PHONE", "serial").await, bench.warehouse("W").await);
+    let all = [("S1", 1, None), ("S2", 1, None), ("S3", 1, None), ("S4", 1, None)];
+    bench.receive_lots(phone, main, &all).await.expect("in");
+    let (order, line) = bench.ordered(phone, main, 2).await;
+    let (other, others) = bench.ordered(phone, main, 1).await;
+    let list = bench.pick(main, &[order]).await.expect("listed");
+    bench.pick(main, &[other]).await.expect("S3 is listed for it");
+    let of = |position: u32, number: &str| json!({ "position": position, "picked": "1", "lots": named(&[(number, 1)]) });
+    let held = bench.picked(&list, json!([of(1, "S3")])).await;
+    assert_eq!(refused(held), at("insufficient_lot", "/lines/0/lots/0/quantity"));
+    let twice = bench.picked(&list, json!([of(1, "S4"), of(2, "S4")])).await;
+    assert_eq!(refused(twice), at("duplicate_serial", "/lines/1/lots/0/number"));
+    // One for the other, and one that nobody had listed.
+    bench.picked(&list, json!([of(1, "S2"), of(2, "S4")])).await.expect("picked");
+    bench.assert_lawful().await;
+    bench.ship(order, &[(line, 2)]).await.expect("heard");
+    assert_eq!(bench.lots_in(main).await, there(&[("S1", 1), ("S3", 1)]));
+    bench.ship(other, &[(others, 1)]).await.expect("heard");
+    assert_eq!(bench.lots_in(main).await, there(&[("S1", 1)]));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn what_is_shipped_before_it_is_said_to_be_picked_was_of_the_lot_that_was_listed() {
+    let bench = Bench::new().await;
+    let (milk, main) = (bench.tracked("MILK", "lot").await, bench.warehouse("W").await);
+    bench.receive_lots(milk, main, &[("A", 4, Some(9)), ("B", 4, Some(90))]).await.expect("in");
+    let (order, line) = bench.ordered(milk, main, 4).await;
+    let list = bench.pick(main, &[order]).await.expect("listed");
+    bench.ship(order, &[(line, 1)]).await.expect("heard");
+    let taken = json!([{ "position": 1, "picked": "4", "lots": named(&[("B", 2), ("A", 2)]) }]);
+    bench.picked(&list, taken).await.expect("picked");
+    bench.assert_lawful().await;
+    bench.ship(order, &[(line, 3)]).await.expect("heard");
+    assert_eq!(bench.lots_in(main).await, there(&[("A", 2), ("B", 2)]));
+    bench.assert_lawful().await;
+}
+
+#[tokio::test]
+async fn lots_that_are_not_to_be_had_are_not_picked() {
+    let bench = Bench::new().await;
+    let (milk, phone) =
+        (bench.tracked("MILK", "lot").await, bench.tracked("PHONE", "serial").await);
+    let (chair, main) = (bench.product("CHAIR").await, bench.warehouse("W").await);
+    let shop = bench.warehouse("S").await;
+    bench.receive(chair, main, 5, "1").await;
+    bench.receive_lots(milk, main, &[("A", 5, None), ("B", 1, None)]).await.expect("in");
+    bench.receive_lots(phone, main, &[("S1", 1, None)]).await.expect("in");
+    bench.receive_lots(phone, shop, &[("S2", 1, None)]).await.expect("in");
+    bench.block("B", LotStatus::Quarantined, false).await.expect("blocked");
+    let check = async |product: ProductId,
+                       picked: &str,
+                       lots: &[(&str, i64)],
+                       code: &str,
+                       pointer: &str| {
+        let (order, _) = bench.ordered(product, main, 1).await;
+        let list = bench.pick(main, &[order]).await.expect("listed");
+        let taken = json!([{ "position": 1, "picked": picked, "lots": named(lots) }]);
+        let refusal = refused(bench.picked(&list, taken).await);
+        assert_eq!(refusal, at(code, &format!("/lines/0/lots{pointer}")), "{lots:?}");
+        bench.cancel(order).await.expect("heard");
+    };
+    check(chair, "1", &[("A", 1)], "lots_not_tracked", "").await;
+    check(milk, "1", &[("A", 2)], "lots_do_not_add_up", "").await;
+    check(milk, "0", &[("A", 1)], "lots_do_not_add_up", "").await;
+    check(milk, "1", &[("X", 1)], "unknown_lot", "/0/number").await;
+    check(milk, "1", &[("B", 1)], "lot_blocked", "/0/number").await;
+    check(phone, "1", &[("S2", 1)], "insufficient_lot", "/0/quantity").await;
+    bench.assert_lawful().await;
+    assert_eq!(code(bench.pick(main, &[OrderId::new()]).await.map(drop)), "nothing_to_pick");
 }
