@@ -123,6 +123,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_queue_and_counts",
         sql: include_str!("../../../migrations/inventory/0115_queue_and_counts.sql"),
     },
+    Script {
+        number: 116,
+        name: "inventory_transfers_by_product",
+        sql: include_str!("../../../migrations/inventory/0116_transfers_by_product.sql"),
+    },
 ];
 
 impl Config {

@@ -9,6 +9,7 @@ mod bin_rows;
 mod bins;
 mod categories;
 mod contract;
+mod cost_trails;
 mod costing;
 mod counting;
 mod customer_returns;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod constraints;
+mod cost_trails;
 mod costing;
 mod counts;
 mod files;

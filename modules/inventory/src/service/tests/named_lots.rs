@@ -19,7 +19,7 @@ fn named(lots: &[(&str, i64)]) -> Value {
 
 impl Bench {
     /// Sends units of lots, or whichever if none are named.
-    async fn send(
+    pub(super) async fn send(
         &self,
         product: ProductId,
         [from, to]: [WarehouseId; 2],
@@ -35,7 +35,7 @@ impl Bench {
         Ok(self.find::<transfer::Model>(sql).await.id)
     }
 
-    async fn arrive(
+    pub(super) async fn arrive(
         &self,
         transfer: Uuid,
         product: ProductId,
