@@ -179,6 +179,10 @@ pub(crate) enum Error {
     LotDiffers { pointer: String },
     #[error("the product has no such lot")]
     UnknownLot { pointer: String },
+    #[error("the lot {number} is in quarantine, expired or recalled")]
+    LotBlocked { pointer: String, number: String },
+    #[error("{available} of the lot {number} can be had there")]
+    InsufficientLot { pointer: String, number: String, available: Quantity },
     #[error("the lot is in a state that this does not lead from")]
     LotTransition,
     #[error("less of the move came without a lot")]
@@ -407,6 +411,13 @@ impl From<Error> for KernelError {
             Error::LotsDoNotAddUp { pointer } => invalid("lots_do_not_add_up", &pointer),
             Error::LotDiffers { pointer } => invalid("lot_differs", &pointer),
             Error::UnknownLot { pointer } => invalid("unknown_lot", &pointer),
+            Error::LotBlocked { pointer, number } => {
+                taken("lot_blocked", &pointer).with_params(json!({ "number": number }))
+            }
+            Error::InsufficientLot { pointer, number, available } => {
+                let params = json!({ "number": number, "available": available });
+                taken("insufficient_lot", &pointer).with_params(params)
+            }
             Error::LotTransition => conflict("lot_transition"),
             Error::NothingToIdentify => conflict("nothing_to_identify"),
             Error::LocationCodeTaken { .. } => taken("location_code_taken", "/code"),

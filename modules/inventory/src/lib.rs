@@ -128,6 +128,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_reversal_requests",
         sql: include_str!("../../../migrations/inventory/0116_reversal_requests.sql"),
     },
+    Script {
+        number: 117,
+        name: "inventory_transfers_by_product",
+        sql: include_str!("../../../migrations/inventory/0117_transfers_by_product.sql"),
+    },
 ];
 
 impl Config {

@@ -36,6 +36,8 @@ impl Quantity {
     pub const ZERO: Self = Self(0);
     /// One unit, the quantity of everything with a serial number.
     pub const ONE: Self = Self(MICROS_PER_UNIT);
+    /// The largest quantity.
+    pub const MAX: Self = Self(LIMIT_MICROS as i64 - 1);
 
     /// Quantity from millionths of a unit, taken as it is.
     pub const fn from_micros(micros: i64) -> Self {

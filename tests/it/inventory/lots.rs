@@ -13,6 +13,7 @@ const RELOCATIONS: &str = "/api/v1/inventory/relocations";
 const BINS: &str = "/api/v1/inventory/bins";
 const LOTS: &str = "/api/v1/inventory/lots";
 const SCANS: &str = "/api/v1/inventory/scans";
+const TRANSFERS: &str = "/api/v1/inventory/transfers";
 
 async fn tracked(api: &Api, sku: &str, tracking: &str) -> Value {
     let body = json!({
@@ -240,4 +241,47 @@ async fn a_scanner_finds_whatever_it_is_held_to() {
     for nothing in ["nothing", "%00", "%C3%A4", "(01)04006381333932"] {
         api.get(&format!("{SCANS}?code={nothing}")).await.problem(404, "not_found");
     }
+}
+
+#[tokio::test]
+async fn a_transfer_names_its_lots_and_bad_ones_are_pointed_at() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let (main, shop) = (warehouse(api, "MAIN").await, warehouse(api, "SHOP").await);
+    let milk = tracked(api, "MILK", "lot").await;
+    let lot = |number: &str, quantity: &str| json!({ "number": number, "quantity": quantity });
+    let came = json!([lot("A", "3"), lot("B", "3")]);
+    api.post(RECEIPTS, with_lots(&main, &milk, "6", came)).await.ok();
+    let body = |number: &str, quantity: &str| {
+        let lots = json!([lot(number, quantity)]);
+        json!({
+            "from_warehouse_id": main["id"], "to_warehouse_id": shop["id"],
+            "lines": [{ "product_id": milk["id"], "quantity": quantity, "lots": lots }]
+        })
+    };
+    let check = async |body: Value, status: u16, code: &str, field: &str| {
+        let pointer = format!("/lines/0/lots/0/{field}");
+        api.post(TRANSFERS, body).await.points_at(status, code, &pointer);
+    };
+    check(body("X", "1"), 422, "unknown_lot", "number").await;
+    check(body("B", "4"), 409, "insufficient_lot", "quantity").await;
+    let found = api.get(&format!("{LOTS}?number=A")).await.ok()["data"][0].clone();
+    let quarantine = format!("{LOTS}/{}/quarantine", text(&found["id"]));
+    api.act_with(&quarantine, &found, json!({ "reason": "leaks" })).await.ok();
+    check(body("A", "1"), 409, "lot_blocked", "number").await;
+    let sent = api.post(TRANSFERS, body("B", "2")).await.ok();
+    let receive = format!("{TRANSFERS}/{}/receive", text(&sent["id"]));
+    let line = |number: &str| {
+        let lots = json!([lot(number, "2")]);
+        json!({ "lines": [{ "product_id": milk["id"], "received": "2", "lots": lots }] })
+    };
+    let other = api.act_with(&receive, &sent, line("A")).await;
+    other.points_at(409, "insufficient_lot", "/lines/0/lots/0/quantity");
+    api.act_with(&receive, &sent, line("B")).await.ok();
+    let bins = format!("{BINS}?warehouse_id={}", text(&shop["id"]));
+    let there = api.get(&bins).await.ok()["data"].clone();
+    assert_eq!((&there[0]["quantity"], there.as_array().map(Vec::len)), (&json!("2"), Some(1)));
+    assert_ne!(there[0]["lot_id"], found["id"]);
+    server.settle().await;
+    server.assert_invariants().await;
 }

@@ -35,7 +35,8 @@ pub(crate) struct LandedCost {
     pub in_stock: Money,
     /// What fell to goods that had gone.
     pub expensed: Money,
-    /// One for each move of the receipt. They add up to the amount.
+    /// One for each move of the receipt, and for each move of a transfer that brought goods of it
+    /// where they are. They add up to the amount.
     pub shares: Vec<CostShare>,
     pub created_at: DateTime<Utc>,
 }
@@ -97,10 +98,14 @@ async fn list_landed_costs(service: Data<Service>, query: Query<ListLandedCosts>
 /// Add landed cost
 ///
 /// Spreads a cost over the lines of a receipt by quantity, value or weight, to the minor unit.
-/// What falls to goods that are still in their warehouse adds to their value; the rest is an
-/// expense. Nothing that was posted is valued anew.
+/// What falls to goods that are still in their warehouse adds to their value. What falls to others
+/// goes after them by the transfers that left the warehouse since, the oldest first, and adds to the
+/// value of what those brought and is still there or on its way, and so on from there; at a standard
+/// cost it is a variance wherever it is. The rest is an expense. Nothing that was posted is valued
+/// anew.
 /// - Errors: 422 `unknown_receipt`, `currency_not_supported`, `amount_not_positive`,
-///   `weight_unknown`, `date_in_future`, `stock_period_closed`, `amount_overflow`.
+///   `weight_unknown`, `date_in_future`, `stock_period_closed`, `amount_overflow`; 409
+///   `changed_meanwhile` where goods are sent on at the same moment.
 /// - Emits `inventory.stock.adjusted` with a quantity of zero for each line whose goods are
 ///   worth more. Its counter account is that of inventory adjustments, where the bill of the
 ///   cost belongs as well.
@@ -114,7 +119,7 @@ async fn list_landed_costs(service: Data<Service>, query: Query<ListLandedCosts>
         ("x-errors" = json!([
             "unknown_receipt", "currency_not_supported", "amount_not_positive",
             "weight_unknown", "date_in_future", "date_out_of_range", "stock_period_closed",
-            "amount_overflow"
+            "amount_overflow", "changed_meanwhile"
         ]))
     )
 )]

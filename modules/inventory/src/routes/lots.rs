@@ -71,6 +71,15 @@ pub(crate) struct NewLotQuantity {
     pub expires_on: Option<NaiveDate>,
 }
 
+/// So much of a lot there is, or one serial number.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NamedLot {
+    pub number: Text<1, 64>,
+    /// Of a serial number always 1.
+    pub quantity: PositiveQuantity,
+}
+
 /// What a move brought or took.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MoveLots {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::entities::picking_list::PickingStatus;
+use crate::routes::lots::NamedLot;
 use crate::service::Service;
 use crate::service::references::check_scope;
 
@@ -96,6 +97,11 @@ pub(crate) struct PickLines {
 pub(crate) struct PickedLine {
     pub position: u32,
     pub picked: Quantity,
+    /// Of which lots it is, or which serial numbers: they add up to `picked`. Not said: of the one
+    /// that is listed.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub lots: Vec<NamedLot>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -186,9 +192,13 @@ async fn create_picking_list(
 ///
 /// Notes what was taken. It lies at the output of the warehouse then, if it has one, and leaves
 /// with the shipment of its order. What was not there is held no longer; a new list looks for
-/// it elsewhere, a count or an adjustment says that it is gone.
-/// - Errors: 409 `picking_over`; 422 `not_on_list` where the line is picked or not there,
-///   `more_than_listed`, `quantity_negative`.
+/// it elsewhere, a count or an adjustment says that it is gone. A line says of which lots or serial
+/// numbers it is if they are not the one listed: the line is of what was taken then, and what is of
+/// further lots is a line of its own, at the end.
+/// - Errors: 409 `picking_over`, `lot_blocked`, `insufficient_lot` where less of a lot is free; 422
+///   `not_on_list` where the line is picked or not there, `more_than_listed`, `quantity_negative`,
+///   `unknown_lot`, `lots_not_tracked`, `lots_do_not_add_up`, `serial_of_many`,
+///   `duplicate_serial`, `quantity_too_fine`.
 #[utoipa::path(
     tag = "Picking lists",
     params(("id" = PickingListId, Path)),
@@ -200,7 +210,9 @@ async fn create_picking_list(
         ("x-needs" = json!(["if-match"])),
         ("x-errors" = json!([
             "picking_over", "not_on_list", "more_than_listed", "quantity_negative", "no_lines",
-            "too_many_lines"
+            "too_many_lines", "unknown_lot", "lot_blocked", "insufficient_lot",
+            "lots_not_tracked", "lots_do_not_add_up", "serial_of_many", "duplicate_serial",
+            "quantity_too_fine"
         ]))
     )
 )]

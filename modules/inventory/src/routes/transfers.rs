@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::entities::transfer::TransferStatus;
+use crate::routes::lots::NamedLot;
 use crate::service::Service;
 use crate::service::references::check_scope;
 
@@ -78,6 +79,11 @@ pub(crate) struct NewTransfer {
 pub(crate) struct NewTransferLine {
     pub product_id: ProductId,
     pub quantity: PositiveQuantity,
+    /// Of which lots it is, or which serial numbers: they add up to `quantity`. Not said: what
+    /// leaves first.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub lots: Vec<NamedLot>,
 }
 
 /// What has come of a transfer, and what never will.
@@ -95,6 +101,11 @@ pub(crate) struct ReceivedTransferLine {
     pub product_id: ProductId,
     #[serde(default)]
     pub received: Quantity,
+    /// Of which lots what has come is, or which serial numbers: they add up to `received`. Not
+    /// said: any of those that were sent.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub lots: Vec<NamedLot>,
     #[serde(default)]
     pub lost: Quantity,
 }
@@ -156,10 +167,13 @@ async fn get_transfer(ctx: Ctx, service: Data<Service>, id: Path<Uuid>) -> Resul
 /// Ship transfer
 ///
 /// The first of two steps: the goods leave their warehouse at average cost and are in transit,
-/// where nobody can be promised any of them.
-/// - Errors: 409 `insufficient_stock`; 422 `unknown_warehouse`, `same_warehouse`,
-///   `warehouse_inactive`, `unknown_product`, `quantity_too_fine`, `no_lines`,
-///   `too_many_lines`, `amount_overflow`.
+/// where nobody can be promised any of them. Which lots or serial numbers go is what the lines say,
+/// or what would be shipped first.
+/// - Errors: 409 `insufficient_stock`, `insufficient_lot` where less of a lot lies there free,
+///   `lot_blocked`; 422 `unknown_warehouse`, `same_warehouse`, `warehouse_inactive`,
+///   `unknown_product`, `quantity_too_fine`, `no_lines`, `too_many_lines`, `amount_overflow`,
+///   `unknown_lot`, `lots_not_tracked`, `lots_do_not_add_up`, `serial_of_many`,
+///   `duplicate_serial`.
 #[utoipa::path(
     tag = "Stock transfers",
     request_body = NewTransfer,
@@ -172,7 +186,8 @@ async fn get_transfer(ctx: Ctx, service: Data<Service>, id: Path<Uuid>) -> Resul
             "insufficient_stock", "unknown_warehouse", "same_warehouse", "warehouse_inactive",
             "product_is_kit",
             "unknown_product", "quantity_too_fine", "no_lines", "too_many_lines",
-            "amount_overflow"
+            "amount_overflow", "unknown_lot", "lot_blocked", "insufficient_lot",
+            "lots_not_tracked", "lots_do_not_add_up", "serial_of_many", "duplicate_serial"
         ]))
     )
 )]
@@ -185,10 +200,11 @@ async fn ship_transfer(ctx: Ctx, service: Data<Service>, body: Json<NewTransfer>
 ///
 /// The second step, all at once or in parts: what has come is on hand at what it cost where it
 /// left, and what is lost is written off. Orders that wait for it get it first.
-/// - Errors: 409 `transfer_over`; 422 `unknown_product`, `not_on_list`, `quantity_negative`,
-///   `quantity_too_fine`, `quantity_not_positive` where nothing came and nothing is lost,
-///   `more_than_shipped`, `no_lines`, `too_many_lines`,
-///   `amount_overflow`.
+/// - Errors: 409 `transfer_over`, `insufficient_lot` where less of a lot is on its way; 422
+///   `unknown_product`, `not_on_list`, `quantity_negative`, `quantity_too_fine`,
+///   `quantity_not_positive` where nothing came and nothing is lost, `more_than_shipped`,
+///   `no_lines`, `too_many_lines`, `amount_overflow`, `unknown_lot`, `lots_not_tracked`,
+///   `lots_do_not_add_up`, `serial_of_many`, `duplicate_serial`.
 /// - Emits `inventory.stock.adjusted` for what is lost, and `inventory.backorder.filled` for
 ///   each order that was waiting.
 #[utoipa::path(
@@ -204,8 +220,8 @@ async fn ship_transfer(ctx: Ctx, service: Data<Service>, body: Json<NewTransfer>
             "product_is_kit",
             "transfer_over", "unknown_product", "not_on_list", "quantity_negative",
             "quantity_too_fine", "quantity_not_positive", "more_than_shipped", "no_lines",
-            "too_many_lines",
-            "amount_overflow"
+            "too_many_lines", "amount_overflow", "unknown_lot", "insufficient_lot",
+            "lots_not_tracked", "lots_do_not_add_up", "serial_of_many", "duplicate_serial"
         ]))
     )
 )]

@@ -15,7 +15,7 @@ use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
 use crate::service::kit_lines::settle;
 use crate::service::levels::{Key, Levels};
-use crate::service::promise_dates::{Promises, Whose, available, date};
+use crate::service::promise_dates::{Lost, Promises, Whose, available, date};
 
 /// Backorders filled by one round of statements: their parameters have to fit one.
 const BATCH: usize = 1000;
@@ -53,6 +53,21 @@ pub(crate) async fn fill_and_promise(
     let mut promises = Promises::default();
     let dated = date(tx, &available(levels, freed)?, Whose::Confirmed).await?;
     kits.extend(promises.add_dated(&dated));
+    fill(tx, levels, kits, promises).await
+}
+
+/// The same where what is expected at the keys `changed` has changed: what has lost its day by that
+/// gets another, or its order hears that none is known any more.
+pub(crate) async fn fill_and_promise_anew(
+    tx: &mut Tx,
+    levels: &mut Levels,
+    changed: &BTreeSet<Key>,
+    lost: &[Lost],
+) -> Result<()> {
+    let mut promises = Promises::default();
+    let dated = date(tx, &available(levels, changed)?, Whose::Confirmed).await?;
+    let mut kits = promises.add_dated(&dated);
+    kits.extend(promises.add_lost(lost, &dated));
     fill(tx, levels, kits, promises).await
 }
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::service::bin_choice::Stored;
 use crate::service::bins::{Added, BATCH, Place};
 use crate::service::levels::Key;
-use crate::service::picking::{ListOf, end_lists};
+use crate::service::picking_ends::{ListOf, end_lists};
 
 /// The bins of some levels that are not empty, in the order they are to be emptied in.
 pub(crate) async fn stored(tx: &Tx, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Vec<Stored>>> {

@@ -34,6 +34,8 @@ pub(crate) enum Bins {
     Any,
     /// These, and no others.
     Given(Vec<Part>),
+    /// These first, and the rest in the order of the product; nothing of what is blocked.
+    Lots(Vec<Part>),
     /// Brought as the move before took them.
     AsTaken,
     /// Taken of the lots that came by moves of the same source.
@@ -183,7 +185,7 @@ pub(crate) async fn settle(
     let mut stored = stored(tx, &outgoing.iter().map(|(_, key)| *key).collect()).await?;
     let issued = outgoing.iter().filter(|(i, _)| moves[*i].kind == MoveKind::Issue);
     let held = held(tx, issued.map(|(i, _)| moves[*i].source_line_id).collect()).await?;
-    let of_source = match outgoing.iter().find(|(i, _)| matches!(bins[*i], Bins::OfSource)) {
+    let mut of_source = match outgoing.iter().find(|(i, _)| matches!(bins[*i], Bins::OfSource)) {
         Some((i, _)) => net_of_source(tx, moves[*i].source_id).await?,
         None => HashMap::new(),
     };
@@ -219,10 +221,20 @@ pub(crate) async fn settle(
                 }
                 missing
             }
+            Bins::Lots(parts) => {
+                let (mut rest, mut missing) = (missing, Quantity::ZERO);
+                for part in parts {
+                    let left = more(part.quantity, &|bin| !bin.is_blocked && part.fits(bin));
+                    missing = missing.checked_add(left).map_err(internal)?;
+                    rest = rest.checked_sub(part.quantity).map_err(internal)?;
+                }
+                let left = more(rest, &|bin| !bin.is_blocked);
+                missing.checked_add(left).map_err(internal)?
+            }
             Bins::OfSource => {
                 let mut missing = missing;
                 for (lot_id, left) in of_source.get(&key).into_iter().flatten() {
-                    let asked = missing.min(*left);
+                    let asked = missing.min(*left).max(Quantity::ZERO);
                     let short = more(asked, &|bin| bin.lot_id == *lot_id);
                     let got = asked.checked_sub(short).map_err(internal)?;
                     missing = missing.checked_sub(got).map_err(internal)?;
@@ -242,6 +254,15 @@ pub(crate) async fn settle(
             }
             _ => more(missing, &|bin| !bin.is_blocked),
         };
+        // What one move of the source takes is not there for the next.
+        if let Some(left) = of_source.get_mut(&key) {
+            for part in &taken {
+                let of = left.iter_mut().find(|(lot_id, _)| *lot_id == part.lot_id);
+                if let Some((_, quantity)) = of {
+                    *quantity = Quantity::from_micros(quantity.micros() - part.quantity.micros());
+                }
+            }
+        }
         for part in taken.iter().filter(|part| part.was_blocked) {
             let less = part.quantity.checked_neg().map_err(internal)?;
             levels.at(key)?.block(less).map_err(internal)?;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::entities::{backorder, reservation};
 use crate::error::internal;
 use crate::service::levels::{Key, Levels};
-use crate::service::picking::give_up_lines;
+use crate::service::picking_ends::give_up_lines;
 
 /// What one order line holds and waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -9,12 +9,14 @@ use contracts::ids::{ProductId, WarehouseId};
 use kernel::Result;
 use kernel::db::{Column, Tx, Values, execute};
 use kernel::events::Event;
+use kernel::quantity::Quantity;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::entities::reorder_rule;
 use crate::service::Service;
-use crate::service::backorders::fill_and_promise;
+use crate::service::backorders::fill_and_promise_anew;
 use crate::service::levels::{Key, Levels};
+use crate::service::promise_dates::{Change, withdraw};
 
 impl Service {
     /// What is ordered is expected. Whatever was said of the lines before gives way to it.
@@ -40,16 +42,23 @@ impl Service {
             .lines
             .iter()
             .filter(|line| keys.contains(&Key { product_id: line.product_id, warehouse_id }));
-        let rows: Vec<_> = expected
-            .map(|line| {
-                let day = day(line.product_id);
-                let (id, product_id) = (line.purchase_order_line_id, line.product_id);
-                vec![id.into(), product_id.into(), line.quantity.into(), day.into()]
+        let changes: Vec<_> = expected
+            .map(|line| Change {
+                id: line.purchase_order_line_id,
+                key: Key { product_id: line.product_id, warehouse_id },
+                quantity: line.quantity,
+                expected_on: Some(day(line.product_id)),
             })
             .collect();
-        if rows.is_empty() {
+        if changes.is_empty() {
             return tx.commit().await;
         }
+        let lost = withdraw(&tx, &changes).await?;
+        let rows = changes.iter().map(|change| {
+            let (id, product_id) = (change.id, change.key.product_id);
+            let (quantity, day) = (change.quantity, change.expected_on);
+            vec![id.into(), product_id.into(), quantity.into(), day.into()]
+        });
         let columns = [
             ("id", Column::Uuid),
             ("product_id", Column::Uuid),
@@ -69,19 +78,26 @@ impl Service {
                expected_on = excluded.expected_on, updated_at = excluded.updated_at"
         ));
         execute(&*tx, sql, values).await?;
-        fill_and_promise(&mut tx, &mut levels, &keys, BTreeSet::new()).await?;
+        fill_and_promise_anew(&mut tx, &mut levels, &keys, &lost).await?;
         levels.store(&mut tx).await?;
         tx.audit_new("purchase_order", approved.purchase_order_id.uuid(), &approved)?;
         tx.commit().await
     }
 
-    /// What has not come by now does not come any more.
+    /// What has not come by now does not come any more. What was promised by it is promised anew.
     pub(crate) async fn purchase_order_closed(&self, event: &Event) -> Result<()> {
         let closed: PurchaseOrderClosed = event.parse()?;
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
         let products = closed.lines.iter().map(|line| line.product_id).collect();
         // As whoever receives: levels first.
-        lock(&tx, closed.warehouse_id, products).await?;
+        let (keys, mut levels) = lock(&tx, closed.warehouse_id, products).await?;
+        let changes = closed.lines.iter().map(|line| Change {
+            id: line.purchase_order_line_id,
+            key: Key { product_id: line.product_id, warehouse_id: closed.warehouse_id },
+            quantity: Quantity::ZERO,
+            expected_on: None,
+        });
+        let lost = withdraw(&tx, &changes.collect::<Vec<_>>()).await?;
         let rows = closed.lines.iter().map(|line| vec![line.purchase_order_line_id.into()]);
         let mut values = Values::new(tx.get_database_backend(), "v", &[("id", Column::Uuid)], rows);
         let now = values.bind(tx.now());
@@ -90,6 +106,8 @@ impl Service {
              WHERE quantity > received AND id IN (SELECT id FROM v)"
         ));
         execute(&*tx, sql, values).await?;
+        fill_and_promise_anew(&mut tx, &mut levels, &keys, &lost).await?;
+        levels.store(&mut tx).await?;
         tx.audit_new("purchase_order", closed.purchase_order_id.uuid(), &closed)?;
         tx.commit().await
     }

@@ -1,5 +1,6 @@
 //! Costs that come after the goods: spread over the lines of their receipt, and added to what
-//! is still there. It takes the same time however much has happened since (V-6).
+//! is still there, or has gone elsewhere by transfers. It takes the same time however much has
+//! happened since but transfers (V-6).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +8,7 @@ use contracts::events::StockAdjusted;
 use contracts::ids::{ProductId, StockMoveId};
 use kernel::db::{Tx, insert_all};
 use kernel::http::Reply;
-use kernel::money::{Money, Rounding, allocate, round_div};
+use kernel::money::{Money, allocate};
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
@@ -21,8 +22,9 @@ use uuid::Uuid;
 use crate::entities::landed_cost::{self, CostBasis};
 use crate::entities::stock_move::{self, LocationKind, MoveKind};
 use crate::entities::{cost_layer, product};
-use crate::error::Error;
+use crate::error::{Error, internal};
 use crate::routes::landed_costs::{CostShare, LandedCost, ListLandedCosts, NewLandedCost};
+use crate::service::cost_trails::{Brought, Gone, Trails, add_in_transit, part_of};
 use crate::service::levels::{Key, Levels};
 use crate::service::stock_periods::{OrClosed, open_date};
 use crate::service::{MAX_RECEIPT_LINES, Service};
@@ -66,10 +68,16 @@ impl Service {
         let mut tx = self.db.begin_once(ctx).await?;
         let booked_on = open_date(&tx, new.booked_on, "/booked_on").await?;
         let moves = receipt_moves(&tx, new.source_id).await?;
-        let keys = moves.iter().map(|(_, key)| *key).collect();
+        let trails = trails(&tx, &moves).await?;
+        let keys = moves.iter().map(|(_, key)| *key);
+        let keys = keys.chain(trails.brought.iter().map(Brought::key)).collect();
         let mut levels = Levels::lock_to_issue(&tx, &keys).await?;
-        // Again, now that nobody can reverse any.
+        // Again, now that nobody can reverse any, nor send any on.
         let moves = receipt_moves(&tx, new.source_id).await?;
+        let mut trails = self::trails(&tx, &moves).await?;
+        if levels.unknown(trails.brought.iter().map(Brought::key)).is_some() {
+            return Err(Error::ChangedMeanwhile.into());
+        }
         let products = products_of(&tx, &moves).await?;
         let weights = weights(&moves, new.basis, &products)?;
         let row = landed_cost::Model {
@@ -81,34 +89,21 @@ impl Service {
             booked_on,
             created_at: tx.now(),
         };
-        let mut left: BTreeMap<Key, Quantity> = BTreeMap::new();
-        let mut layers = Vec::with_capacity(moves.len());
-        for ((stock_move, key), share_minor) in
-            moves.iter().zip(allocate(new.amount.minor(), &weights))
-        {
-            let level = levels.at(*key)?;
-            let left = left.entry(*key).or_insert(level.on_hand);
-            let there = match level.left_of(stock_move.id) {
-                Some(there) => there,
-                None => stock_move.quantity.min(*left),
-            };
-            *left = Quantity::from_micros((left.micros() - there.micros()).max(0));
-            let value_minor =
-                still_there(share_minor, there, stock_move.quantity, self.company.rounding);
-            let value = Money::new(value_minor, self.company.currency);
+        let shares = allocate(new.amount.minor(), &weights);
+        let layers = self.layers(&row, &mut levels, &mut trails, moves.iter().zip(shares))?;
+        for layer in &layers {
+            let value = Money::new(layer.value_minor, self.company.currency);
             let too_large = |source| Error::TooLarge { pointer: "/amount".into(), source };
-            level.receive_cost(stock_move.id, value, &self.company).map_err(too_large)?;
-            layers.push(cost_layer::Model {
-                id: Uuid::now_v7(),
-                landed_cost_id: row.id,
-                move_id: stock_move.id,
-                product_id: key.product_id,
-                warehouse_id: key.warehouse_id,
-                share_minor,
-                value_minor,
-                booked_on,
-            });
+            let level = levels.at(key_of(layer))?;
+            level.receive_cost(layer.move_id, value, &self.company).map_err(too_large)?;
         }
+        let lines: HashMap<_, _> =
+            trails.brought.iter().map(|row| (row.move_id, row.line_id)).collect();
+        let in_transit = layers.iter().filter_map(|layer| {
+            let line_id = lines.get(&layer.move_id).copied().flatten()?;
+            Some((line_id, layer.value_minor))
+        });
+        add_in_transit(&tx, &in_transit.collect::<Vec<_>>()).await?;
         row.clone().into_active_model().insert(&*tx).await.or_closed()?;
         let active = layers.iter().cloned().map(IntoActiveModel::into_active_model);
         insert_all(&*tx, active).await.or_closed()?;
@@ -134,6 +129,45 @@ impl Service {
         tx.audit_new("landed_cost", id, &shown)?;
         let location = format!("/api/v1/inventory/landed-costs?source_id={source_id}");
         tx.reply(Reply::created_plain(&shown, location)).await
+    }
+
+    /// What falls to each move of the receipt, and after them what goes on with what is not
+    /// there any more, to the moves that brought it where it is.
+    fn layers<'a>(
+        &self,
+        of: &landed_cost::Model,
+        levels: &mut Levels,
+        trails: &mut Trails,
+        shares: impl Iterator<Item = (&'a (stock_move::Model, Key), i64)>,
+    ) -> Result<Vec<cost_layer::Model>> {
+        let rounding = self.company.rounding;
+        let (mut left, mut layers, mut gone) = (Left::default(), Vec::new(), Vec::new());
+        for ((stock_move, key), share_minor) in shares {
+            let (by, came) = (stock_move.id, stock_move.quantity);
+            let there = left.take(levels, by, *key, came)?;
+            let value_minor = part_of(share_minor, there, came, rounding);
+            let layer = layer(of, (by, *key), share_minor, value_minor);
+            let quantity = came.checked_sub(there).map_err(internal)?;
+            gone.push(Gone { by, key: *key, quantity, minor: share_minor - layer.value_minor });
+            layers.push(layer);
+        }
+        let mut followed: BTreeMap<usize, i64> = BTreeMap::new();
+        for (i, gone) in gone.into_iter().enumerate() {
+            let shares = trails.follow(gone, rounding, |row, quantity| match row.line_id {
+                // Of what is on its way all is there.
+                Some(_) => Ok(quantity),
+                None => left.take(levels, row.move_id, row.key(), quantity),
+            })?;
+            for (brought, minor) in shares {
+                layers[i].share_minor -= minor;
+                *followed.entry(brought).or_default() += minor;
+            }
+        }
+        layers.extend(followed.into_iter().filter(|(_, minor)| *minor > 0).map(|(i, minor)| {
+            let row = &trails.brought[i];
+            layer(of, (row.move_id, row.key()), minor, minor)
+        }));
+        Ok(layers)
     }
 
     fn present_landed_cost(
@@ -162,6 +196,63 @@ impl Service {
             created_at: row.created_at,
         }
     }
+}
+
+/// What is still there and not counted yet, of each move where that is known, or of each level.
+#[derive(Default)]
+struct Left {
+    moves: BTreeMap<StockMoveId, Quantity>,
+    levels: BTreeMap<Key, Quantity>,
+}
+
+impl Left {
+    /// How much of so much that a move brought is still there.
+    fn take(
+        &mut self,
+        levels: &mut Levels,
+        move_id: StockMoveId,
+        key: Key,
+        quantity: Quantity,
+    ) -> Result<Quantity> {
+        let level = levels.at(key)?;
+        let left = match level.left_of(move_id) {
+            Some(left) => self.moves.entry(move_id).or_insert(left),
+            None => self.levels.entry(key).or_insert(level.on_hand),
+        };
+        let there = quantity.min(*left);
+        *left = left.checked_sub(there).map_err(internal)?;
+        Ok(there)
+    }
+}
+
+fn layer(
+    of: &landed_cost::Model,
+    (move_id, key): (StockMoveId, Key),
+    share_minor: i64,
+    value_minor: i64,
+) -> cost_layer::Model {
+    cost_layer::Model {
+        id: Uuid::now_v7(),
+        landed_cost_id: of.id,
+        move_id,
+        product_id: key.product_id,
+        warehouse_id: key.warehouse_id,
+        share_minor,
+        value_minor,
+        booked_on: of.booked_on,
+    }
+}
+
+fn key_of(layer: &cost_layer::Model) -> Key {
+    Key { product_id: layer.product_id, warehouse_id: layer.warehouse_id }
+}
+
+/// What transfers have brought of the products of a receipt since it came.
+async fn trails(tx: &Tx, moves: &[(stock_move::Model, Key)]) -> Result<Trails> {
+    let products = moves.iter().map(|(row, _)| row.product_id).collect();
+    // There is one: a receipt without moves is unknown.
+    let first = moves.iter().map(|(row, _)| row.id).min().ok_or(Error::UnknownReceipt)?;
+    Trails::load(tx, first, &products).await
 }
 
 /// The moves of a receipt that still stand, with the level each brought goods to.
@@ -220,31 +311,4 @@ fn weights(
         }
     };
     moves.iter().map(|stock_move| weight(stock_move).map_err(kernel::Error::from)).collect()
-}
-
-/// The part of a share that falls to what is `there` of all that `came`.
-fn still_there(share_minor: i64, there: Quantity, came: Quantity, rounding: Rounding) -> i64 {
-    let exact = i128::from(share_minor) * i128::from(there.micros());
-    // No more than the share, for no more can be there than came.
-    i64::try_from(round_div(exact, i128::from(came.micros().max(1)), rounding))
-        .map_or(share_minor, |part| part.min(share_minor))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn goods_that_are_gone_take_their_part_with_them() {
-        let check = |share: i64, there: i64, came: i64, expected: i64| {
-            let units = |units| Quantity::from_units(units).expect("in range");
-            let found = still_there(share, units(there), units(came), Rounding::HalfUp);
-            assert_eq!(found, expected, "{share} {there} of {came}");
-        };
-        check(1000, 10, 10, 1000);
-        check(1000, 0, 10, 0);
-        check(1000, 1, 3, 333);
-        check(1, 1, 2, 1);
-        check(0, 5, 10, 0);
-    }
 }

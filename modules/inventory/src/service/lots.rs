@@ -29,7 +29,7 @@ use crate::service::bin_choice::take;
 use crate::service::bin_rows::{sent, stored};
 use crate::service::bins::{Cause, Ledger, Part, Place, short};
 use crate::service::levels::{Key, Levels};
-use crate::service::picking::give_up_bins;
+use crate::service::picking_ends::give_up_bins;
 use crate::service::promises::break_newest;
 use crate::service::references::check_fineness;
 use crate::service::{MAX_RECEIPT_LINES, Service};

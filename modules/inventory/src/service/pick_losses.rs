@@ -15,7 +15,8 @@ use crate::service::bin_choice::{take, take_allocated};
 use crate::service::bin_rows::stored;
 use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
-use crate::service::picking::{allocate, end_lists, store};
+use crate::service::picking::{allocate, store};
+use crate::service::picking_ends::end_lists;
 
 /// Frees what is to be taken from given bins, as far as only picking lists stand against it: the
 /// newest promise gives up first. Its order keeps what it is promised, and is picked for anew.

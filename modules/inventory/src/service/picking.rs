@@ -12,8 +12,8 @@ use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult,
-    IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel,
+    QueryFilter, QueryOrder,
 };
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ use crate::service::bin_choice::{Stored, Taken};
 use crate::service::bin_rows::stored;
 use crate::service::bins::{Cause, Ledger, Place};
 use crate::service::levels::{Key, Levels};
+use crate::service::picked_lots::{self, Wanted};
 use crate::service::references::{check_scope, find_warehouse};
 use crate::service::{MAX_LINES, Service, check_line_count};
 
@@ -178,9 +179,7 @@ impl Service {
         let mut by_position: BTreeMap<_, _> =
             lines.into_iter().map(|line| (line.position, line)).collect();
         let output = output(&tx, before.warehouse_id).await?;
-        let relocation_id = RelocationId::new();
-        let (mut ledger, mut goes, mut given_up, mut changed) =
-            (Ledger::default(), Vec::new(), Vec::new(), Vec::new());
+        let (mut given_up, mut named, mut changed) = (Vec::new(), Vec::new(), Vec::new());
         for (i, asked) in request.lines.iter().enumerate() {
             let pointer = |field: &str| format!("/lines/{i}/{field}");
             let line = by_position.get_mut(&i64::from(asked.position));
@@ -193,32 +192,52 @@ impl Service {
                 return Err(Error::MoreThanListed { pointer: pointer("picked") }.into());
             }
             line.picked = Some(asked.picked);
-            if let Some(bin_id) = line.bin_id {
-                let keeps = asked.picked.min(line.allocated);
-                let less = line.allocated.checked_sub(keeps).map_err(internal)?;
-                given_up.push(picking_line::Model { allocated: less, ..line.clone() });
-                line.allocated = keeps;
-                if keeps.is_positive() && output.is_some() && output != line.location_id {
-                    let key = Key { product_id: line.product_id, warehouse_id: line.warehouse_id };
-                    let taken = Taken {
-                        bin_id,
-                        location_id: line.location_id,
-                        lot_id: line.lot_id,
-                        quantity: keeps,
-                        allocated: keeps,
-                        was_blocked: false,
-                    };
-                    let cause = Cause::Relocation(relocation_id);
-                    ledger.take(&tx, cause, key, &taken)?;
-                    let place = Place { key, location_id: output, lot_id: line.lot_id };
-                    ledger.bring(&tx, cause, place, keeps);
-                    ledger.keep(place, keeps);
-                    goes.push((line.position, place));
-                }
-            }
             changed.push(line.position);
+            if !asked.lots.is_empty() {
+                let (line, pointer) = (line.clone(), format!("/lines/{i}"));
+                named.push(Wanted { line, picked: asked.picked, lots: &asked.lots, pointer });
+                continue;
+            }
+            let keeps = asked.picked.min(line.allocated);
+            let less = line.allocated.checked_sub(keeps).map_err(internal)?;
+            given_up.push(picking_line::Model { allocated: less, ..line.clone() });
+            line.allocated = keeps;
+        }
+        let (mut held, mut added) = (Vec::new(), Vec::new());
+        for (wanted, picked) in named.iter().zip(picked_lots::choose(&tx, &named).await?) {
+            given_up.push(wanted.line.clone());
+            held.extend(picked.iter().cloned());
+            for mut line in picked {
+                if line.id != wanted.line.id {
+                    let last = by_position.keys().next_back().copied();
+                    line.position = last.unwrap_or_default() + 1;
+                    added.push(line.position);
+                }
+                by_position.insert(line.position, line);
+            }
         }
         allocate(&tx, &given_up, -1).await?;
+        allocate(&tx, &held, 1).await?;
+        let relocation_id = RelocationId::new();
+        let (mut ledger, mut goes) = (Ledger::default(), Vec::new());
+        let lines = changed.iter().chain(&added).filter_map(|position| by_position.get(position));
+        for line in lines.filter(|line| line.allocated.is_positive()) {
+            let Some(bin_id) = line.bin_id else { continue };
+            if output.is_none() || output == line.location_id {
+                continue;
+            }
+            let key = Key { product_id: line.product_id, warehouse_id: line.warehouse_id };
+            let (location_id, lot_id, quantity) = (line.location_id, line.lot_id, line.allocated);
+            let was_blocked = false;
+            let taken =
+                Taken { bin_id, location_id, lot_id, quantity, allocated: quantity, was_blocked };
+            let cause = Cause::Relocation(relocation_id);
+            ledger.take(&tx, cause, key, &taken)?;
+            let place = Place { key, location_id: output, lot_id };
+            ledger.bring(&tx, cause, place, quantity);
+            ledger.keep(place, quantity);
+            goes.push((line.position, place));
+        }
         if !goes.is_empty() {
             let row = relocation::Model {
                 id: relocation_id,
@@ -235,7 +254,13 @@ impl Service {
                 }
             }
         }
-        store(&tx, changed.iter().filter_map(|position| by_position.get(position))).await?;
+        let lines = |positions: &[i64]| {
+            let lines = positions.iter().filter_map(|position| by_position.get(position));
+            lines.cloned().collect::<Vec<_>>()
+        };
+        store(&tx, lines(&changed).iter()).await?;
+        let added = lines(&added).into_iter().map(IntoActiveModel::into_active_model);
+        insert_all(&*tx, added).await?;
         levels.store(&mut tx).await?;
         let lines: Vec<_> = by_position.into_values().collect();
         let is_done = lines.iter().all(|line| line.picked.is_some());
@@ -391,107 +416,31 @@ pub(super) async fn store(
 ) -> Result<()> {
     let rows: Vec<_> = lines
         .map(|line| {
-            vec![line.id.into(), line.bin_id.into(), line.picked.into(), line.allocated.into()]
+            vec![
+                line.id.into(),
+                line.location_id.into(),
+                line.lot_id.into(),
+                line.bin_id.into(),
+                line.quantity.into(),
+                line.picked.into(),
+                line.allocated.into(),
+            ]
         })
         .collect();
     let columns = [
         ("id", Column::Uuid),
+        ("location_id", Column::Uuid),
+        ("lot_id", Column::Uuid),
         ("bin_id", Column::Uuid),
+        ("quantity", Column::BigInt),
         ("picked", Column::BigInt),
         ("allocated", Column::BigInt),
     ];
     let (sql, values) = Values::new(tx.get_database_backend(), "v", &columns, rows).statement(
-        "UPDATE picking_lines SET bin_id = v.bin_id, picked = v.picked, \
+        "UPDATE picking_lines SET location_id = v.location_id, lot_id = v.lot_id, \
+         bin_id = v.bin_id, quantity = v.quantity, picked = v.picked, \
          allocated = v.allocated FROM v WHERE picking_lines.id = v.id",
     );
-    execute(&**tx, sql, values).await?;
-    Ok(())
-}
-
-/// Takes from picking lists what they hold in some bins: it is not to be shipped.
-pub(crate) async fn give_up_bins(tx: &Tx, bins: impl Iterator<Item = Uuid>) -> Result<()> {
-    let bins: Vec<_> = bins.collect();
-    if bins.is_empty() {
-        return Ok(());
-    }
-    let lines = picking_line::Entity::find()
-        .filter(picking_line::Column::BinId.is_in(bins))
-        .filter(picking_line::Column::Allocated.gt(0));
-    give_up(tx, lines.all(&**tx).await?).await
-}
-
-/// Takes from picking lists what they hold for order lines that no longer want all of it, and
-/// what is still to be picked for them.
-pub(crate) async fn give_up_lines(tx: &Tx, lines: Vec<OrderLineId>) -> Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let is_held = Condition::any()
-        .add(picking_line::Column::Allocated.gt(0))
-        .add(picking_line::Column::Picked.is_null());
-    let lines = picking_line::Entity::find()
-        .filter(picking_line::Column::OrderLineId.is_in(lines))
-        .filter(is_held);
-    give_up(tx, lines.all(&**tx).await?).await
-}
-
-async fn give_up(tx: &Tx, mut lines: Vec<picking_line::Model>) -> Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    allocate(tx, &lines, -1).await?;
-    for line in &mut lines {
-        line.allocated = Quantity::ZERO;
-        // Nobody has to look for it any more.
-        line.picked = line.picked.or(Some(Quantity::ZERO));
-    }
-    store(tx, lines.iter()).await?;
-    end_lists(tx, lines.iter().map(|line| line.picking_list_id)).await
-}
-
-#[derive(FromQueryResult)]
-pub(crate) struct ListOf {
-    pub picking_list_id: PickingListId,
-}
-
-/// Notes that all that order lines wanted has left: what is listed for them where there are no
-/// bins was picked, whether or not somebody said so.
-pub(crate) async fn note_all_shipped(tx: &Tx, lines: Vec<OrderLineId>) -> Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let rows = lines.into_iter().map(|id| vec![id.into()]);
-    let (sql, values) = Values::new(tx.get_database_backend(), "k", &[("id", Column::Uuid)], rows)
-        .statement(
-            "UPDATE picking_lines SET picked = picking_lines.quantity FROM k \
-             WHERE picking_lines.order_line_id = k.id AND picking_lines.picked IS NULL \
-             AND picking_lines.bin_id IS NULL RETURNING picking_list_id",
-        );
-    let lists: Vec<ListOf> = query_all(&**tx, sql, values).await?;
-    end_lists(tx, lists.into_iter().map(|row| row.picking_list_id)).await
-}
-
-/// Ends those of some lists that have nothing left to pick.
-pub(crate) async fn end_lists(
-    tx: &Tx,
-    lists: impl IntoIterator<Item = PickingListId>,
-) -> Result<()> {
-    let lists: BTreeSet<_> = lists.into_iter().collect();
-    if lists.is_empty() {
-        return Ok(());
-    }
-    let rows = lists.into_iter().map(|id| vec![id.into()]);
-    let mut values = Values::new(tx.get_database_backend(), "k", &[("id", Column::Uuid)], rows);
-    let now = values.bind(tx.now());
-    let (sql, values) = values.statement(&format!(
-        "UPDATE picking_lists SET status = CASE WHEN EXISTS (SELECT 1 FROM picking_lines p \
-           WHERE p.picking_list_id = picking_lists.id AND p.picked > 0) \
-           THEN 'picked' ELSE 'cancelled' END, \
-         version = picking_lists.version + 1, updated_at = {now} FROM k \
-         WHERE picking_lists.id = k.id AND picking_lists.status = 'open' \
-         AND NOT EXISTS (SELECT 1 FROM picking_lines p \
-           WHERE p.picking_list_id = picking_lists.id AND p.picked IS NULL)"
-    ));
     execute(&**tx, sql, values).await?;
     Ok(())
 }

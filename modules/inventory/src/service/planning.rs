@@ -22,8 +22,9 @@ use crate::routes::planning::{
     NewReorderRule, ReorderRule, ReorderRulePatch, ReorderSuggestion, SetExpectedReceipt,
 };
 use crate::service::Service;
-use crate::service::backorders::fill_and_promise;
+use crate::service::backorders::{fill_and_promise, fill_and_promise_anew};
 use crate::service::levels::{Key, Levels};
+use crate::service::promise_dates::{Change, withdraw};
 use crate::service::references::{check_fineness, check_scope, find_product, find_warehouse};
 
 impl Service {
@@ -211,6 +212,8 @@ impl Service {
         let key = Key { product_id: product.id, warehouse_id };
         let mut levels = Levels::lock(&tx, &[key].into()).await?;
         let before = tx.lock::<expected_receipt::Entity>(id).await?;
+        let (quantity, expected_on) = (set.quantity, Some(set.expected_on));
+        let lost = withdraw(&tx, &[Change { id, key, quantity, expected_on }]).await?;
         let after = expected_receipt::Model {
             id,
             product_id: product.id,
@@ -228,7 +231,7 @@ impl Service {
         };
         let before = before.map(ExpectedReceipt::from);
         let after = ExpectedReceipt::from(after);
-        fill_and_promise(&mut tx, &mut levels, &[key].into(), BTreeSet::new()).await?;
+        fill_and_promise_anew(&mut tx, &mut levels, &[key].into(), &lost).await?;
         levels.store(&mut tx).await?;
         tx.audit("expected_receipt", id.uuid(), before.as_ref(), Some(&after))?;
         tx.reply(Reply::plain(&after)).await

@@ -2,13 +2,14 @@
 //!
 //! A backorder gets one as soon as something is known to promise it by: what is expected covers
 //! it and all that wait before it, or the lead time of its reorder rule does. It keeps the day
-//! until somebody says another.
+//! until somebody says another, or until a delivery that it counts on comes later, brings less or
+//! is given up. What is late and of which nobody says more may still come today.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Days, NaiveDate};
 use contracts::events::{BackorderPromised, LinePromise};
-use contracts::ids::{BackorderId, OrderId, OrderLineId};
+use contracts::ids::{BackorderId, OrderId, OrderLineId, PurchaseOrderLineId};
 use kernel::Result;
 use kernel::db::{Column, Tx, Values, execute, query_all};
 use kernel::quantity::Quantity;
@@ -34,6 +35,25 @@ pub(crate) struct Dated {
     pub promised_on: NaiveDate,
 }
 
+/// What a line of a purchase order will bring from now on, instead of what was expected of it.
+pub(crate) struct Change {
+    pub id: PurchaseOrderLineId,
+    pub key: Key,
+    pub quantity: Quantity,
+    /// None: on the day it was expected.
+    pub expected_on: Option<NaiveDate>,
+}
+
+/// A backorder that has lost its day.
+#[derive(FromQueryResult)]
+pub(crate) struct Lost {
+    pub id: BackorderId,
+    pub order_id: OrderId,
+    pub order_line_id: OrderLineId,
+    /// The line for kits that it is a part of.
+    pub kit_line_id: Option<OrderLineId>,
+}
+
 /// What orders are to be told.
 #[derive(Default)]
 pub(crate) struct Promises(BTreeMap<OrderId, Vec<LinePromise>>);
@@ -54,6 +74,21 @@ impl Promises {
             }
             let promised_on = Some(row.promised_on);
             let promise = LinePromise { order_line_id: row.order_line_id, promised_on };
+            self.add(row.order_id, promise);
+        }
+        kits
+    }
+
+    /// The same for those that have lost their day and got no other: none is known any more.
+    pub fn add_lost(&mut self, lost: &[Lost], dated: &[Dated]) -> BTreeSet<OrderLineId> {
+        let dated: BTreeSet<_> = dated.iter().map(|row| row.id).collect();
+        let mut kits = BTreeSet::new();
+        for row in lost.iter().filter(|row| !dated.contains(&row.id)) {
+            if let Some(kit_line_id) = row.kit_line_id {
+                kits.insert(kit_line_id);
+                continue;
+            }
+            let promise = LinePromise { order_line_id: row.order_line_id, promised_on: None };
             self.add(row.order_id, promise);
         }
         kits
@@ -182,6 +217,68 @@ fn promise(
     let bought_on = days.and_then(|days| today.checked_add_days(Days::new(days)));
     let covered_on = covered_on.map(|day| day.max(today));
     covered_on.into_iter().chain(bought_on).min()
+}
+
+/// Takes the day of what counts on deliveries that are to change: by that day what is expected
+/// covers it, and with the changes will not. To be asked before they are made, under the lock of
+/// their levels and before those are changed. Orders that are not confirmed keep what they were
+/// answered.
+pub(crate) async fn withdraw(tx: &Tx, changes: &[Change]) -> Result<Vec<Lost>> {
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = changes.iter().map(|change| {
+        vec![
+            change.id.into(),
+            change.key.product_id.into(),
+            change.key.warehouse_id.into(),
+            change.quantity.into(),
+            change.expected_on.into(),
+        ]
+    });
+    let columns = [
+        ("id", Column::Uuid),
+        ("product_id", Column::Uuid),
+        ("warehouse_id", Column::Uuid),
+        ("quantity", Column::BigInt),
+        ("expected_on", Column::Date),
+    ];
+    let mut values = Values::new(tx.get_database_backend(), "v", &columns, rows);
+    let now = values.bind(tx.now());
+    let covered = |quantity: &str, day: &str| {
+        format!(
+            "q.available + COALESCE((SELECT SUM(e.{quantity}) FROM e \
+             WHERE e.product_id = q.product_id AND e.warehouse_id = q.warehouse_id \
+             AND e.{day} <= q.promised_on), 0) >= q.needed"
+        )
+    };
+    let (was, is) = (covered("was", "was_on"), covered("quantity", "expected_on"));
+    let (sql, values) = values.statement(&format!(
+        ", k AS (SELECT DISTINCT e.product_id, e.warehouse_id FROM v \
+           JOIN expected_receipts e ON e.id = v.id AND e.product_id = v.product_id \
+           AND e.warehouse_id = v.warehouse_id WHERE e.quantity > e.received), \
+         e AS (SELECT e.product_id, e.warehouse_id, e.expected_on AS was_on, \
+           e.quantity - e.received AS was, COALESCE(v.expected_on, e.expected_on) AS expected_on, \
+           CASE WHEN v.id IS NULL THEN e.quantity - e.received \
+           WHEN v.quantity > e.received THEN v.quantity - e.received ELSE 0 END AS quantity \
+           FROM k JOIN expected_receipts e \
+           ON e.product_id = k.product_id AND e.warehouse_id = k.warehouse_id \
+           LEFT JOIN v ON v.id = e.id WHERE e.quantity > e.received), \
+         q AS (SELECT b.id, b.product_id, b.warehouse_id, b.promised_on, b.expires_at, \
+           s.on_hand - s.owed - s.reserved - s.blocked AS available, SUM(b.remaining) OVER (\
+           PARTITION BY b.product_id, b.warehouse_id ORDER BY b.promised_on NULLS LAST, \
+           COALESCE(b.first_id, b.id), b.id ROWS UNBOUNDED PRECEDING) AS needed \
+           FROM k JOIN stock_levels s \
+           ON s.product_id = k.product_id AND s.warehouse_id = k.warehouse_id \
+           JOIN backorders b \
+           ON b.product_id = k.product_id AND b.warehouse_id = k.warehouse_id \
+           WHERE b.status = 'open') \
+         UPDATE backorders SET promised_on = NULL, version = backorders.version + 1, \
+         updated_at = {now} WHERE id IN (SELECT q.id FROM q WHERE q.promised_on IS NOT NULL \
+         AND q.expires_at IS NULL AND {was} AND NOT {is}) \
+         RETURNING id, order_id, order_line_id, kit_line_id"
+    ));
+    Ok(query_all(&**tx, sql, values).await?)
 }
 
 async fn store(tx: &Tx, dated: &[Dated]) -> Result<()> {

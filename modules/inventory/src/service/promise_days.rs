@@ -76,8 +76,8 @@ fn days(
         let Some(last) = days.last_mut() else { continue };
         // Beyond what a quantity holds there is enough of it.
         let sum = |a: Quantity, b: Quantity| {
-            const MOST: i64 = 999_999_999_999_999;
-            Quantity::from_micros(a.micros().saturating_add(b.micros()).min(MOST))
+            let micros = a.micros().saturating_add(b.micros());
+            Quantity::from_micros(micros.min(Quantity::MAX.micros()))
         };
         let promised = sum(last.available_to_promise, quantity);
         if on <= last.on {

@@ -16,7 +16,7 @@ use crate::error::internal;
 use crate::service::holds::{Cut, End, NewHold, Table, add, reduce};
 use crate::service::kit_lines::settle;
 use crate::service::levels::{Key, Levels};
-use crate::service::picking::give_up_lines;
+use crate::service::picking_ends::give_up_lines;
 use crate::service::promise_dates::{Promises, Whose, date};
 
 /// Reservations changed by one statement: their parameters have to fit.

@@ -23,7 +23,7 @@ use crate::service::holds::{self, End};
 use crate::service::kit_lines::{Parts, note_gone};
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
-use crate::service::picking::note_all_shipped;
+use crate::service::picking_ends::note_all_shipped;
 use crate::service::promises::break_newest;
 use crate::service::stock_periods::first_open_day;
 use crate::service::{Service, merge};

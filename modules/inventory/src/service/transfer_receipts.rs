@@ -22,6 +22,7 @@ use crate::service::bins::Bins;
 use crate::service::level::Level;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, post};
+use crate::service::named_lots::{Named, of_source};
 use crate::service::references::{check_fineness, check_scope, find_products};
 use crate::service::transfers::{keep, lines_of, posting, step, too_large, transit};
 use crate::service::{MAX_LINES, Service, check_line_count};
@@ -54,6 +55,15 @@ impl Service {
             [transit, before.to_warehouse_id].map(|warehouse| key(*product_id, warehouse))
         });
         let mut levels = Levels::lock_to_issue(&tx, &keys.collect()).await?;
+        let asked = receive.lines.iter().enumerate().filter(|(_, line)| !line.lots.is_empty());
+        let named = asked.map(|(i, line)| Named {
+            product: &products[&line.product_id],
+            lots: &line.lots,
+            quantity: line.received,
+            pointer: format!("/lines/{i}"),
+        });
+        let named: Vec<_> = named.collect();
+        let mut named = of_source(&tx, (id, transit), &named).await?.into_iter();
         let lines = lines_of(&*tx, [id]).await?.remove(&id).unwrap_or_default();
         let shown_before = self.present_transfer(before.clone(), lines.clone());
         let mut lines: BTreeMap<ProductId, transfer_line::Model> =
@@ -71,6 +81,10 @@ impl Service {
                 }
                 check_fineness(product, quantity, &pointer(field))?;
             }
+            let out_of = match asked.lots.is_empty() {
+                true => Bins::OfSource,
+                false => Bins::Given(named.next().unwrap_or_default()),
+            };
             let from = key(asked.product_id, transit);
             let value = self.arrive(line, asked.received, &pointer("received"))?;
             if asked.received.is_positive() {
@@ -78,7 +92,7 @@ impl Service {
                 let to = key(asked.product_id, before.to_warehouse_id);
                 levels.at(to)?.receive(asked.received, value, &self.company).map_err(too_large)?;
                 line.received = line.received.checked_add(asked.received).map_err(internal)?;
-                let bins = [Bins::OfSource, Bins::AsTaken];
+                let bins = [out_of, Bins::AsTaken];
                 moves.extend(step(from, to, asked.received, value, bins));
             }
             let value = self.arrive(line, asked.lost, &pointer("lost"))?;

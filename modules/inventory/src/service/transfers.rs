@@ -25,6 +25,7 @@ use crate::routes::transfers::{ListTransfers, NewTransfer, Transfer, TransferLin
 use crate::service::bins::Bins;
 use crate::service::levels::{Key, Levels};
 use crate::service::moves::{NewMove, Posting, post};
+use crate::service::named_lots::{Named, to_send};
 use crate::service::references::{
     check_fineness, find_any_warehouse, find_products, find_warehouse,
 };
@@ -115,6 +116,14 @@ impl Service {
         if !shortages.is_empty() {
             return Err(Error::InsufficientStock { shortages }.into());
         }
+        let lines = new.lines.iter().enumerate().filter(|(_, line)| !line.lots.is_empty());
+        let named = lines.map(|(i, line)| Named {
+            product: &products[&line.product_id],
+            lots: &line.lots,
+            quantity: line.quantity.get(),
+            pointer: format!("/lines/{i}"),
+        });
+        let mut named = to_send(&tx, from.id, &named.collect::<Vec<_>>()).await?;
         let id = Uuid::now_v7();
         let (mut moves, mut lines) = (Vec::new(), Vec::new());
         for (product_id, quantity) in asked {
@@ -124,7 +133,8 @@ impl Service {
                 .issue(quantity, &self.company)
                 .map_err(|_| kernel::Error::internal("a level changed under its lock"))?;
             levels.at(key(transit))?.receive(quantity, value, &self.company).map_err(too_large)?;
-            let bins = [Bins::Rule, Bins::AsTaken];
+            let out_of = named.remove(&product_id).map_or(Bins::Rule, Bins::Lots);
+            let bins = [out_of, Bins::AsTaken];
             moves.extend(step(key(from.id), key(transit), quantity, value, bins));
             lines.push(transfer_line::Model {
                 id: Uuid::now_v7(),

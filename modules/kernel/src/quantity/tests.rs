@@ -36,6 +36,7 @@ fn a_positive_quantity_is_above_zero() {
 #[test]
 fn arithmetic_stops_at_the_largest_quantity_that_can_be_written() {
     let largest: Quantity = "999999999.999999".parse().unwrap();
+    assert_eq!(largest, Quantity::MAX);
     let least = Quantity::from_micros(1);
     assert_eq!(largest.checked_add(least), Err(AmountError::OutOfRange));
     let smallest = largest.checked_neg().unwrap();

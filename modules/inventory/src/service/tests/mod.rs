@@ -3,6 +3,7 @@
 
 mod bench;
 mod constraints;
+mod cost_trails;
 mod costing;
 mod counts;
 mod files;
@@ -13,6 +14,7 @@ mod invariants;
 mod kits;
 mod limits;
 mod lots;
+mod named_lots;
 mod negative;
 mod places;
 mod planning_events;

@@ -160,8 +160,10 @@ async fn what_waits_is_promised_when_more_is_known_and_stays_promised() {
     shop.expect(bought, shop.chair, 4, day(6)).await;
     assert_eq!(shop.told().await, [(first.id, vec![Some(day(6))])].into(), "two of four");
     shop.expect(bought, shop.chair, 5, day(9)).await;
-    let both = [(first.id, vec![Some(day(6))]), (second.id, vec![Some(day(9))])].into();
-    assert_eq!(shop.told().await, both, "who was promised a day keeps it");
+    let both = [(first.id, vec![Some(day(6)), Some(day(9))]), (second.id, vec![Some(day(9))])];
+    assert_eq!(shop.told().await, both.into(), "what the first counted on comes later");
+    shop.expect(bought, shop.chair, 5, day(4)).await;
+    assert_eq!(shop.told().await[&first.id].len(), 2, "who was promised a day keeps it");
     // A lead time is known later, and changes later still.
     let table = shop.bench.product("TABLE").await;
     let third = shop.line(table);

@@ -100,10 +100,31 @@ impl World {
             self.bench.service.cancel_picking_list(&ctx(), id).await.expect("it is open");
             return;
         }
-        let line = |line: &picking_line::Model| {
-            let picked = found.min(super::units(line.quantity)).to_string();
-            json!({ "position": line.position, "picked": picked })
-        };
+        let picked =
+            |line: &picking_line::Model| found.min(super::units(line.quantity)).to_string();
+        // As it may be, of other lots than those listed.
+        let mut others = Vec::new();
+        for (i, line) in lines.iter().enumerate().filter(|(_, line)| line.lot_id.is_some()) {
+            let sql = format!(
+                "SELECT l.* FROM lots l JOIN picking_lines p ON p.product_id = l.product_id \
+                 WHERE p.picking_list_id = (SELECT id FROM picking_lists ORDER BY id DESC LIMIT 1) \
+                 AND p.position = {} ORDER BY l.id",
+                line.position
+            );
+            let lot = self.one_of::<lot::Model>(&sql, i + found as usize * 3).await;
+            let number = lot.expect("one is listed").number;
+            let lots = json!([{ "number": number, "quantity": picked(line) }]);
+            others.push(json!({ "position": line.position, "picked": picked(line), "lots": lots }));
+        }
+        if found > 0 && !others.is_empty() {
+            let named = request(json!({ "lines": others }));
+            let named = self.bench.service.pick_lines(&ctx(), id, named).await;
+            let codes = ["insufficient_lot", "lot_blocked", "duplicate_serial"];
+            if allow_refusal(named, &codes).is_some() {
+                return;
+            }
+        }
+        let line = |line: &picking_line::Model| json!({ "position": line.position, "picked": picked(line) });
         let lines: Vec<Value> = lines.iter().map(line).collect();
         let picked = json!({ "lines": lines });
         self.bench.service.pick_lines(&ctx(), id, request(picked)).await.expect("it is listed");
