@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use sea_orm::sqlx::postgres::{PgPool, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
@@ -85,7 +85,10 @@ async fn run(args: &Args) -> Result<(), String> {
     let postgres = Postgres::start(&directory.0.join("postgres"))?;
     let url = postgres.url("postgres");
     let server = Server::start(&directory.0, &url).await?;
-    let pool = PgPoolOptions::new().max_connections(2).connect(&url).await;
+    // As the module's own connections: its triggers name its tables alone.
+    let options: PgConnectOptions = url.parse().map_err(|e| format!("{url}: {e}"))?;
+    let options = options.options([("search_path", "inventory")]);
+    let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await;
     let pool = pool.map_err(|e| e.to_string())?;
     conditions(args, &postgres);
     let mut report = Report::default();
