@@ -15,6 +15,8 @@ const COUNTED: usize = 3500;
 const CLIENTS: usize = 32;
 /// How long many reserve at once.
 const SPAN: Duration = Duration::from_secs(10);
+/// How often somebody does who looks at what comes of it.
+const PACE: Duration = Duration::from_millis(250);
 /// Of a hot product there is so much that it runs out on a fast machine only.
 const HOT: usize = 20_000;
 /// Moves that a cost comes later than.
@@ -96,24 +98,32 @@ impl Shop {
         Ok(())
     }
 
-    /// Many promise at once: each of a product of its own, then all of the same one.
+    /// Many promise at once: each of a product of its own, at a pace and as fast as they can,
+    /// then all of the same one.
     pub async fn reserve(&self, report: &mut Report, probe: &mut Probe) -> Result<(), String> {
-        let until = Instant::now() + SPAN;
-        let clients = (0..CLIENTS).map(|n| {
-            let products = self.products[..LINES].iter().skip(n).step_by(CLIENTS).cycle();
-            self.reserving(probe.clone(), products, until)
-        });
-        let outcomes = try_join_all(clients).await?;
-        let mut times = histogram();
-        for (own, _) in &outcomes {
-            times.add(own).map_err(|e| e.to_string())?;
+        for (name, pace) in [
+            ("reserve, 32 clients, 4 a second each", Some(PACE)),
+            ("reserve, 32 clients, each of its own", None),
+        ] {
+            let until = Instant::now() + SPAN;
+            let clients = (0..CLIENTS).map(|n| {
+                let products = self.products[..LINES].iter().skip(n).step_by(CLIENTS).cycle();
+                self.reserving(probe.clone(), products, until, pace.map(|pace| (pace, n)))
+            });
+            let outcomes = try_join_all(clients).await?;
+            let mut times = histogram();
+            for (own, _) in &outcomes {
+                times.add(own).map_err(|e| e.to_string())?;
+            }
+            report.times(name, &times, 5.0);
+            let per_s = times.len() as f64 / SPAN.as_secs_f64();
+            report.figure("of which a second", per_s, "/s", None);
         }
-        report.times("reserve, 32 clients, each of its own", &times, 5.0);
         let hot = &self.products[LINES..=LINES];
         self.receipt(probe, hot.iter(), &HOT.to_string()).await?;
         let begun = Instant::now();
-        let clients =
-            (0..CLIENTS).map(|_| self.reserving(probe.clone(), hot.iter().cycle(), begun + SPAN));
+        let clients = (0..CLIENTS)
+            .map(|_| self.reserving(probe.clone(), hot.iter().cycle(), begun + SPAN, None));
         let outcomes = try_join_all(clients).await?;
         let done: u64 = outcomes.iter().map(|(times, _)| times.len()).sum();
         let refused: u64 = outcomes.iter().map(|(_, refused)| refused).sum();
@@ -131,9 +141,18 @@ impl Shop {
         mut probe: Probe,
         products: impl Iterator<Item = &'a Value>,
         until: Instant,
+        pace: Option<(Duration, usize)>,
     ) -> Result<(Histogram<u64>, u64), String> {
         let (mut times, mut refused) = (histogram(), 0);
+        // Those who keep a pace do not all begin at the same moment.
+        let mut ticks = pace.map(|(pace, n)| {
+            let first = Instant::now() + pace * n as u32 / CLIENTS as u32;
+            tokio::time::interval_at(first.into(), pace)
+        });
         for product in products {
+            if let Some(ticks) = &mut ticks {
+                ticks.tick().await;
+            }
             if Instant::now() > until {
                 break;
             }

@@ -42,7 +42,7 @@ impl Service {
         self.check_currency(shipped.currency, "/currency")?;
         let (row, lines) = self.draft(&tx, shipped).await?;
         insert_all(&tx, [row.clone()]).await?;
-        insert_all(&tx, lines.clone()).await?;
+        tx.insert_late(lines.iter().cloned().map(IntoActiveModel::into_active_model))?;
         let id = row.id.uuid();
         tx.audit_new("invoice", id, &present(row, Some(&lines))?)?;
         tx.commit().await

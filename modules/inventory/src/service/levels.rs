@@ -54,6 +54,7 @@ impl Levels {
         if keys.is_empty() {
             return Ok(Levels(BTreeMap::new()));
         }
+        tx.settle().await?;
         let mut rows = read(tx, keys).await?;
         if rows.len() < keys.len() {
             open(tx, keys).await?;
@@ -183,7 +184,8 @@ impl Levels {
             .filter(|(_, level)| level.available().is_positive() && level.backordered.is_positive())
     }
 
-    /// Stores what has changed, in one statement, and tells what came of it.
+    /// Stores what has changed and tells what came of it: the last that is done with levels, as
+    /// it is written when the transaction ends.
     pub async fn store(self, tx: &mut Tx) -> Result<()> {
         let changed: Vec<_> = self.0.into_iter().filter(|(_, row)| row.was != row.now).collect();
         if changed.is_empty() {
@@ -234,7 +236,7 @@ impl Levels {
         let values = Values::new(tx.get_database_backend(), "v", &columns, rows);
         // Differences and a condition, not values read before: should a lock ever fail to
         // keep others out, this refuses rather than oversells.
-        let (sql, values) = values.statement(&format!(
+        let sql = format!(
             "UPDATE stock_levels SET on_hand = stock_levels.on_hand + v.on_hand, \
              reserved = stock_levels.reserved + v.reserved, \
              backordered = stock_levels.backordered + v.backordered, \
@@ -244,11 +246,8 @@ impl Levels {
              AND stock_levels.warehouse_id = v.warehouse_id \
              AND stock_levels.reserved + v.reserved + stock_levels.blocked + v.blocked \
              <= stock_levels.on_hand + v.on_hand"
-        ));
-        if execute(&**tx, sql, values).await? != expected {
-            return Err(Error::internal("a stock level changed under its lock"));
-        }
-        Ok(())
+        );
+        tx.conclude(values, sql, expected).await
     }
 }
 

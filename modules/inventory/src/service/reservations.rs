@@ -67,25 +67,26 @@ impl Service {
         if level.reserve_up_to(quantity) < quantity {
             return Err(short.into());
         }
-        let model = reservation::ActiveModel {
-            id: Set(ReservationId::new()),
-            order_id: Set(None),
-            order_line_id: Set(None),
-            product_id: Set(product.id),
-            warehouse_id: Set(warehouse_id),
-            quantity: Set(quantity),
-            remaining: Set(quantity),
-            status: Set(ReservationStatus::Active),
-            expires_at: Set(Some(expires_at)),
-            note: Set(Some(new.note.into())),
-            kit_line_id: Set(None),
-            kit_id: Set(None),
-            first_id: Set(None),
-            version: Set(1),
-            created_at: Set(tx.now()),
-            updated_at: Set(tx.now()),
+        let model = reservation::Model {
+            id: ReservationId::new(),
+            order_id: None,
+            order_line_id: None,
+            product_id: product.id,
+            warehouse_id,
+            quantity,
+            remaining: quantity,
+            status: ReservationStatus::Active,
+            expires_at: Some(expires_at),
+            note: Some(new.note.into()),
+            kit_line_id: None,
+            kit_id: None,
+            first_id: None,
+            version: 1,
+            created_at: tx.now(),
+            updated_at: tx.now(),
         };
-        let reservation = Reservation::from(model.insert(&*tx).await?);
+        tx.insert_late([model.clone().into_active_model()])?;
+        let reservation = Reservation::from(model);
         levels.store(&mut tx).await?;
         tx.audit_new("reservation", reservation.id.uuid(), &reservation)?;
         let location = format!("/api/v1/inventory/reservations/{}", reservation.id);

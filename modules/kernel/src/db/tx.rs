@@ -1,14 +1,16 @@
 //! The transaction of a change. It carries, beside the change itself, the audit row,
 //! the events it publishes and the answer to a repeat: all are committed or none.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::future::join;
 use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PrimaryKeyTrait, QuerySelect, SqlErr,
-    Value,
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PrimaryKeyTrait,
+    QuerySelect, SqlErr, Value,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -17,7 +19,7 @@ use uuid::Uuid;
 use crate::ctx::{Actor, Ctx};
 use crate::db::recent::{Parts, Written};
 use crate::db::writer::Turn;
-use crate::db::{Db, Fence, Txn, execute, query_one};
+use crate::db::{Db, Fence, Txn, Values, execute, insert, query_one};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventData};
 use crate::http::Reply;
@@ -48,6 +50,21 @@ pub struct Tx {
     fence: Option<Fence>,
     /// What can be recalled once this has committed.
     written: Vec<Written>,
+    end: Mutex<End>,
+}
+
+/// What is written with that which tells of the change.
+#[derive(Default)]
+struct End {
+    rows: Batch,
+    conclusion: Option<Conclusion>,
+}
+
+/// A statement that has to touch so many rows.
+struct Conclusion {
+    values: Values,
+    sql: String,
+    rows: u64,
 }
 
 impl Deref for Tx {
@@ -71,6 +88,7 @@ impl Tx {
             events: Vec::new(),
             fence: None,
             written: Vec::new(),
+            end: Mutex::default(),
         }
     }
 
@@ -137,6 +155,36 @@ impl Tx {
         self.written.push(Written { id, version, rows, parts });
     }
 
+    /// Inserts rows at the end, in one round trip with what tells of the change: rows that nothing
+    /// in this transaction reads, and that are not refused for any fault of the caller's.
+    pub fn insert_late<A: ActiveModelTrait>(
+        &self,
+        rows: impl IntoIterator<Item = A>,
+    ) -> Result<()> {
+        for (sql, width, values) in insert::statements(rows)? {
+            self.end().rows.0.push(Insert { sql: sql.into(), width, values });
+        }
+        Ok(())
+    }
+
+    /// Runs a statement at the end, in the same round trip, so that others wait that much shorter
+    /// for the rows it changes. It has to touch as many `rows`, or all is undone.
+    pub async fn conclude(&self, values: Values, sql: String, rows: u64) -> Result<()> {
+        self.settle().await?;
+        self.end().conclusion = Some(Conclusion { values, sql, rows });
+        Ok(())
+    }
+
+    /// Runs now what waits for the end, if anything does: for who reads what it changes.
+    pub async fn settle(&self) -> Result<()> {
+        let End { rows, conclusion } = std::mem::take(&mut *self.end());
+        rows.run(self.turn.txn(), conclusion).await
+    }
+
+    fn end(&self) -> MutexGuard<'_, End> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Publishes an event: it is delivered if, and only if, this commits. Events of
     /// one aggregate are delivered in the order they were published.
     pub fn publish<T: EventData>(
@@ -191,13 +239,16 @@ impl Tx {
         self.finish(Batch::default()).await
     }
 
-    async fn finish(self, mut batch: Batch) -> Result<()> {
+    async fn finish(self, answer: Batch) -> Result<()> {
+        let End { rows: mut batch, conclusion } = std::mem::take(&mut *self.end());
+        batch.0.extend(answer.0);
         let head = self.add_audit(&mut batch).await?;
         let woken = self.add_events(&mut batch)?;
         let changed = self.changes.iter().map(|change| (change.resource_type, change.resource_id));
         let changed = changed.chain(self.touched.iter().copied());
         let (written, stale) =
-            join(batch.run(self.turn.txn()), self.db.cache().begin_change(changed)).await;
+            join(batch.run(self.turn.txn(), conclusion), self.db.cache().begin_change(changed))
+                .await;
         let proven = match (written, self.fence) {
             (Ok(()), Some(fence)) => fence.check(self.turn.txn()).await,
             (written, _) => written,
@@ -353,7 +404,7 @@ struct Batch(Vec<Insert>);
 
 /// One `INSERT .. VALUES`, without its tuples.
 struct Insert {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     width: usize,
     values: Vec<Value>,
 }
@@ -364,57 +415,65 @@ impl Batch {
     fn insert(&mut self, sql: &'static str, rows: Rows) {
         let width = rows.width;
         for values in rows.values.chunks(MAX_PARAMETERS / width * width) {
-            self.0.push(Insert { sql, width, values: values.to_vec() });
+            self.0.push(Insert { sql: sql.into(), width, values: values.to_vec() });
         }
     }
 
-    async fn run(self, conn: &impl ConnectionTrait) -> Result<()> {
+    async fn run(
+        self,
+        conn: &impl ConnectionTrait,
+        mut conclusion: Option<Conclusion>,
+    ) -> Result<()> {
+        // A text of several statements tells of the last alone how many rows it touched.
+        if conn.get_database_backend() != DbBackend::Postgres {
+            Self::execute(conn, Vec::new(), conclusion.take()).await?;
+        }
         let mut batch = Vec::new();
-        let mut parameters = 0;
+        let mut parameters = conclusion.as_ref().map_or(0, |last| last.values.len());
         for insert in self.0 {
             parameters += insert.values.len();
             if parameters > MAX_PARAMETERS {
                 parameters = insert.values.len();
-                Self::execute(conn, std::mem::take(&mut batch)).await?;
+                Self::execute(conn, std::mem::take(&mut batch), conclusion.take()).await?;
             }
             batch.push(insert);
         }
-        Self::execute(conn, batch).await
+        Self::execute(conn, batch, conclusion).await
     }
 
     /// As several statements in one text, or, where a text with parameters can only be one,
     /// as parts of one.
-    async fn execute(conn: &impl ConnectionTrait, inserts: Vec<Insert>) -> Result<()> {
-        let Some(last) = inserts.len().checked_sub(1) else { return Ok(()) };
-        let is_postgres = conn.get_database_backend() == DbBackend::Postgres;
-        let mut text = String::new();
-        let mut values: Vec<Value> = Vec::new();
-        for (n, insert) in inserts.into_iter().enumerate() {
-            match (is_postgres, n) {
-                (false, 0) => {}
-                (false, _) => text.push_str("; "),
-                (true, n) if n == last && n > 0 => text.push(' '),
-                (true, 0) if last > 0 => text.push_str("WITH part_0 AS ("),
-                (true, 0) => {}
-                (true, n) => text.push_str(&format!(", part_{n} AS (")),
+    async fn execute(
+        conn: &impl ConnectionTrait,
+        mut inserts: Vec<Insert>,
+        conclusion: Option<Conclusion>,
+    ) -> Result<()> {
+        let expected = conclusion.as_ref().map(|last| last.rows);
+        let (mut parts, last, mut values) = match conclusion {
+            Some(last) => {
+                let (cte, values) = last.values.into_parts();
+                (vec![cte], last.sql, values)
             }
-            text.push_str(insert.sql);
-            for (i, _) in insert.values.iter().enumerate() {
-                // Parameters are numbered through all parts.
-                let opening = match i {
-                    0 => "(",
-                    i if i % insert.width == 0 => "), (",
-                    _ => ", ",
-                };
-                text.push_str(&format!("{opening}${}", values.len() + i + 1));
+            None => (Vec::new(), String::new(), Vec::new()),
+        };
+        let texts = inserts.iter_mut().map(|insert| insert.write(&mut values));
+        let mut texts: Vec<_> = texts.collect();
+        let text = match conn.get_database_backend() {
+            DbBackend::Postgres => {
+                let last = if expected.is_some() { Some(last) } else { texts.pop() };
+                let Some(last) = last else { return Ok(()) };
+                let numbered = texts.into_iter().enumerate();
+                parts.extend(numbered.map(|(n, text)| format!("part_{n} AS ({text})")));
+                match parts.is_empty() {
+                    true => last,
+                    false => format!("WITH {} {last}", parts.join(", ")),
+                }
             }
-            text.push(')');
-            if is_postgres && n < last {
-                text.push(')');
-            }
-            values.extend(insert.values);
-        }
-        execute(conn, text, values).await.map_err(|error| {
+            _ if expected.is_some() => format!("WITH {} {last}", parts.join(", ")),
+            _ if texts.is_empty() => return Ok(()),
+            _ => texts.join("; "),
+        };
+        let touched = execute(conn, text, values).await.map_err(|error| {
             match error.sql_err() {
                 // The same request, at the same time: done anew, it finds the answer.
                 Some(SqlErr::UniqueConstraintViolation(index))
@@ -425,7 +484,31 @@ impl Batch {
                 _ => error.into(),
             }
         })?;
-        Ok(())
+        match expected {
+            Some(expected) if expected != touched => {
+                Err(Error::internal(format!("{touched} rows instead of {expected} were changed")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Insert {
+    /// The statement, its parameters numbered after `values`, to which it adds them.
+    fn write(&mut self, values: &mut Vec<Value>) -> String {
+        let mut text = String::with_capacity(self.sql.len() + 5 * self.values.len());
+        text.push_str(&self.sql);
+        for i in 0..self.values.len() {
+            let opening = match i {
+                0 => "(",
+                i if i % self.width == 0 => "), (",
+                _ => ", ",
+            };
+            text.push_str(&format!("{opening}${}", values.len() + i + 1));
+        }
+        text.push(')');
+        values.append(&mut self.values);
+        text
     }
 }
 

@@ -13,7 +13,7 @@ pub enum Column {
     Bool,
 }
 
-/// Builds `WITH v(a, b) AS (VALUES (..), (..))` and collects its parameters.
+/// Builds `v(a, b) AS (VALUES (..), (..))` and collects its parameters.
 #[derive(Debug)]
 pub struct Values {
     cte: String,
@@ -57,7 +57,7 @@ impl Values {
         }
         let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
         Values {
-            cte: format!("WITH {name}({}) AS (VALUES {})", names.join(", "), tuples.join(", ")),
+            cte: format!("{name}({}) AS (VALUES {})", names.join(", "), tuples.join(", ")),
             values,
         }
     }
@@ -70,6 +70,14 @@ impl Values {
 
     /// The whole statement: the `WITH` clause followed by `sql`.
     pub fn statement(self, sql: &str) -> (String, Vec<Value>) {
-        (format!("{} {sql}", self.cte), self.values)
+        (format!("WITH {} {sql}", self.cte), self.values)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(super) fn into_parts(self) -> (String, Vec<Value>) {
+        (self.cte, self.values)
     }
 }

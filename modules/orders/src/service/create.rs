@@ -223,7 +223,7 @@ async fn insert(tx: &mut Tx, draft: Draft) -> Result<Option<Document>> {
     if !matches!(inserted, TryInsertResult::Inserted(1)) {
         return Ok(None);
     }
-    let (lines, taxes) = insert_lines(tx, order.id, draft.lines, totals).await?;
+    let (lines, taxes) = insert_lines(tx, order.id, draft.lines, totals)?;
     let document = Document { order, lines, taxes };
     document.remember(tx);
     let order = &document.order;

@@ -236,7 +236,7 @@ pub(crate) fn drafts_of(lines: &[order_line::Model]) -> Result<Vec<DraftLine>> {
 }
 
 /// Stores the lines and taxes of a draft that has none.
-pub(crate) async fn insert_lines(
+pub(crate) fn insert_lines(
     tx: &Tx,
     order_id: OrderId,
     lines: Vec<DraftLine>,
@@ -283,7 +283,7 @@ pub(crate) async fn insert_lines(
         unallocated: NotSet,
         ..line.into_active_model()
     });
-    order_line::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    tx.insert_late(rows)?;
     let taxes: Vec<order_tax::Model> = totals
         .taxes
         .iter()
@@ -295,9 +295,6 @@ pub(crate) async fn insert_lines(
             tax_minor: tax.tax.minor(),
         })
         .collect();
-    let rows = taxes.iter().cloned().map(IntoActiveModel::into_active_model);
-    order_tax::Entity::insert_many::<order_tax::ActiveModel, _>(rows)
-        .exec_without_returning(&**tx)
-        .await?;
+    tx.insert_late(taxes.iter().cloned().map(IntoActiveModel::into_active_model))?;
     Ok((lines, taxes))
 }

@@ -201,7 +201,7 @@ async fn insert(
         };
         line.into_active_model()
     });
-    shipment_line::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    tx.insert_late(rows)?;
     Ok(shipment)
 }
 

@@ -125,7 +125,7 @@ async fn replace_lines(
     order_line::Entity::delete_many().filter(of_order).exec(&**tx).await?;
     let of_order = order_tax::Column::OrderId.eq(order.id);
     order_tax::Entity::delete_many().filter(of_order).exec(&**tx).await?;
-    (document.lines, document.taxes) = insert_lines(tx, order.id, lines, &totals).await?;
+    (document.lines, document.taxes) = insert_lines(tx, order.id, lines, &totals)?;
     Ok(())
 }
 

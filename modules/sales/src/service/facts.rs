@@ -214,8 +214,7 @@ async fn write(tx: &mut Tx, event: &Event, source: Source, lines: Vec<Line>) -> 
         created_at: now,
     });
     let rows: Vec<_> = rows.collect();
-    let inserts = rows.iter().map(|row| row.clone().into_active_model().reset_all());
-    Entity::insert_many(inserts).exec_without_returning(&**tx).await?;
+    tx.insert_late(rows.iter().cloned().map(IntoActiveModel::into_active_model))?;
     tx.audit_new("sales_facts", source.document_id, &rows)
 }
 

@@ -72,7 +72,7 @@ pub(crate) async fn load_rest(
 }
 
 /// Writes the lines and taxes of a quotation that has none.
-pub(crate) async fn insert_lines(
+pub(crate) fn insert_lines(
     tx: &Tx,
     id: QuotationId,
     quoted: Quoted,
@@ -112,10 +112,8 @@ pub(crate) async fn insert_lines(
             tax_minor: tax.tax.minor(),
         })
         .collect();
-    let rows = lines.iter().map(|row| row.clone().into_active_model().reset_all());
-    quotation_line::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
-    let rows = taxes.iter().map(|row| row.clone().into_active_model().reset_all());
-    quotation_tax::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    tx.insert_late(lines.iter().cloned().map(IntoActiveModel::into_active_model))?;
+    tx.insert_late(taxes.iter().cloned().map(IntoActiveModel::into_active_model))?;
     Ok((lines, taxes))
 }
 

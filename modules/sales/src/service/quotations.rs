@@ -87,7 +87,7 @@ impl Service {
             updated_at: Set(tx.now()),
         };
         let head = head.insert(&*tx).await?;
-        let (lines, taxes) = insert_lines(&tx, head.id, quoted).await?;
+        let (lines, taxes) = insert_lines(&tx, head.id, quoted)?;
         let rows = Rows { head, lines, taxes };
         rows.remember(&mut tx);
         let quotation = rows.to_response()?;
@@ -141,7 +141,7 @@ impl Service {
         let (lines, taxes) = match quoted {
             Some(quoted) => {
                 delete_lines(&tx, id).await?;
-                insert_lines(&tx, id, quoted).await?
+                insert_lines(&tx, id, quoted)?
             }
             None => (before.lines.clone(), before.taxes.clone()),
         };
