@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::events::StockAdjusted;
-use contracts::ids::{LotId, ProductId};
+use contracts::ids::{LotId, ProductId, WarehouseId};
 use kernel::Result;
 use kernel::db::Tx;
 use kernel::money::Money;
@@ -229,7 +229,7 @@ async fn make_room(
     tx: &mut Tx,
     levels: &mut Levels,
     variances: &[Variance],
-    warehouse_id: contracts::ids::WarehouseId,
+    warehouse_id: WarehouseId,
 ) -> Result<()> {
     let key = |variance: &Variance| Key { product_id: variance.line.product_id, warehouse_id };
     let by_lot = variances.iter().filter(|variance| !variance.lots.is_empty());

@@ -103,7 +103,7 @@ impl World {
         }
         let mut lots = self.bench.lots_at(self.items[item]).await;
         for (i, (_, there)) in lots.iter_mut().enumerate() {
-            let more = if (i + first) % 2 == 0 { units } else { -units };
+            let more = if (i + first).is_multiple_of(2) { units } else { -units };
             *there = match tracking {
                 Tracking::Serial => i64::from(more >= 0),
                 _ => (*there + more).max(0),
