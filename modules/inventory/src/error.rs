@@ -171,6 +171,8 @@ pub(crate) enum Error {
     SerialOfMany { pointer: String },
     #[error("a serial number is listed twice")]
     DuplicateSerial { pointer: String },
+    #[error("a lot is counted twice")]
+    DuplicateLot { pointer: String },
     #[error("the product is not tracked by lot or serial number")]
     LotsNotTracked { pointer: String },
     #[error("the lots do not add up to the quantity")]
@@ -407,6 +409,7 @@ impl From<Error> for KernelError {
             Error::SerialNotSent { pointer, .. } => invalid("unknown_lot", &pointer),
             Error::SerialOfMany { pointer } => invalid("serial_of_many", &pointer),
             Error::DuplicateSerial { pointer } => invalid("duplicate_serial", &pointer),
+            Error::DuplicateLot { pointer } => invalid("duplicate_lot", &pointer),
             Error::LotsNotTracked { pointer } => invalid("lots_not_tracked", &pointer),
             Error::LotsDoNotAddUp { pointer } => invalid("lots_do_not_add_up", &pointer),
             Error::LotDiffers { pointer } => invalid("lot_differs", &pointer),

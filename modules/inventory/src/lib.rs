@@ -133,6 +133,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "inventory_transfers_by_product",
         sql: include_str!("../../../migrations/inventory/0117_transfers_by_product.sql"),
     },
+    Script {
+        number: 118,
+        name: "inventory_stock_count_lots",
+        sql: include_str!("../../../migrations/inventory/0118_stock_count_lots.sql"),
+    },
 ];
 
 impl Config {

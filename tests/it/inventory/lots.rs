@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::work::colleague;
 use super::{ADJUSTMENTS, PRODUCTS, RECEIPTS, STOCK, adjustment, product, receipt, stock};
 use super::{warehouse, with_lots};
 use crate::harness::{Api, Server, text, with};
@@ -14,6 +15,7 @@ const BINS: &str = "/api/v1/inventory/bins";
 const LOTS: &str = "/api/v1/inventory/lots";
 const SCANS: &str = "/api/v1/inventory/scans";
 const TRANSFERS: &str = "/api/v1/inventory/transfers";
+const COUNTS: &str = "/api/v1/inventory/stock-counts";
 
 async fn tracked(api: &Api, sku: &str, tracking: &str) -> Value {
     let body = json!({
@@ -282,6 +284,73 @@ async fn a_transfer_names_its_lots_and_bad_ones_are_pointed_at() {
     let there = api.get(&bins).await.ok()["data"].clone();
     assert_eq!((&there[0]["quantity"], there.as_array().map(Vec::len)), (&json!("2"), Some(1)));
     assert_ne!(there[0]["lot_id"], found["id"]);
+    server.settle().await;
+    server.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn lots_are_counted_and_bad_ones_are_pointed_at() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let main = warehouse(api, "MAIN").await;
+    let (milk, phone) = (tracked(api, "MILK", "lot").await, tracked(api, "PHONE", "serial").await);
+    let chair = product(api, "CHAIR").await;
+    let lot = |number: &str, quantity: &str| json!({ "number": number, "quantity": quantity });
+    let came = json!([lot("A", "3"), lot("B", "3")]);
+    api.post(RECEIPTS, with_lots(&main, &milk, "6", came)).await.ok();
+    api.post(RECEIPTS, with_lots(&main, &phone, "1", json!([lot("S1", "1")]))).await.ok();
+    let products = json!([milk["id"], phone["id"], chair["id"]]);
+    let new = json!({ "warehouse_id": main["id"], "product_ids": products, "is_blind": true });
+    let count = api.post(COUNTS, new).await.ok();
+    let path = format!("{COUNTS}/{}", text(&count["id"]));
+    let line = |product: &Value, quantity: &str, lots: Value| json!({ "product_id": product["id"], "quantity": quantity, "lots": lots });
+    let record =
+        async |lines: Value| api.post(&format!("{path}/record"), json!({ "lines": lines })).await;
+    let check = async |wrong: Value, code: &str, pointer: &str| {
+        let lines = json!([line(&phone, "1", json!([lot("S1", "1")])), wrong]);
+        record(lines).await.points_at(422, code, &format!("/lines/1/{pointer}"));
+    };
+    let one = json!([lot("A", "1")]);
+    check(line(&milk, "2", one.clone()), "lots_do_not_add_up", "lots").await;
+    check(line(&chair, "1", one), "lots_not_tracked", "lots").await;
+    let twice = json!([lot("A", "1"), lot("A", "2")]);
+    check(line(&milk, "3", twice), "duplicate_lot", "lots/1/number").await;
+    let strange = json!([lot("A", "1"), lot("S1", "1")]);
+    check(line(&milk, "2", strange), "unknown_lot", "lots/1/number").await;
+    let none = json!([lot("A", "2"), lot("B", "-1")]);
+    check(line(&milk, "1", none), "quantity_negative", "lots/1/quantity").await;
+
+    let found = json!([lot("A", "2"), lot("NEW", "4")]);
+    let lines = json!([
+        line(&milk, "6", found),
+        line(&phone, "1", json!([lot("S1", "0"), lot("S2", "1")])),
+        line(&chair, "0", json!([]))
+    ]);
+    let counted = record(lines).await.ok();
+    let lots = async || {
+        let shown = api.get(&format!("{path}/lines")).await.ok();
+        let lines = shown["data"].as_array().expect("lines").clone();
+        let line = lines.iter().find(|line| line["product_id"] == milk["id"]).expect("listed");
+        line["lots"].clone()
+    };
+    let blind = lots().await;
+    assert_eq!(blind.as_array().map(Vec::len), Some(2), "what was found: {blind}");
+    assert_eq!((&blind[0]["number"], &blind[0]["counted"]), (&json!("A"), &json!("2")));
+    assert_eq!((blind[0].get("book"), blind[0].get("variance")), (None, None));
+    let submitted = api.act(&format!("{path}/submit"), &counted).await.ok();
+    let shown = lots().await;
+    let figures = |lot: &Value| ["number", "counted", "book", "variance"].map(|f| text(&lot[f]));
+    let all: Vec<_> = shown.as_array().expect("lots").iter().map(figures).collect();
+    assert_eq!(all, [["A", "2", "3", "-1"], ["B", "0", "3", "-3"], ["NEW", "4", "0", "4"]]);
+    colleague(api).await.act(&format!("{path}/approve"), &submitted).await.ok();
+    let moves = format!("/api/v1/inventory/moves?source_id={}", text(&count["id"]));
+    let moves = api.get(&moves).await.ok();
+    assert_eq!(moves["data"].as_array().map(Vec::len), Some(4), "two pairs");
+    let row = stock(api, &milk).await;
+    assert_eq!((&row["on_hand"], &row["value"]["amount"]), (&json!("6"), &json!("6.00")));
+    let new = api.get(&format!("{LOTS}?number=NEW")).await.ok()["data"][0].clone();
+    let bins = api.get(&format!("{BINS}?lot_id={}", text(&new["id"]))).await.ok();
+    assert_eq!(bins["data"][0]["quantity"], "4");
     server.settle().await;
     server.assert_invariants().await;
 }

@@ -30,6 +30,7 @@ pub(crate) mod reorder_rule;
 pub(crate) mod reservation;
 pub(crate) mod stock_count;
 pub(crate) mod stock_count_line;
+pub(crate) mod stock_count_lot;
 pub(crate) mod stock_level;
 pub(crate) mod stock_move;
 pub(crate) mod stock_period;

@@ -2,13 +2,13 @@
 
 use actix_web::web::Data;
 use actix_web::{get, post};
-use chrono::{DateTime, Utc};
-use contracts::ids::{ProductId, StockCountId, WarehouseId};
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::ids::{LotId, ProductId, StockCountId, WarehouseId};
 use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::money::UnitPrice;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::Quantity;
-use kernel::text::Note;
+use kernel::text::{Note, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -91,6 +91,31 @@ pub(crate) struct StockCountLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub counted_at: Option<DateTime<Utc>>,
+    /// What was found of each lot or serial number, if it was counted by them, and what there was
+    /// by the books and nobody found; only what was found while a blind count goes on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lots: Vec<StockCountLot>,
+}
+
+/// What a count found of a lot, or of a serial number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StockCountLot {
+    /// Absent: of no known lot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub lot_id: Option<LotId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub number: Option<String>,
+    pub counted: Quantity,
+    /// What the books said of it at that time; absent while a blind count goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub book: Option<Quantity>,
+    /// What is to be posted: `counted` less `book`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub variance: Option<Quantity>,
 }
 
 /// A count to be begun.
@@ -129,6 +154,26 @@ pub(crate) struct CountedLine {
     /// What a unit costs, for what is found though nothing should be there.
     #[schema(nullable = false)]
     pub unit_cost: Option<UnitPrice>,
+    /// What there is of each lot, or which serial numbers there are, where the product has some:
+    /// together `quantity`. Of what is not named there is nothing. Not said: what differs is taken
+    /// from whichever lots, or is of no known one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000)]
+    pub lots: Vec<CountedLot>,
+}
+
+/// What there is of a lot, or whether a serial number is there.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CountedLot {
+    /// One that nobody knew of is made, unless it is the number of another product's.
+    pub number: Text<1, 64>,
+    /// Zero or more; of a serial number 0 or 1.
+    pub quantity: Quantity,
+    /// Of a lot there is already, the same or not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expires_on: Option<NaiveDate>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -251,10 +296,13 @@ async fn create_stock_count(
 /// Record counts
 ///
 /// Writes down what is there, beside what the books say at this moment. Whoever counts a
-/// product again replaces what was counted before.
-/// - Errors: 409 `illegal_transition` unless it is `counting`; 422 `unknown_product`,
-///   `not_on_list`, `duplicate_line`, `quantity_negative`, `quantity_too_fine`, `no_lines`,
-///   `too_many_lines`.
+/// product again replaces what was counted before, its lots too.
+/// - Errors: 409 `illegal_transition` unless it is `counting`, `changed_meanwhile` if somebody
+///   else has made one of the lots; 422 `unknown_product`, `not_on_list`, `duplicate_line`,
+///   `quantity_negative`, `quantity_too_fine`, `no_lines`, `too_many_lines`; of lots
+///   `lots_not_tracked`, `lots_do_not_add_up`, `serial_of_many`, `duplicate_serial`,
+///   `duplicate_lot`, `lot_differs`, `date_out_of_range`, and `unknown_lot` for nothing of a lot
+///   nobody knows, or for the lot of another product.
 #[utoipa::path(
     tag = "Stock counts",
     params(("id" = StockCountId, Path)),
@@ -267,7 +315,10 @@ async fn create_stock_count(
         ("x-errors" = json!([
             "product_is_kit",
             "illegal_transition", "unknown_product", "not_on_list", "duplicate_line",
-            "quantity_negative", "quantity_too_fine", "no_lines", "too_many_lines"
+            "quantity_negative", "quantity_too_fine", "no_lines", "too_many_lines",
+            "lots_not_tracked", "lots_do_not_add_up", "serial_of_many", "duplicate_serial",
+            "duplicate_lot", "unknown_lot", "lot_differs", "date_out_of_range",
+            "changed_meanwhile"
         ]))
     )
 )]
@@ -283,6 +334,7 @@ async fn record_counts(
 
 /// Submit stock count
 ///
+/// Of lots, what is less of some and more of others is no less beyond the tolerance.
 /// - Errors: 409 `count_incomplete` while something on the list is not counted,
 ///   `recount_required` while something beyond the tolerance is counted once (its
 ///   `params.product_ids`, 100 at most), `illegal_transition`.
@@ -333,9 +385,12 @@ async fn reopen_stock_count(
 /// Approve stock count
 ///
 /// Posts what was counted less what the books said at that time, so that what has moved since
-/// stays moved. If more is gone than is available, promises are broken, the newest first.
+/// stays moved. If more is gone than is available, promises are broken, the newest first. What is
+/// less of one lot and more of another leaves and comes back at the same value; picking lists
+/// give up what they hold of a lot that is gone.
 /// - Errors: 409 `own_request` for who submitted it or counted, `count_outdated` if more has left since
-///   than was counted, `illegal_transition`; 422 `unit_cost_required` for what was found of a
+///   than was counted, `serial_on_hand` for a serial number that is somewhere else by the books or
+///   that a customer has, `illegal_transition`; 422 `unit_cost_required` for what was found of a
 ///   product of which nothing is on hand, `amount_overflow`.
 /// - Emits `inventory.stock.adjusted` for each product that differs,
 ///   `inventory.reservation.broken` for each order whose goods are gone and
@@ -349,8 +404,8 @@ async fn reopen_stock_count(
         ("x-scope" = json!("warehouse")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
-            "own_request", "count_outdated", "illegal_transition", "unit_cost_required",
-            "amount_overflow"
+            "own_request", "count_outdated", "serial_on_hand", "illegal_transition",
+            "unit_cost_required", "amount_overflow"
         ]))
     )
 )]

@@ -73,7 +73,9 @@ impl Service {
             if missing.is_positive() && (quantity <= level.on_hand || level.allows_negative) {
                 break_newest(tx, &mut levels, &[(key, missing)]).await?;
             }
-            free_held(tx, &levels, key, &bins).await?;
+            if let Bins::Given(parts) = &bins {
+                free_held(tx, &levels, &[(key, parts)]).await?;
+            }
         }
         let mut days = Vec::new();
         if !comes_in && adjusted_on < tx.now().date_naive() {

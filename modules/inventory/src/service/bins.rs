@@ -36,6 +36,8 @@ pub(crate) enum Bins {
     Given(Vec<Part>),
     /// These first, and the rest in the order of the product; nothing of what is blocked.
     Lots(Vec<Part>),
+    /// These lots, or what is of no known one: taken from what is blocked first.
+    Counted(Vec<Part>),
     /// Brought as the move before took them.
     AsTaken,
     /// Taken of the lots that came by moves of the same source.
@@ -231,6 +233,16 @@ pub(crate) async fn settle(
                 let left = more(rest, &|bin| !bin.is_blocked);
                 missing.checked_add(left).map_err(internal)?
             }
+            Bins::Counted(parts) => {
+                let mut missing = Quantity::ZERO;
+                for part in parts {
+                    let is_of = |bin: &Stored| bin.lot_id == part.lot_id;
+                    let left = more(part.quantity, &|bin| bin.is_blocked && is_of(bin));
+                    let left = more(left, &is_of);
+                    missing = missing.checked_add(left).map_err(internal)?;
+                }
+                missing
+            }
             Bins::OfSource => {
                 let mut missing = missing;
                 for (lot_id, left) in of_source.get(&key).into_iter().flatten() {
@@ -291,7 +303,7 @@ pub(crate) async fn settle(
             let quantity = moves[i].quantity;
             let part = |lot_id, quantity| Part { lot_id, location_id: None, quantity };
             let parts: Vec<Part> = match &bins[i] {
-                Bins::Given(parts) => parts.clone(),
+                Bins::Given(parts) | Bins::Counted(parts) => parts.clone(),
                 Bins::AsTaken => i
                     .checked_sub(1)
                     .and_then(|before| taken_by.get(&before))

@@ -1,12 +1,10 @@
-//! Recording what was counted, and posting the difference.
+//! Recording what was counted, and approving it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contracts::events::StockAdjusted;
 use contracts::ids::{ProductId, StockCountId};
 use kernel::db::{Column, Tx, Values, execute, query_all};
 use kernel::http::Reply;
-use kernel::money::Money;
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
@@ -15,17 +13,14 @@ use sea_orm::{
     QueryFilter, Value,
 };
 
+use crate::entities::product::Tracking;
 use crate::entities::stock_count::{self, CountStatus, MACHINE};
 use crate::entities::stock_count_line;
-use crate::entities::stock_move::{LocationKind, MoveKind, MoveSourceType};
 use crate::error::{Error, internal};
 use crate::routes::stock_counts::{RecordCounts, StockCount};
-use crate::service::adjustments::magnitude;
-use crate::service::backorders::fill_backorders;
-use crate::service::bins::Bins;
+use crate::service::count_variances::variances;
+use crate::service::counted_lots::{Named, check_lots, correct_lots, lots_of, write_lots};
 use crate::service::levels::{Key, Levels};
-use crate::service::moves::{NewMove, Posting, post};
-use crate::service::promises::break_newest;
 use crate::service::references::{check_fineness, check_scope, find_products};
 use crate::service::stock_counts::present;
 use crate::service::{MAX_LINES, Service, check_line_count};
@@ -61,11 +56,11 @@ impl Service {
         }
         let ids: Vec<_> = record.lines.iter().map(|line| line.product_id).collect();
         let products = find_products(tx, &ids).await?;
-        let on_list: BTreeSet<_> = lines_of(tx, id, Some(&ids)).await?.into_keys().collect();
+        let listed = lines_of(tx, id, Some(&ids)).await?;
         let mut seen = BTreeSet::new();
         for (i, line) in record.lines.iter().enumerate() {
             let pointer = |field: &str| format!("/lines/{i}/{field}");
-            if !on_list.contains(&line.product_id) {
+            if !listed.contains_key(&line.product_id) {
                 return Err(Error::NotOnList { pointer: pointer("product_id") }.into());
             }
             if !seen.insert(line.product_id) {
@@ -74,10 +69,21 @@ impl Service {
             if line.quantity.is_negative() {
                 return Err(Error::QuantityNegative { pointer: pointer("quantity") }.into());
             }
-            check_fineness(&products[&line.product_id], line.quantity, &pointer("quantity"))?;
+            let product = &products[&line.product_id];
+            check_fineness(product, line.quantity, &pointer("quantity"))?;
+            check_lots(product, line, &format!("/lines/{i}"))?;
         }
         let key = |product_id: ProductId| Key { product_id, warehouse_id: count.warehouse_id };
         let mut levels = Levels::lock(tx, &ids.iter().map(|id| key(*id)).collect()).await?;
+        let tracked = record.lines.iter().enumerate().filter_map(|(i, line)| {
+            let product = &products[&line.product_id];
+            let (lots, pointer) = (&*line.lots, format!("/lines/{i}"));
+            let listed = &listed[&line.product_id];
+            let is_tracked = product.tracking != Tracking::None;
+            is_tracked.then_some(Named { product, line: listed, lots, pointer })
+        });
+        // Levels first, then lots, as everywhere.
+        write_lots(tx, count.warehouse_id, &tracked.collect::<Vec<_>>()).await?;
         let mut rows: Vec<Vec<Value>> = Vec::with_capacity(record.lines.len());
         for line in &record.lines {
             let book = levels.at(key(line.product_id))?.balance();
@@ -128,9 +134,13 @@ impl Service {
         if before.submitted_by == ctx.actor.id || lines.values().any(is_own) {
             return Err(Error::OwnRequest.into());
         }
-        let differ = variances(&lines)?.into_iter().map(|(line, _)| line.product_id);
+        let mut lots = lots_of(&tx, id).await?;
+        let differ = variances(&lines, &lots)?.into_iter().map(|found| found.line.product_id);
         let found = found_by_others(&tx, id).await?.into_iter().map(|found| found.product_id);
-        let concerned: BTreeSet<_> = differ.chain(found).collect();
+        // What other counts have done to lots is seen only below.
+        let by_lot = lines.values().filter(|line| lots.contains_key(&line.id));
+        let by_lot = by_lot.map(|line| line.product_id);
+        let concerned: BTreeSet<_> = differ.chain(found).chain(by_lot).collect();
         let key = |product_id: &ProductId| Key {
             product_id: *product_id,
             warehouse_id: before.warehouse_id,
@@ -141,8 +151,13 @@ impl Service {
             let mut found = found_by_others(&tx, id).await?;
             found.retain(|found| concerned.contains(&found.product_id));
             correct_books(&tx, id, &found, &mut lines).await?;
+            if !lots.is_empty() {
+                let outdated = found.iter().filter(|found| found.is_outdated);
+                let outdated = outdated.map(|found| found.product_id).collect();
+                correct_lots(&tx, id, &outdated, &mut lots).await?;
+            }
         }
-        self.post_variances(&mut tx, &before, levels, variances(&lines)?).await?;
+        self.post_variances(&mut tx, &before, levels, variances(&lines, &lots)?).await?;
         let before_shown = present(&*tx, before.clone()).await?;
         let mut model = before.clone().into_active_model();
         model.status = Set(status);
@@ -152,96 +167,6 @@ impl Service {
         let after = present(&*tx, model.update(&*tx).await?).await?;
         tx.audit("stock_count", id.uuid(), Some(&before_shown), Some(&after))?;
         tx.reply(Reply::ok(&after)).await
-    }
-
-    async fn post_variances(
-        &self,
-        tx: &mut Tx,
-        count: &stock_count::Model,
-        mut levels: Levels,
-        variances: Vec<(stock_count_line::Model, Quantity)>,
-    ) -> Result<()> {
-        if variances.is_empty() {
-            return Ok(());
-        }
-        let warehouse_id = count.warehouse_id;
-        let key = |product_id: ProductId| Key { product_id, warehouse_id };
-        let (mut missing, mut outdated) = (Vec::new(), Vec::new());
-        for (line, variance) in variances.iter().filter(|(_, variance)| variance.is_negative()) {
-            let (asked, level) = (magnitude(*variance)?, levels.at(key(line.product_id))?);
-            if asked > level.on_hand {
-                outdated.push(line.product_id);
-            } else if asked > level.unreserved() {
-                let short = asked.checked_sub(level.unreserved()).map_err(internal)?;
-                missing.push((key(line.product_id), short));
-            }
-        }
-        if !outdated.is_empty() {
-            outdated.truncate(100);
-            return Err(Error::CountOutdated { product_ids: outdated }.into());
-        }
-        break_newest(tx, &mut levels, &missing).await?;
-        let mut moves = Vec::with_capacity(variances.len());
-        for (line, variance) in &variances {
-            let (quantity, level) = (magnitude(*variance)?, levels.at(key(line.product_id))?);
-            let too_large = |source| Error::TooLarge { pointer: String::new(), source };
-            let comes_in = variance.is_positive();
-            let value = match line.unit_cost {
-                _ if !comes_in => level
-                    .issue(quantity, &self.company)
-                    .map_err(|_| kernel::Error::internal("a level changed under its lock"))?,
-                None if level.balance().is_zero() => {
-                    return Err(Error::CostOfFoundRequired { product_id: line.product_id }.into());
-                }
-                Some(unit_cost) if level.on_hand.is_zero() => {
-                    level.receive_at(quantity, unit_cost, &self.company).map_err(too_large)?
-                }
-                _ => level.receive_at_average(quantity, &self.company).map_err(too_large)?,
-            };
-            let (from, to) = match comes_in {
-                true => (LocationKind::Adjustment, LocationKind::Warehouse),
-                false => (LocationKind::Warehouse, LocationKind::Adjustment),
-            };
-            moves.push(NewMove {
-                kind: MoveKind::Adjustment,
-                product_id: line.product_id,
-                from,
-                to,
-                warehouse_id: Some(warehouse_id),
-                quantity,
-                unit_cost: None,
-                value,
-                line_id: None,
-                reverses_id: None,
-                bins: Bins::Any,
-            });
-        }
-        let reason = "Stock count".to_owned();
-        let posting = Posting {
-            source_type: MoveSourceType::StockCount,
-            source_id: count.id.uuid(),
-            moved_on: tx.now().date_naive(),
-            reason: Some(reason.clone()),
-            reason_code: None,
-        };
-        let posted = post(tx, &mut levels, posting, moves).await?;
-        for (posted, (_, variance)) in posted.iter().zip(&variances) {
-            let minor = posted.value.minor() * variance.micros().signum();
-            let adjusted = StockAdjusted {
-                move_id: posted.id,
-                product_id: posted.product_id,
-                warehouse_id,
-                adjusted_on: posted.moved_on,
-                quantity: *variance,
-                value: Money::new(minor, posted.value.currency()),
-                reason: reason.clone(),
-                is_cost_of_sales: false,
-            };
-            // A count does not read the products; their version tells nothing here.
-            tx.publish(posted.product_id.uuid(), 0, &adjusted)?;
-        }
-        fill_backorders(tx, &mut levels).await?;
-        levels.store(tx).await
     }
 }
 
@@ -326,19 +251,4 @@ async fn correct_books(
         execute(&**tx, sql, values).await?;
     }
     Ok(())
-}
-
-/// What differs, and by how much.
-fn variances(
-    lines: &BTreeMap<ProductId, stock_count_line::Model>,
-) -> Result<Vec<(stock_count_line::Model, Quantity)>> {
-    let mut found = Vec::new();
-    for line in lines.values() {
-        let (Some(book), Some(counted)) = (line.book, line.counted) else { continue };
-        let variance = counted.checked_sub(book).map_err(internal)?;
-        if !variance.is_zero() {
-            found.push((line.clone(), variance));
-        }
-    }
-    Ok(found)
 }

@@ -136,6 +136,27 @@ pub(crate) const LAWS: &[Law] = &[
             GROUP BY count_id, product_id HAVING SUM(quantity) <> 0) off",
     },
     Law {
+        id: "I-11b",
+        description: "the lots of a stock count come to its lines, and what was posted of each is \
+            what was counted less what the books said then",
+        // Who says later of which lots goods were that a count had brought adds entries to its move.
+        violations: "SELECT (SELECT COUNT(*) FROM (SELECT count_id FROM (\
+            SELECT l.count_id, s.product_id, s.lot_id, s.counted - s.book AS quantity \
+            FROM stock_count_lots s JOIN stock_count_lines l ON l.id = s.line_id \
+            JOIN stock_counts c ON c.id = l.count_id WHERE c.status = 'posted' \
+            UNION ALL SELECT m.source_id, e.product_id, e.lot_id, -e.quantity \
+            FROM stock_moves m JOIN bin_entries e \
+            ON e.move_id = m.id AND e.created_at = m.created_at \
+            WHERE m.source_type = 'stock_count' AND EXISTS (SELECT 1 FROM stock_count_lines l \
+            JOIN stock_count_lots s ON s.line_id = l.id \
+            WHERE l.count_id = m.source_id AND l.product_id = m.product_id)) parts \
+            GROUP BY count_id, product_id, lot_id HAVING SUM(quantity) <> 0) off) \
+            + (SELECT COUNT(*) FROM (SELECT l.id FROM stock_count_lots s \
+            JOIN stock_count_lines l ON l.id = s.line_id GROUP BY l.id, l.counted, l.book \
+            HAVING SUM(s.counted) IS DISTINCT FROM l.counted \
+            OR SUM(s.book) IS DISTINCT FROM l.book) off) AS n",
+    },
+    Law {
         id: "I19",
         description: "a level knows the minimum of its reorder rule",
         violations: "SELECT COUNT(*) AS n FROM reorder_rules r LEFT JOIN stock_levels s \

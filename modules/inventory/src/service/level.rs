@@ -256,6 +256,11 @@ impl Level {
         Ok(Money::new(cost_minor, company.currency))
     }
 
+    /// What so much of what is there would cost, be it promised or not.
+    pub fn cost_of(&self, quantity: Quantity, company: &CompanyConfig) -> Result<Money, NotEnough> {
+        Level { reserved: Quantity::ZERO, ..self.clone() }.issue(quantity, company)
+    }
+
     /// Takes off the oldest layers, and returns what that cost.
     fn consume(&mut self, quantity: Quantity, rounding: Rounding) -> Result<i64, NotEnough> {
         let (mut missing, mut cost_minor) = (quantity.micros(), 0);

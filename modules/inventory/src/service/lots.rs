@@ -1,11 +1,11 @@
 //! Lots and serial numbers: making them as they come, and whether they can be promised.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use contracts::ids::{LotId, ProductId, StockMoveId, WarehouseId};
 use kernel::date::check_date;
-use kernel::db::{Column, Tx, Values, execute, insert_all, query_all};
+use kernel::db::{Tx, execute, insert_all, query_all};
 use kernel::error::OrConflict;
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
@@ -29,6 +29,7 @@ use crate::service::bin_choice::take;
 use crate::service::bin_rows::{sent, stored};
 use crate::service::bins::{Cause, Ledger, Part, Place, short};
 use crate::service::levels::{Key, Levels};
+use crate::service::named_lots::{Known, known};
 use crate::service::picking_ends::give_up_bins;
 use crate::service::promises::break_newest;
 use crate::service::references::check_fineness;
@@ -343,49 +344,36 @@ pub(crate) async fn open_lots(tx: &mut Tx, lines: &[Wanted<'_>]) -> Result<Vec<V
     if wanted.len() > MAX_RECEIPT_LINES {
         return Err(Error::TooManyLines { most: MAX_RECEIPT_LINES, count: wanted.len() }.into());
     }
-    let ids = find_or_make(tx, &wanted).await?;
+    let mut known = known(tx, wanted.keys().copied().collect()).await?;
+    make_lots(tx, &mut known, &wanted).await?;
     let mut all = Vec::with_capacity(lines.len());
     for Wanted { product, lots, pointer } in lines {
         let mut parts = Vec::with_capacity(lots.len());
         for (i, new) in lots.iter().enumerate() {
-            let (lot_id, expires_on) = ids[&(product.id, new.number.to_string())];
-            if new.expires_on.is_some() && new.expires_on != expires_on {
+            let lot = &known[&(product.id, new.number.to_string())];
+            if new.expires_on.is_some() && new.expires_on != lot.expires_on {
                 let pointer = format!("{pointer}/lots/{i}/expires_on");
                 return Err(Error::LotDiffers { pointer }.into());
             }
             let quantity = new.quantity.get();
-            parts.push(Part { lot_id: Some(lot_id), location_id: None, quantity });
+            parts.push(Part { lot_id: Some(lot.id), location_id: None, quantity });
         }
         all.push(parts);
     }
     Ok(all)
 }
 
-type Found = HashMap<(ProductId, String), (LotId, Option<NaiveDate>)>;
-
-async fn find_or_make(
+/// Makes the lots there are not yet, beside those that are known.
+pub(crate) async fn make_lots(
     tx: &mut Tx,
+    known: &mut Known,
     wanted: &BTreeMap<(ProductId, &str), Option<NaiveDate>>,
-) -> Result<Found> {
-    let mut found = Found::new();
-    let columns = [("product_id", Column::Uuid), ("number", Column::Text)];
-    let all: Vec<_> = wanted.keys().collect();
-    for some in all.chunks(1000) {
-        let rows = some.iter().map(|(id, number)| vec![(*id).into(), (*number).into()]);
-        let values = Values::new(tx.get_database_backend(), "k", &columns, rows);
-        let (sql, values) = values.statement(
-            "SELECT l.* FROM k JOIN lots l ON l.product_id = k.product_id AND l.number = k.number",
-        );
-        let rows: Vec<lot::Model> = query_all(&**tx, sql, values).await?;
-        found.extend(
-            rows.into_iter().map(|row| ((row.product_id, row.number), (row.id, row.expires_on))),
-        );
-    }
+) -> Result<()> {
     let today = tx.now().date_naive();
     let mut new = Vec::new();
     for ((product_id, number), expires_on) in wanted {
         let name = (*product_id, (*number).to_owned());
-        if found.contains_key(&name) {
+        if known.contains_key(&name) {
             continue;
         }
         let lot = lot::Model {
@@ -399,7 +387,7 @@ async fn find_or_make(
             created_at: tx.now(),
             updated_at: tx.now(),
         };
-        found.insert(name, (lot.id, *expires_on));
+        known.insert(name, lot.clone());
         new.push(lot);
     }
     let rows = new.iter().cloned().map(IntoActiveModel::into_active_model);
@@ -407,7 +395,7 @@ async fn find_or_make(
     for lot in new {
         tx.audit_new("lot", lot.id.uuid(), &Lot::from(lot))?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// What a move brought or took of each lot; below zero what it took.

@@ -11,6 +11,8 @@ mod categories;
 mod contract;
 mod cost_trails;
 mod costing;
+mod count_variances;
+mod counted_lots;
 mod counting;
 mod customer_returns;
 mod days;

@@ -110,11 +110,12 @@ pub(crate) async fn find_lots(tx: &Tx, lines: &[Named<'_>]) -> Result<Vec<Vec<Fo
     Ok(found)
 }
 
-async fn known(
-    tx: &Tx,
-    wanted: BTreeSet<(ProductId, &str)>,
-) -> Result<HashMap<(ProductId, String), lot::Model>> {
-    let mut known = HashMap::new();
+/// Lots by product and number.
+pub(crate) type Known = HashMap<(ProductId, String), lot::Model>;
+
+/// Those that there are of the wanted lots.
+pub(crate) async fn known(tx: &Tx, wanted: BTreeSet<(ProductId, &str)>) -> Result<Known> {
+    let mut known = Known::new();
     let columns = [("product_id", Column::Uuid), ("number", Column::Text)];
     let wanted: Vec<_> = wanted.into_iter().collect();
     for some in wanted.chunks(BATCH) {

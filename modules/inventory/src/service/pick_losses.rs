@@ -13,28 +13,33 @@ use crate::entities::picking_line;
 use crate::error::internal;
 use crate::service::bin_choice::{take, take_allocated};
 use crate::service::bin_rows::stored;
-use crate::service::bins::Bins;
+use crate::service::bins::Part;
 use crate::service::levels::{Key, Levels};
 use crate::service::picking::{allocate, store};
 use crate::service::picking_ends::end_lists;
 
-/// Frees what is to be taken from given bins, as far as only picking lists stand against it: the
-/// newest promise gives up first. Its order keeps what it is promised, and is picked for anew.
-pub(crate) async fn free_held(tx: &mut Tx, levels: &Levels, key: Key, bins: &Bins) -> Result<()> {
-    let Bins::Given(parts) = bins else { return Ok(()) };
-    if !levels.is_detailed(key) {
-        return Ok(());
-    }
-    let mut rows = stored(tx, &[key].into()).await?.remove(&key).unwrap_or_default();
+/// Frees what is to be taken from some bins of levels, as far as only picking lists stand against
+/// it: the newest promise gives up first. Its order keeps what it is promised, and is picked for
+/// anew.
+pub(crate) async fn free_held(
+    tx: &mut Tx,
+    levels: &Levels,
+    wanted: &[(Key, &[Part])],
+) -> Result<()> {
+    let keys = wanted.iter().map(|(key, _)| *key).filter(|key| levels.is_detailed(*key));
+    let mut stored = stored(tx, &keys.collect()).await?;
     let mut lacks: BTreeMap<Uuid, Quantity> = BTreeMap::new();
-    for part in parts {
-        let (_, mut missing) = take(&mut rows, part.quantity, |bin| part.fits(bin));
-        let fit: Vec<_> = rows.iter().filter(|bin| part.fits(bin)).map(|bin| bin.id).collect();
-        for bin_id in fit {
-            let Some(held) = take_allocated(&mut rows, bin_id, missing) else { continue };
-            missing = missing.checked_sub(held.quantity).map_err(internal)?;
-            let lack = lacks.entry(bin_id).or_default();
-            *lack = lack.checked_add(held.quantity).map_err(internal)?;
+    for (key, parts) in wanted {
+        let Some(rows) = stored.get_mut(key) else { continue };
+        for part in *parts {
+            let (_, mut missing) = take(rows, part.quantity, |bin| part.fits(bin));
+            let fit: Vec<_> = rows.iter().filter(|bin| part.fits(bin)).map(|bin| bin.id).collect();
+            for bin_id in fit {
+                let Some(held) = take_allocated(rows, bin_id, missing) else { continue };
+                missing = missing.checked_sub(held.quantity).map_err(internal)?;
+                let lack = lacks.entry(bin_id).or_default();
+                *lack = lack.checked_add(held.quantity).map_err(internal)?;
+            }
         }
     }
     if lacks.is_empty() {

@@ -74,7 +74,8 @@ impl Service {
         let columns = ("s.id", "s.warehouse_id");
         let window = Window::new(at, "ageing", values.into(), columns, query.warehouse_id)?;
         // Of what came, the newest is what is still there. What was taken back has not come, and
-        // what left by mistake is as old as it was.
+        // what left by mistake is as old as it was. What a count found of one lot and missed of
+        // another was there before: its moves follow those of what was missing.
         let sql = format!(
             "WITH lvl AS (SELECT s.id, s.product_id, p.sku, s.warehouse_id, s.on_hand, \
                s.value_minor FROM stock_levels s JOIN products p ON p.id = s.product_id \
@@ -85,7 +86,10 @@ impl Service {
                FROM lvl JOIN stock_moves m ON m.product_id = lvl.product_id \
                AND m.warehouse_id = lvl.warehouse_id AND m.to_location = 'warehouse' \
                AND m.reverses_id IS NULL \
-               AND NOT EXISTS (SELECT 1 FROM stock_moves r WHERE r.reverses_id = m.id)), \
+               AND NOT EXISTS (SELECT 1 FROM stock_moves r WHERE r.reverses_id = m.id) \
+               AND NOT (m.source_type = 'stock_count' AND EXISTS (SELECT 1 FROM stock_moves o \
+                 WHERE o.source_id = m.source_id AND o.product_id = m.product_id \
+                 AND o.from_location = 'warehouse' AND o.id < m.id))), \
              left_of AS (SELECT id, moved_on, CASE WHEN newer + quantity <= on_hand \
                THEN quantity ELSE on_hand - newer END AS quantity FROM came WHERE newer < on_hand), \
              ages AS (SELECT id, \

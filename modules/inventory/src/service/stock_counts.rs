@@ -6,6 +6,7 @@ use contracts::ids::{ProductId, StockCountId};
 use kernel::db::{insert_all, query_all};
 use kernel::http::Reply;
 use kernel::page::{Page, PageRequest, fetch};
+use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -15,11 +16,12 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::entities::stock_count::{self, CountStatus, MACHINE};
-use crate::entities::{stock_count_line, stock_level};
+use crate::entities::{stock_count_line, stock_count_lot, stock_level};
 use crate::error::Error;
 use crate::routes::stock_counts::{
-    ListStockCountLines, ListStockCounts, NewStockCount, StockCount, StockCountLine,
+    ListStockCountLines, ListStockCounts, NewStockCount, StockCount, StockCountLine, StockCountLot,
 };
+use crate::service::counted_lots::{CountedLots, FoundLot, lots_of, lots_of_lines};
 use crate::service::levels::{Key, Levels};
 use crate::service::references::{check_scope, find_products, find_warehouse};
 use crate::service::{MAX_RECEIPT_LINES, Service, check_line_count};
@@ -80,8 +82,12 @@ impl Service {
         let id_of = |row: &Model| row.id;
         let page =
             fetch(self.db.read(), select, Column::Id, id_of, "stock_count_lines", &request).await?;
+        let counted = page.data.iter().filter(|row| row.counts > 0).map(|row| row.id);
+        let mut lots = lots_of_lines(self.db.read(), counted).await?;
         Ok(page.map(|row| {
             let book = row.book.filter(|_| !hides_book);
+            let lots = lots.remove(&row.id).unwrap_or_default().into_iter();
+            let lots = lots.filter(|lot| !hides_book || lot.counted.is_positive());
             StockCountLine {
                 product_id: row.product_id,
                 counted: row.counted,
@@ -90,6 +96,7 @@ impl Service {
                 // Both are at least zero: the difference is in range.
                 variance: book.zip(row.counted).and_then(|(b, c)| c.checked_sub(b).ok()),
                 counted_at: row.counted_at,
+                lots: lots.map(|lot| shown(lot, hides_book)).collect(),
             }
         }))
     }
@@ -180,7 +187,11 @@ impl Service {
                 .filter(stock_count_line::Column::CountId.eq(id))
                 .all(&*tx)
                 .await?;
-            check_complete(&before, &lines)?;
+            let lots = match before.tolerance_percent {
+                Some(_) => lots_of(&tx, id).await?,
+                None => CountedLots::new(),
+            };
+            check_complete(&before, &lines, &lots)?;
         }
         let before_shown = present(&*tx, before.clone()).await?;
         let mut model = before.clone().into_active_model();
@@ -196,10 +207,21 @@ impl Service {
     }
 }
 
+fn shown(lot: FoundLot, hides_book: bool) -> StockCountLot {
+    StockCountLot {
+        lot_id: lot.lot_id,
+        number: lot.number,
+        counted: lot.counted,
+        book: (!hides_book).then_some(lot.book),
+        variance: lot.counted.checked_sub(lot.book).ok().filter(|_| !hides_book),
+    }
+}
+
 /// Everything on the list is counted, and twice what was too far from the books the first time.
 fn check_complete(
     count: &stock_count::Model,
     lines: &[stock_count_line::Model],
+    lots: &CountedLots,
 ) -> Result<(), Error> {
     let missing = lines.iter().filter(|line| line.counted.is_none()).count();
     if missing > 0 {
@@ -208,18 +230,31 @@ fn check_complete(
     let Some(percent) = count.tolerance_percent else { return Ok(()) };
     let product_ids: Vec<_> = lines
         .iter()
-        .filter(|line| line.counts < 2 && is_beyond(line, percent))
+        .filter(|line| {
+            let lots = lots.get(&line.id).map_or(&[][..], Vec::as_slice);
+            line.counts < 2 && is_beyond(line, lots, percent)
+        })
         .map(|line| line.product_id)
         .take(100)
         .collect();
     if product_ids.is_empty() { Ok(()) } else { Err(Error::RecountRequired { product_ids }) }
 }
 
-/// Whether what was counted differs from the books by more than `percent` of them.
-fn is_beyond(line: &stock_count_line::Model, percent: i64) -> bool {
+/// Whether what was counted differs from the books by more than `percent` of them: what is less
+/// or what is more, of lots too.
+fn is_beyond(
+    line: &stock_count_line::Model,
+    lots: &[stock_count_lot::Model],
+    percent: i64,
+) -> bool {
     let (Some(book), Some(counted)) = (line.book, line.counted) else { return false };
-    let variance = i128::from(counted.micros()) - i128::from(book.micros());
-    variance.abs() * 100 > i128::from(book.micros()) * i128::from(percent)
+    let variance = |book: Quantity, counted: Quantity| {
+        i128::from(counted.micros()) - i128::from(book.micros())
+    };
+    let of_lots = lots.iter().map(|lot| variance(lot.book, lot.counted));
+    let (less, more): (Vec<_>, Vec<_>) = of_lots.partition(|variance| *variance < 0);
+    let most = variance(book, counted).abs().max(more.iter().sum()).max(-less.iter().sum::<i128>());
+    most * 100 > i128::from(book.micros()) * i128::from(percent)
 }
 
 /// How far each of some counts is.
@@ -275,7 +310,7 @@ fn with_progress(
 
 #[cfg(test)]
 mod tests {
-    use kernel::quantity::Quantity;
+    use contracts::ids::LotId;
 
     use super::*;
 
@@ -294,7 +329,21 @@ mod tests {
                 counted_at: None,
                 counted_by: None,
             };
-            assert_eq!(is_beyond(&line, percent), expected, "{book} {counted} {percent}");
+            assert_eq!(is_beyond(&line, &[], percent), expected, "{book} {counted} {percent}");
+            // As much less of one lot as is more of another.
+            let lot = |book: i64, counted: i64| stock_count_lot::Model {
+                id: Uuid::now_v7(),
+                line_id: line.id,
+                product_id: line.product_id,
+                lot_id: Some(LotId::new()),
+                book: units(book).expect("in range"),
+                counted: units(counted).expect("in range"),
+                is_serial: false,
+            };
+            let even = stock_count_line::Model { book: units(book), ..line.clone() };
+            let even = stock_count_line::Model { counted: even.book, ..even };
+            let lots = [lot(book, counted), lot(counted, book)];
+            assert_eq!(is_beyond(&even, &lots, percent), expected, "{book} {counted} {percent}");
         };
         check(100, 98, 2, false);
         check(100, 97, 2, true);

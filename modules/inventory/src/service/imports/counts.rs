@@ -73,7 +73,7 @@ impl Importer for Counts<'_> {
             }
             let (product_id, quantity, unit_cost) = (product.id, row.quantity, row.unit_cost);
             numbers.push(number);
-            lines.push(CountedLine { product_id, quantity, unit_cost });
+            lines.push(CountedLine { product_id, quantity, unit_cost, lots: Vec::new() });
         }
         outcome.updated = lines.len() as i64;
         if !applies || lines.is_empty() {

@@ -9,14 +9,14 @@ use super::bench::{Bench, ctx, request};
 use crate::entities::stock_count;
 
 /// Somebody, not always the same.
-fn somebody() -> Ctx {
+pub(super) fn somebody() -> Ctx {
     let mut ctx = ctx();
     ctx.actor.id = Some(Uuid::now_v7());
     ctx
 }
 
 impl Bench {
-    async fn count(&self, product: ProductId, warehouse: WarehouseId) -> StockCountId {
+    pub(super) async fn count(&self, product: ProductId, warehouse: WarehouseId) -> StockCountId {
         let new = json!({ "warehouse_id": warehouse, "product_ids": [product] });
         self.service.create_stock_count(&ctx(), request(new)).await.expect("begun");
         let sql = "SELECT * FROM stock_counts ORDER BY id DESC LIMIT 1";
@@ -29,7 +29,7 @@ impl Bench {
         self.service.record_counts(who, id, lines).await.expect("recorded");
     }
 
-    async fn approve(&self, who: &Ctx, id: StockCountId) -> Result<()> {
+    pub(super) async fn approve(&self, who: &Ctx, id: StockCountId) -> Result<()> {
         self.service.step_stock_count(&ctx(), id, "submit").await.expect("complete");
         self.service.approve_stock_count(who, id).await.map(drop)
     }

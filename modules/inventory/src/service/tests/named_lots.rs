@@ -11,7 +11,7 @@ use crate::entities::lot::LotStatus;
 use crate::entities::{stock_move, transfer};
 
 /// So much of each lot, as a line names it.
-fn named(lots: &[(&str, i64)]) -> Value {
+pub(super) fn named(lots: &[(&str, i64)]) -> Value {
     let lot =
         |(number, units): &(&str, i64)| json!({ "number": number, "quantity": units.to_string() });
     lots.iter().map(lot).collect()
@@ -51,34 +51,45 @@ impl Bench {
     }
 
     /// What lies in one warehouse: lots, and how many units of each.
-    async fn lots_in(&self, warehouse: WarehouseId) -> Vec<(String, i64)> {
+    pub(super) async fn lots_in(&self, warehouse: WarehouseId) -> Vec<(String, i64)> {
+        self.lots_where("b.warehouse_id = $1", vec![warehouse.into()]).await
+    }
+
+    /// The same of one product.
+    pub(super) async fn lots_at(&self, at: (ProductId, WarehouseId)) -> Vec<(String, i64)> {
+        let values = vec![at.0.into(), at.1.into()];
+        self.lots_where("b.product_id = $1 AND b.warehouse_id = $2", values).await
+    }
+
+    async fn lots_where(&self, condition: &str, values: Vec<sea_orm::Value>) -> Vec<(String, i64)> {
         #[derive(sea_orm::FromQueryResult)]
         struct Row {
             number: String,
             units: i64,
         }
-        let sql = "SELECT l.number, CAST(SUM(b.quantity) / 1000000 AS BIGINT) AS units \
-            FROM bins b JOIN lots l ON l.id = b.lot_id \
-            WHERE b.quantity > 0 AND b.warehouse_id = $1 GROUP BY l.number ORDER BY l.number";
-        let db = self.service.db.read();
+        let sql = format!(
+            "SELECT l.number, CAST(SUM(b.quantity) / 1000000 AS BIGINT) AS units \
+             FROM bins b JOIN lots l ON l.id = b.lot_id \
+             WHERE b.quantity > 0 AND {condition} GROUP BY l.number ORDER BY l.number"
+        );
         let rows: Vec<Row> =
-            kernel::db::query_all(db, sql, vec![warehouse.into()]).await.expect("reads");
+            kernel::db::query_all(self.service.db.read(), sql, values).await.expect("reads");
         rows.into_iter().map(|row| (row.number, row.units)).collect()
     }
 }
 
-fn there(lots: &[(&str, i64)]) -> Vec<(String, i64)> {
+pub(super) fn there(lots: &[(&str, i64)]) -> Vec<(String, i64)> {
     lots.iter().map(|(number, units)| (number.to_string(), *units)).collect()
 }
 
 /// A refusal: its code and where it points.
-fn refused<T>(result: Result<T>) -> (String, String) {
+pub(super) fn refused<T>(result: Result<T>) -> (String, String) {
     let error = result.map(drop).expect_err("refused");
     let pointer = error.fields().first().map(|field| field.pointer.clone());
     (error.code().to_owned(), pointer.unwrap_or_default())
 }
 
-fn at(code: &str, pointer: &str) -> (String, String) {
+pub(super) fn at(code: &str, pointer: &str) -> (String, String) {
     (code.to_owned(), pointer.to_owned())
 }
 

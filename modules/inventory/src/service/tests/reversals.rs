@@ -16,7 +16,7 @@ fn somebody() -> Ctx {
     ctx
 }
 
-fn ago(days: u64) -> NaiveDate {
+pub(super) fn ago(days: u64) -> NaiveDate {
     Utc::now().date_naive() - Days::new(days)
 }
 
@@ -49,7 +49,7 @@ impl Bench {
     }
 
     /// How long what there is of a product has been there: up to 30, 90 and 180 days, and more.
-    async fn ages(&self) -> Vec<Value> {
+    pub(super) async fn ages(&self) -> Vec<Value> {
         let query = request(json!({}));
         let page = self.service.report_ageing(query).await.expect("reads");
         let fields = ["up_to_30_days", "up_to_90_days", "up_to_180_days", "older"];

@@ -33,6 +33,7 @@ pub(super) enum Command {
     Block { pick: usize, is_to_be: bool, breaks: bool },
     Pick { pick: usize, found: i64, is_cancelled: bool },
     ExpireLots { days: u64 },
+    CountLots { item: usize, first: usize, units: i64, meanwhile: i64 },
     Oversell { items: Vec<(usize, i64)> },
     AllowNegative { is_allowed: bool },
     SetNegative { item: usize, is_allowed: bool },
@@ -88,6 +89,9 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         3 => (any::<usize>(), 0..8_i64, prop::bool::weighted(0.2))
             .prop_map(|(pick, found, is_cancelled)| Command::Pick { pick, found, is_cancelled }),
         1 => (0..6_u64).prop_map(|days| Command::ExpireLots { days }),
+        2 => (0..4_usize, 0..12_usize, -3..4_i64, -4..4_i64).prop_map(
+            |(item, first, units, meanwhile)| Command::CountLots { item, first, units, meanwhile }
+        ),
         3 => items().prop_map(|items| Command::Oversell { items }),
         1 => any::<bool>().prop_map(|is_allowed| Command::AllowNegative { is_allowed }),
         1 => (0..4_usize, any::<bool>())

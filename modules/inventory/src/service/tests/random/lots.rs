@@ -85,8 +85,40 @@ impl World {
                 let day = Utc::now().date_naive() + Days::new(days);
                 self.bench.service.expire_lots(&ctx(), day).await.expect("runs");
             }
+            Command::CountLots { item, first, units, meanwhile } => {
+                if let Some(line) = self.counted_lots(item, first, units).await {
+                    self.post_count(item, line, meanwhile).await;
+                }
+            }
             other => panic!("{other:?} is nothing of lots"),
         }
+    }
+
+    /// What is there of the lots of a product, but so much more or less of two in turn, and one
+    /// that may be new.
+    async fn counted_lots(&self, item: usize, first: usize, units: i64) -> Option<Value> {
+        let tracking = self.tracking(item).await;
+        if tracking == Tracking::None {
+            return None;
+        }
+        let mut lots = self.bench.lots_at(self.items[item]).await;
+        for (i, (_, there)) in lots.iter_mut().enumerate() {
+            let more = if (i + first).is_multiple_of(2) { units } else { -units };
+            *there = match tracking {
+                Tracking::Serial => i64::from(more >= 0),
+                _ => (*there + more).max(0),
+            };
+        }
+        // Not both of two products that have a lot of this number.
+        let new = format!("{}{first}", if item < 2 { "X" } else { "Y" });
+        if !lots.iter().any(|(number, _)| *number == new) {
+            lots.push((new, 1));
+        }
+        let lot = |(number, units): &(String, i64)| json!({ "number": number, "quantity": units.to_string() });
+        let all: i64 = lots.iter().map(|(_, units)| units).sum();
+        let lots: Vec<_> = lots.iter().map(lot).collect();
+        let product = self.items[item].0;
+        Some(json!({ "product_id": product, "quantity": all.to_string(), "lots": lots }))
     }
 
     /// Takes up to so many for each line of the newest list, or gives it up.

@@ -375,14 +375,21 @@ impl World {
     /// Counts so many more than there are, while stock goes on moving.
     async fn count(&self, item: usize, units: i64, meanwhile: i64) {
         let (product, warehouse) = self.items[item];
+        let (on_hand, ..) = self.bench.level(product, warehouse).await;
+        let counted = (on_hand + units).max(0).to_string();
+        let line = json!({ "product_id": product, "quantity": counted });
+        self.post_count(item, line, meanwhile).await;
+    }
+
+    /// Counts a product as a line says, and posts it after stock has moved.
+    async fn post_count(&self, item: usize, line: serde_json::Value, meanwhile: i64) {
+        let (product, warehouse) = self.items[item];
         let service = &self.bench.service;
         let new = json!({ "warehouse_id": warehouse, "product_ids": [product] });
         service.create_stock_count(&ctx(), request(new)).await.expect("begun");
         let sql = "SELECT * FROM stock_counts ORDER BY id DESC LIMIT 1";
         let id = self.bench.find::<crate::entities::stock_count::Model>(sql).await.id;
-        let (on_hand, ..) = self.bench.level(product, warehouse).await;
-        let counted = (on_hand + units).max(0).to_string();
-        let lines = json!({ "lines": [{ "product_id": product, "quantity": counted }] });
+        let lines = json!({ "lines": [line] });
         service.record_counts(&ctx(), id, request(lines)).await.expect("recorded");
         let moved = self.bench.adjust(product, warehouse, &meanwhile.to_string()).await;
         allow_refusal(moved, ADJUSTED);
@@ -390,7 +397,7 @@ impl World {
         let mut other = ctx();
         other.actor.id = Some(uuid::Uuid::now_v7());
         let approved = service.approve_stock_count(&other, id).await;
-        allow_refusal(approved, &["count_outdated", "unit_cost_required"]);
+        allow_refusal(approved, &["count_outdated", "unit_cost_required", "serial_on_hand"]);
     }
 
     /// Hears what was published since, as orders and billing would.
