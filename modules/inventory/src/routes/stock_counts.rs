@@ -166,7 +166,7 @@ pub(crate) struct CountedLine {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CountedLot {
-    /// One that nobody knew of is made, unless it is the number of another product's.
+    /// One that nobody knew of is made.
     pub number: Text<1, 64>,
     /// Zero or more; of a serial number 0 or 1.
     pub quantity: Quantity,
@@ -302,7 +302,7 @@ async fn create_stock_count(
 ///   `quantity_negative`, `quantity_too_fine`, `no_lines`, `too_many_lines`; of lots
 ///   `lots_not_tracked`, `lots_do_not_add_up`, `serial_of_many`, `duplicate_serial`,
 ///   `duplicate_lot`, `lot_differs`, `date_out_of_range`, and `unknown_lot` for nothing of a lot
-///   nobody knows, or for the lot of another product.
+///   nobody knows.
 #[utoipa::path(
     tag = "Stock counts",
     params(("id" = StockCountId, Path)),

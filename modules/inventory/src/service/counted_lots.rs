@@ -13,7 +13,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::entities::product::{self, Tracking};
-use crate::entities::{lot, stock_count_line, stock_count_lot};
+use crate::entities::{stock_count_line, stock_count_lot};
 use crate::error::{Error, internal};
 use crate::routes::stock_counts::{CountedLine, CountedLot};
 use crate::service::MAX_RECEIPT_LINES;
@@ -125,7 +125,7 @@ pub(crate) async fn write_lots(
 }
 
 /// The lots that lines name and what was counted of each, by line. One that turns up and is not
-/// known is made, unless its number is that of another product's: that is taken for a mistake.
+/// known is made; that there is nothing of it can only be a mistake.
 async fn find_lots(tx: &mut Tx, lines: &[&Named<'_>]) -> Result<Vec<Vec<(LotId, Quantity)>>> {
     let numbers = lines
         .iter()
@@ -143,11 +143,10 @@ async fn find_lots(tx: &mut Tx, lines: &[&Named<'_>]) -> Result<Vec<Vec<(LotId, 
             }
         }
     }
-    let of_others = numbers_of_others(tx, new.keys().map(|(_, number)| *number)).await?;
     for Named { product, lots, pointer, .. } in lines {
         for (i, lot) in lots.iter().enumerate() {
             let is_new = new.contains_key(&(product.id, &*lot.number));
-            if is_new && (lot.quantity.is_zero() || of_others.contains(&*lot.number)) {
+            if is_new && lot.quantity.is_zero() {
                 let pointer = format!("{pointer}/lots/{i}/number");
                 return Err(Error::UnknownLot { pointer }.into());
             }
@@ -166,21 +165,6 @@ async fn find_lots(tx: &mut Tx, lines: &[&Named<'_>]) -> Result<Vec<Vec<(LotId, 
             of_line.push((is.id, lot.quantity));
         }
         found.push(of_line);
-    }
-    Ok(found)
-}
-
-/// Those of some numbers that a lot has, of whichever product.
-async fn numbers_of_others(
-    tx: &Tx,
-    numbers: impl Iterator<Item = &str>,
-) -> Result<BTreeSet<String>> {
-    let numbers: Vec<_> = numbers.collect();
-    let mut found = BTreeSet::new();
-    for some in numbers.chunks(BATCH) {
-        let of = lot::Column::Number.is_in(some.iter().copied());
-        let rows = lot::Entity::find().filter(of).all(&**tx).await?;
-        found.extend(rows.into_iter().map(|row| row.number));
     }
     Ok(found)
 }
