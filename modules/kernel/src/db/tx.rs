@@ -424,15 +424,19 @@ impl Batch {
         conn: &impl ConnectionTrait,
         mut conclusion: Option<Conclusion>,
     ) -> Result<()> {
-        // A text of several statements tells of the last alone how many rows it touched.
-        if conn.get_database_backend() != DbBackend::Postgres {
-            Self::execute(conn, Vec::new(), conclusion.take()).await?;
-        }
+        let most = match conn.get_database_backend() {
+            DbBackend::Postgres => 2 * MAX_PARAMETERS,
+            _ => {
+                // A text of several statements tells of the last alone how many rows it touched.
+                Self::execute(conn, Vec::new(), conclusion.take()).await?;
+                MAX_PARAMETERS
+            }
+        };
         let mut batch = Vec::new();
         let mut parameters = conclusion.as_ref().map_or(0, |last| last.values.len());
         for insert in self.0 {
             parameters += insert.values.len();
-            if parameters > MAX_PARAMETERS {
+            if parameters > most {
                 parameters = insert.values.len();
                 Self::execute(conn, std::mem::take(&mut batch), conclusion.take()).await?;
             }

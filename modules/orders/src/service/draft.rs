@@ -13,7 +13,7 @@ use kernel::money::{Currency, Percent, UnitPrice};
 use kernel::quantity::Quantity;
 use kernel::{Ctx, Result};
 use sea_orm::ActiveValue::NotSet;
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::IntoActiveModel;
 
 use crate::entities::{order_line, order_tax};
 use crate::error::{Error, LineFault};

@@ -15,9 +15,7 @@ use kernel::money::{AmountError, Money};
 use kernel::page::{Page, PageRequest, fetch};
 use kernel::quantity::Quantity;
 use kernel::{Error, Result};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
 use crate::entities::sales_fact::{Column, Entity, FactId, Kind, Model};

@@ -11,8 +11,7 @@ use kernel::money::Money;
 use kernel::text::Code;
 use kernel::{Error, Result};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
 
 use crate::entities::{quotation, quotation_line, quotation_tax};
