@@ -87,6 +87,12 @@ pub(crate) enum Error {
     OverAllocated { pointer: String, open: Money },
     #[error("the payment has {unapplied} left")]
     PaymentExhausted { unapplied: Money },
+    #[error("the payment was reversed on {on}")]
+    PaymentReversed { on: NaiveDate },
+    #[error("the allocation has been reversed")]
+    AllocationReversed,
+    #[error("reversed_on is before {received_on}, the day of the payment")]
+    ReversedBeforeReceived { received_on: NaiveDate },
     #[error("the external key belongs to another payment")]
     ExternalKeyTaken,
 
@@ -186,6 +192,13 @@ impl From<Error> for KernelError {
             Error::PaymentExhausted { unapplied } => {
                 conflict("payment_exhausted", "/allocations".into())
                     .with_params(json!({ "unapplied": unapplied }))
+            }
+            Error::PaymentReversed { on } => KernelError::conflict("payment_reversed", detail)
+                .with_params(json!({ "reversed_on": on })),
+            Error::AllocationReversed => KernelError::conflict("allocation_reversed", detail),
+            Error::ReversedBeforeReceived { received_on } => {
+                invalid("reversed_before_received", "/reversed_on".into())
+                    .with_params(json!({ "received_on": received_on }))
             }
             Error::ExternalKeyTaken => conflict("external_key_taken", "/external_key".into()),
             Error::UnknownPurchaseOrder { .. } => {

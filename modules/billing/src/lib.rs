@@ -81,6 +81,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "parties",
         sql: include_str!("../../../migrations/billing/0106_parties.sql"),
     },
+    Script {
+        number: 107,
+        name: "reversals",
+        sql: include_str!("../../../migrations/billing/0107_reversals.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

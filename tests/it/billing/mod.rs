@@ -4,6 +4,7 @@ mod bills;
 mod books;
 mod invoices;
 mod payments;
+mod reversals;
 mod tax;
 
 use serde_json::{Value, json};

@@ -559,6 +559,21 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     api.act_with(&format!("{payment_path}/allocations"), &payment, allocation).await.ok();
     api.get(&payment_path).await.ok();
 
+    // Another was meant for another invoice, and then the bank takes it back.
+    let euro = json!({"amount": "1.00", "currency": "EUR"});
+    let cheque = json!({
+        "direction": "incoming", "customer_id": customer["id"], "amount": euro,
+        "method": "cheque", "allocations": [{"invoice_id": invoice["id"], "amount": euro}]
+    });
+    let cheque = api.post("/api/v1/billing/payments", cheque).await.ok();
+    let path_of_cheque = format!("/api/v1/billing/payments/{}", text(&cheque["id"]));
+    let allocation = text(&cheque["allocations"][0]["id"]);
+    let why = json!({"reason": "meant for another invoice"});
+    let unapply = format!("{path_of_cheque}/allocations/{allocation}/reverse");
+    let cheque = api.act_with(&unapply, &cheque, why).await.ok();
+    let why = json!({"reason": "the cheque bounced"});
+    api.act_with(&format!("{path_of_cheque}/reverse"), &cheque, why).await.ok();
+
     // Two chairs come back.
     let returned = json!({
         "lines": [{"order_line_id": chairs, "quantity": "2", "restock": true}],

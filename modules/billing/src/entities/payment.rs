@@ -50,6 +50,9 @@ pub struct Model {
     pub currency: Currency,
     pub amount_minor: i64,
     pub applied_minor: i64,
+    // The day it was taken back, if it was.
+    pub reversed_on: Option<NaiveDate>,
+    pub reversal_reason: Option<String>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

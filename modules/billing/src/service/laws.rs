@@ -67,7 +67,7 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM (\
             SELECT i.id, i.total_minor, i.applied_minor, i.credited_minor, \
                 COALESCE(SUM(a.amount_minor), 0) AS allocated \
-            FROM invoices i LEFT JOIN payment_allocations a ON a.invoice_id = i.id \
+            FROM invoices i LEFT JOIN settlements a ON a.invoice_id = i.id \
             GROUP BY i.id, i.total_minor, i.applied_minor, i.credited_minor) AS i \
             WHERE applied_minor <> allocated \
             OR total_minor - applied_minor - credited_minor < 0",
@@ -79,7 +79,7 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM (\
             SELECT b.id, b.total_minor, b.applied_minor, \
                 COALESCE(SUM(a.amount_minor), 0) AS allocated \
-            FROM bills b LEFT JOIN payment_allocations a ON a.bill_id = b.id \
+            FROM bills b LEFT JOIN settlements a ON a.bill_id = b.id \
             GROUP BY b.id, b.total_minor, b.applied_minor) AS b \
             WHERE applied_minor <> allocated OR applied_minor > total_minor",
     },
@@ -90,9 +90,26 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM (\
             SELECT p.id, p.amount_minor, p.applied_minor, \
                 COALESCE(SUM(a.amount_minor), 0) AS allocated \
-            FROM payments p LEFT JOIN payment_allocations a ON a.payment_id = p.id \
+            FROM payments p LEFT JOIN settlements a ON a.payment_id = p.id \
             GROUP BY p.id, p.amount_minor, p.applied_minor) AS p \
             WHERE applied_minor <> allocated OR allocated > amount_minor",
+    },
+    Law {
+        id: "B-5",
+        description: "an allocation is taken back once, by its mirror, and one of a reversed \
+            payment always",
+        violations: "SELECT COUNT(*) AS n FROM (\
+            SELECT 1 AS broken FROM payment_allocations r \
+                LEFT JOIN payment_allocations a ON a.id = r.reverses_id \
+                WHERE r.reverses_id IS NOT NULL AND (a.id IS NULL \
+                OR a.reverses_id IS NOT NULL OR a.payment_id <> r.payment_id \
+                OR a.amount_minor <> r.amount_minor \
+                OR COALESCE(a.invoice_id, a.bill_id) <> COALESCE(r.invoice_id, r.bill_id)) \
+            UNION ALL SELECT 1 FROM payment_allocations WHERE reverses_id IS NOT NULL \
+                GROUP BY reverses_id HAVING COUNT(*) > 1 \
+            UNION ALL SELECT 1 FROM payments p WHERE reversed_on IS NOT NULL \
+                AND 0 <> (SELECT COALESCE(SUM(s.amount_minor), 0) FROM settlements s \
+                    WHERE s.payment_id = p.id)) AS a",
     },
     Law {
         id: "B-7",
@@ -137,7 +154,7 @@ pub(crate) const LAWS: &[Law] = &[
             (SELECT COALESCE(SUM(total_minor - applied_minor - credited_minor), 0) \
                 FROM invoices WHERE number IS NOT NULL) \
             - (SELECT COALESCE(SUM(amount_minor - applied_minor), 0) FROM payments \
-                WHERE direction = 'incoming') \
+                WHERE direction = 'incoming' AND reversed_on IS NULL) \
             - (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM credit_notes)",
     },
     Law {
@@ -148,7 +165,7 @@ pub(crate) const LAWS: &[Law] = &[
             (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM bills \
                 WHERE status IN ('approved', 'settled')) \
             - (SELECT COALESCE(SUM(amount_minor - applied_minor), 0) FROM payments \
-                WHERE direction = 'outgoing')",
+                WHERE direction = 'outgoing' AND reversed_on IS NULL)",
     },
     Law {
         id: "B-10",
@@ -204,6 +221,8 @@ pub(crate) const LAWS: &[Law] = &[
                 WHERE number IS NOT NULL AND total_minor > 0 \
             UNION ALL SELECT 'credit_note', id FROM credit_notes WHERE total_minor > 0 \
             UNION ALL SELECT 'payment', id FROM payments \
+            UNION ALL SELECT 'payment_reversal', id FROM payments \
+                WHERE reversed_on IS NOT NULL \
             UNION ALL SELECT 'bill', id FROM bills \
                 WHERE status IN ('approved', 'settled') AND total_minor > 0) AS d \
             WHERE (SELECT COUNT(*) FROM journal_entries e \

@@ -10,6 +10,7 @@ mod laws;
 mod payments;
 mod periods;
 mod random;
+mod reversals;
 mod stock;
 mod support;
 mod totals;

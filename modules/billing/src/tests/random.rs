@@ -25,6 +25,8 @@ enum Step {
     Redraft { which: u16, percent: u8 },
     Pay { which: u16, share: u8, extra: u16, days_ago: u8 },
     Allocate { which: u16, to: u16, cents: u16 },
+    ReversePayment { which: u16, days_ago: u8 },
+    ReverseAllocation { which: u16, place: u16 },
     Credit { which: u16, line: u16, share: u8, days_ago: u8 },
     CreditAll { which: u16 },
     Order { lines: Vec<(u8, u32)> },
@@ -70,6 +72,10 @@ fn step() -> impl Strategy<Value = Step> {
             Step::Credit { which, line, share, days_ago }
         }),
         1 => which().prop_map(|which| Step::CreditAll { which }),
+        1 => (which(), 0_u8..3)
+            .prop_map(|(which, days_ago)| Step::ReversePayment { which, days_ago }),
+        2 => (which(), which())
+            .prop_map(|(which, place)| Step::ReverseAllocation { which, place }),
         1 => prop::collection::vec((1_u8..50, price()), 1..4)
             .prop_map(|lines| Step::Order { lines }),
         3 => (which(), share(), which())
@@ -218,6 +224,24 @@ impl World {
                     json!({"allocations": [{"invoice_id": invoice["id"], "amount": amount}]});
                 let outcome = self.books.allocate(id(&payment), body).await;
                 self.note(outcome);
+            }
+            Step::ReversePayment { which, days_ago } => {
+                let Some(payment) = pick(&self.payments, which) else { return };
+                let day = today() - Days::new(days_ago.into());
+                let body = json!({ "reason": "it bounced", "reversed_on": day });
+                let outcome = self.books.reverse(id(&payment), body).await;
+                self.note(outcome);
+            }
+            Step::ReverseAllocation { which, place } => {
+                let Some(payment) = pick(&self.payments, which) else { return };
+                let payment = self.books.payment(id(&payment)).await;
+                let made: Vec<_> = payment["allocations"].as_array().expect("a list").clone();
+                let made: Vec<_> = made.iter().filter(|a| a.get("reverses_id").is_none()).collect();
+                let Some(allocation) = pick(&made, place) else { return };
+                let ids = (id(&payment), id(allocation));
+                let (ctx, body) = (user(), read(json!({ "reason": "not this one" })));
+                let outcome = self.books.service.reverse_allocation(&ctx, ids, body).await;
+                self.note(outcome.map(|_| Value::Null));
             }
             Step::Credit { which, line, share, days_ago } => {
                 self.credit((which, line, share), days_ago).await;
@@ -429,6 +453,9 @@ fn opening() -> Vec<Step> {
         Step::Issue { which: 2, days_ago: 3 },
         Step::Pay { which: 0, share: 50, extra: 500, days_ago: 1 },
         Step::Allocate { which: 0, to: 0, cents: 100 },
+        Step::ReverseAllocation { which: 0, place: 0 },
+        Step::Pay { which: 0, share: 10, extra: 5, days_ago: 1 },
+        Step::ReversePayment { which: 1, days_ago: 0 },
         Step::Credit { which: 0, line: 0, share: 30, days_ago: 2 },
         Step::CreditAll { which: 2 },
         Step::Order { lines: vec![(10, 335_000)] },

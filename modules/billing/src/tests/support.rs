@@ -214,6 +214,21 @@ impl Books {
         body_of(self.service.allocate_payment(&user(), id, read(body)).await?).await
     }
 
+    pub async fn payment(&self, id: PaymentId) -> Value {
+        json!(self.service.payment(id).await.expect("the payment"))
+    }
+
+    pub async fn reverse(&self, id: PaymentId, body: Value) -> Result<Value> {
+        body_of(self.service.reverse_payment(&user(), id, read(body)).await?).await
+    }
+
+    /// Takes back the allocation at this place of a payment.
+    pub async fn unapply(&self, payment: &Value, place: usize) -> Result<Value> {
+        let ids = (id(payment), id(&payment["allocations"][place]));
+        let body = read(json!({ "reason": "for another invoice" }));
+        body_of(self.service.reverse_allocation(&user(), ids, body).await?).await
+    }
+
     pub async fn enter_bill(&self, body: Value) -> Result<Value> {
         body_of(self.service.create_bill(&user(), read(body)).await?).await
     }
@@ -515,6 +530,13 @@ pub(super) async fn populated() -> Books {
         });
         books.credit(id(invoice), note).await.expect("credited");
     }
+
+    // One bounced, one was for something else.
+    let bounced = books.pay(incoming(&customer, "8.00", of(&issued[2], "7.00"))).await;
+    let body = json!({ "reason": "the cheque bounced" });
+    books.reverse(id(&bounced.expect("paid")), body).await.expect("reversed");
+    let paid = books.pay(incoming(&customer, "3.00", of(&issued[2], "2.00"))).await.expect("paid");
+    books.unapply(&paid, 0).await.expect("taken back");
 
     let order = purchase_order(&[("30", "4.00")]);
     books.hear(&order).await;

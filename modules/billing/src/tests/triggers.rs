@@ -51,6 +51,14 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
         );
         copy("bills", columns, &values, "supplier_invoice_number = 'R-1'")
     };
+    let mirror = |amount: &str, reverses_id: &str| {
+        let columns = "id, payment_id, invoice_id, bill_id, amount_minor, reverses_id, reason, \
+            created_at";
+        let values = format!(
+            "{NEW}, payment_id, invoice_id, bill_id, {amount}, {reverses_id}, 'X', created_at"
+        );
+        copy("payment_allocations", columns, &values, "reverses_id IS NULL AND bill_id IS NOT NULL")
+    };
     let line = |table: &str, owner: &str, columns: &str| {
         format!(
             "INSERT INTO {table} (id, {owner}, position, {columns}) \
@@ -270,6 +278,13 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
         ),
         ("payments_no_delete", "DELETE FROM payments".into(), "never deleted"),
         (
+            "payments_stay",
+            all("payments", "version = version + 1 WHERE reversed_on IS NOT NULL"),
+            "payment never changes",
+        ),
+        ("payment_allocations_mirror", mirror("amount_minor + 1", "id"), "mirrors what"),
+        ("payment_allocations_mirror", mirror("amount_minor", NEW), "mirrors what"),
+        (
             "payment_allocations_no_update",
             all("payment_allocations", "amount_minor = 1"),
             "never changes",
@@ -410,7 +425,15 @@ const CONSTRAINED: &[&str] = &[
     "UPDATE payments SET customer_id = NULL WHERE direction = 'incoming'",
     "UPDATE payments SET external_key = 'same'",
     "UPDATE payments SET number = 'same'",
+    "UPDATE payments SET reversed_on = '1999-01-01' WHERE reversed_on IS NOT NULL",
+    "UPDATE payments SET applied_minor = 1 WHERE reversed_on IS NOT NULL",
+    "UPDATE payments SET reversal_reason = NULL WHERE reversed_on IS NOT NULL",
+    "UPDATE payments SET reversal_reason = 'X' WHERE reversed_on IS NULL",
     "UPDATE payment_allocations SET amount_minor = 0",
+    "UPDATE payment_allocations SET reason = 'X' WHERE reverses_id IS NULL",
+    "UPDATE payment_allocations SET reason = NULL WHERE reverses_id IS NOT NULL",
+    "UPDATE payment_allocations SET reverses_id = (SELECT id FROM payment_allocations LIMIT 1), \
+        reason = 'X'",
     "UPDATE payment_allocations SET bill_id = (SELECT id FROM bills LIMIT 1)",
     "UPDATE payment_allocations SET invoice_id = NULL, bill_id = NULL",
     "UPDATE account_balances SET debit_minor = -1",

@@ -66,6 +66,19 @@ impl EventData for PaymentCaptured {
     const TYPE: &'static str = "billing.payment.captured";
 }
 
+/// A customer's money is not here after all: a mistake, or it bounced. Aggregate: the payment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PaymentReversed {
+    pub payment_id: PaymentId,
+    pub customer_id: CustomerId,
+    pub reversed_on: NaiveDate,
+    pub amount: Money,
+}
+
+impl EventData for PaymentReversed {
+    const TYPE: &'static str = "billing.payment.reversed";
+}
+
 /// Money settles an invoice, in part or in whole. Aggregate: the order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PaymentApplied {
@@ -80,6 +93,22 @@ pub struct PaymentApplied {
 
 impl EventData for PaymentApplied {
     const TYPE: &'static str = "billing.payment.applied";
+}
+
+/// Money that settled an invoice does not any more. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PaymentUnapplied {
+    pub payment_id: PaymentId,
+    pub invoice_id: InvoiceId,
+    pub order_id: OrderId,
+    pub customer_id: CustomerId,
+    pub amount: Money,
+    /// What the invoice is open for again.
+    pub invoice_open: Money,
+}
+
+impl EventData for PaymentUnapplied {
+    const TYPE: &'static str = "billing.payment.unapplied";
 }
 
 /// We owe the supplier this. Aggregate: the purchase order.

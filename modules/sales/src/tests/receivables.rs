@@ -2,7 +2,7 @@
 
 use contracts::events::{
     CancelledLine, ConfirmedLine, CreditNoteIssued, InvoiceIssued, OrderConfirmed,
-    OrderLineQuantity, OrderLinesCancelled, PaymentCaptured,
+    OrderLineQuantity, OrderLinesCancelled, PaymentCaptured, PaymentReversed,
 };
 use contracts::ids::{
     CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, ShipmentId,
@@ -137,6 +137,17 @@ async fn an_invoice_moves_credit_from_the_order_to_what_is_owed() {
     assert_eq!(figures().await, (0, 50, 50));
     // More than was owed is the customer's credit, and room for more orders.
     world.tell(&payment(customer, 80)).await.expect("heard");
+    assert_eq!(figures().await, (0, -30, -30));
+    // One that bounces changes nothing in the end.
+    let bounced = payment(customer, 5);
+    world.tell(&bounced).await.expect("heard");
+    let reversed = PaymentReversed {
+        payment_id: bounced.payment_id,
+        customer_id: customer,
+        reversed_on: today(),
+        amount: bounced.amount,
+    };
+    world.tell(&reversed).await.expect("heard");
     assert_eq!(figures().await, (0, -30, -30));
     world.hold(OrderId::new(), customer, 130, soon()).await.expect("fits");
     assert!(world.broken_laws().await.is_empty());
