@@ -2,6 +2,7 @@
 
 mod bills;
 mod books;
+mod credits;
 mod invoices;
 mod payments;
 mod reversals;

@@ -587,7 +587,8 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
         "reason": "two chairs returned"
     });
     let credit = api.post(&format!("{invoice_path}/credit-notes"), credit).await.ok();
-    api.get(&format!("/api/v1/billing/credit-notes/{}", text(&credit["id"]))).await.ok();
+    let note_path = format!("/api/v1/billing/credit-notes/{}", text(&credit["id"]));
+    api.get(&note_path).await.ok();
     api.get(&invoice_path).await.ok();
     server.settle().await;
 

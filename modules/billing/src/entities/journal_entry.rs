@@ -22,6 +22,8 @@ pub enum SourceType {
     Payment,
     /// A payment was taken back: a mistake, or it bounced.
     PaymentReversal,
+    /// A customer's credit was paid back.
+    Refund,
     /// A supplier's bill was approved.
     Bill,
     /// A shipment left the stock.

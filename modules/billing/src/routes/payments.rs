@@ -44,6 +44,8 @@ pub(crate) struct Payment {
     pub amount: Money,
     /// What it settles.
     pub applied: Money,
+    /// What was paid back to the customer.
+    pub refunded: Money,
     /// The rest: credit of the customer with us, or ours with the supplier. Nothing once it
     /// was reversed.
     pub unapplied: Money,
@@ -278,7 +280,8 @@ async fn allocate_payment(
 /// For a payment that was a mistake, or that bounced. All it settled is open again, and its
 /// entry is posted the other way round. Reports as of a day before the reversal show it as
 /// credit.
-/// - Errors: 409 `payment_reversed` with `params.reversed_on`; 422 `reversed_before_received`
+/// - Errors: 409 `payment_reversed` with `params.reversed_on`, `payment_refunded` with
+///   `params.refunded` where part of it was paid back; 422 `reversed_before_received`
 ///   with `params.received_on`, `date_in_future`, `date_out_of_range`, `period_closed` with
 ///   `params.closed_through` and `params.kind`, `amount_overflow` where the books have no room
 ///   for it.
@@ -297,7 +300,7 @@ async fn allocate_payment(
         ("x-override-permission" = json!("billing.period_lock:override")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
-            "payment_reversed", "reversed_before_received", "date_in_future",
+            "payment_reversed", "payment_refunded", "reversed_before_received", "date_in_future",
             "date_out_of_range", "period_closed", "amount_overflow"
         ]))
     )

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use contracts::events::PaymentApplied;
-use contracts::ids::{BillId, InvoiceId};
+use contracts::ids::{BillId, CustomerId, InvoiceId};
 use kernel::Result;
 use kernel::db::Tx;
 use kernel::money::Money;
@@ -77,14 +77,16 @@ impl Service {
 /// Checks what is asked of `payment` against the documents, which stay locked.
 pub(crate) async fn plan(tx: &Tx, payment: &payment::Model, asked: Vec<Asked>) -> Result<Plan> {
     check_not_reversed(payment)?;
-    let left = payment.amount_minor - payment.applied_minor;
+    let left = payment.left_minor();
     let sum = asked.iter().try_fold(0_i64, |sum, (_, amount)| sum.checked_add(*amount));
     if sum.is_none_or(|sum| sum > left) {
         let unapplied = Money::new(left, payment.currency);
         return Err(Error::PaymentExhausted { unapplied }.into());
     }
     let documents = match payment.direction {
-        Direction::Incoming => Documents::Invoices(invoices(tx, payment, &asked).await?),
+        Direction::Incoming => {
+            Documents::Invoices(lock_invoices(tx, payment.customer_id, &asked).await?)
+        }
         Direction::Outgoing => Documents::Bills(bills(tx, payment, &asked).await?),
     };
     Ok(Plan { amounts: asked.into_iter().map(|(_, amount)| amount).collect(), documents })
@@ -95,9 +97,10 @@ pub(crate) fn check_not_reversed(payment: &payment::Model) -> Result<(), Error> 
     payment.reversed_on.map_or(Ok(()), |on| Err(Error::PaymentReversed { on }))
 }
 
-async fn invoices(
+/// The invoices that are asked for, in that order: locked, of the customer, and open for it.
+pub(crate) async fn lock_invoices(
     tx: &Tx,
-    payment: &payment::Model,
+    customer_id: Option<CustomerId>,
     asked: &[Asked],
 ) -> Result<Vec<invoice::Model>> {
     let ids = asked.iter().filter_map(|(target, _)| match target {
@@ -115,7 +118,7 @@ async fn invoices(
     let mut found = Vec::with_capacity(asked.len());
     for (index, (id, (_, amount))) in ids.zip(asked).enumerate() {
         let row = by_id.remove(&id).ok_or(Error::UnknownInvoice { index, id })?;
-        if Some(row.customer_id) != payment.customer_id {
+        if Some(row.customer_id) != customer_id {
             return Err(Error::OtherParty { pointer: pointer(index, "invoice_id") }.into());
         }
         let is_open = matches!(row.status, InvoiceStatus::Issued | InvoiceStatus::Settled);

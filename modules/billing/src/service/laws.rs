@@ -112,6 +112,36 @@ pub(crate) const LAWS: &[Law] = &[
                     WHERE s.payment_id = p.id)) AS a",
     },
     Law {
+        id: "B-5",
+        description: "a credit note's credit is what it left, applied as its allocations say \
+            to invoices of its customer",
+        violations: "SELECT COUNT(*) AS n FROM (\
+            SELECT 1 AS broken FROM credit_note_uses u JOIN credit_notes c \
+                ON c.id = u.credit_note_id \
+                WHERE u.credit_minor <> c.total_minor - c.applied_minor \
+                OR u.applied_minor <> (SELECT COALESCE(SUM(a.amount_minor), 0) \
+                    FROM credit_allocations a WHERE a.credit_note_id = c.id) \
+            UNION ALL SELECT 1 FROM credit_allocations a \
+                JOIN credit_notes c ON c.id = a.credit_note_id \
+                JOIN invoices i ON i.id = a.invoice_id \
+                WHERE i.customer_id <> c.customer_id OR i.currency <> c.currency) AS c",
+    },
+    Law {
+        id: "B-6",
+        description: "what was paid back of a payment or credit note is the sum of its refunds, \
+            and no more than it leaves",
+        violations: "SELECT COUNT(*) AS n FROM (\
+            SELECT 1 AS broken FROM payments p \
+                WHERE applied_minor + refunded_minor > amount_minor \
+                OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r \
+                    WHERE r.payment_id = p.id AND r.customer_id = p.customer_id) \
+            UNION ALL SELECT 1 FROM credit_note_uses u \
+                JOIN credit_notes c ON c.id = u.credit_note_id \
+                WHERE u.applied_minor + refunded_minor > credit_minor \
+                OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r \
+                    WHERE r.credit_note_id = c.id AND r.customer_id = c.customer_id)) AS r",
+    },
+    Law {
         id: "B-7",
         description: "the numbers of a series are 1 to n without a gap, as many as were drawn",
         violations: "SELECT COUNT(*) AS n FROM (\
@@ -153,9 +183,10 @@ pub(crate) const LAWS: &[Law] = &[
             AND debit_minor - credit_minor <> \
             (SELECT COALESCE(SUM(total_minor - applied_minor - credited_minor), 0) \
                 FROM invoices WHERE number IS NOT NULL) \
-            - (SELECT COALESCE(SUM(amount_minor - applied_minor), 0) FROM payments \
-                WHERE direction = 'incoming' AND reversed_on IS NULL) \
-            - (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM credit_notes)",
+            - (SELECT COALESCE(SUM(amount_minor - applied_minor - refunded_minor), 0) \
+                FROM payments WHERE direction = 'incoming' AND reversed_on IS NULL) \
+            - (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM credit_notes) \
+            + (SELECT COALESCE(SUM(applied_minor + refunded_minor), 0) FROM credit_note_uses)",
     },
     Law {
         id: "B-10",
@@ -223,6 +254,7 @@ pub(crate) const LAWS: &[Law] = &[
             UNION ALL SELECT 'payment', id FROM payments \
             UNION ALL SELECT 'payment_reversal', id FROM payments \
                 WHERE reversed_on IS NOT NULL \
+            UNION ALL SELECT 'refund', id FROM refunds \
             UNION ALL SELECT 'bill', id FROM bills \
                 WHERE status IN ('approved', 'settled') AND total_minor > 0) AS d \
             WHERE (SELECT COUNT(*) FROM journal_entries e \

@@ -44,6 +44,10 @@ impl Service {
         let before = lock_payment(&tx, id).await?;
         ctx.check_version(before.version)?;
         check_not_reversed(&before)?;
+        if before.refunded_minor > 0 {
+            let refunded = Money::new(before.refunded_minor, before.currency);
+            return Err(Error::PaymentRefunded { refunded }.into());
+        }
         let today = tx.now().date_naive();
         let reversed_on = business_date(request.reversed_on, today, "/reversed_on")?;
         if reversed_on < before.received_on {

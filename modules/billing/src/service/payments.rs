@@ -82,6 +82,7 @@ impl Service {
             currency: new.amount.currency(),
             amount_minor: new.amount.minor(),
             applied_minor: 0,
+            refunded_minor: 0,
             reversed_on: None,
             reversal_reason: None,
             version: 1,
@@ -228,15 +229,12 @@ pub(crate) fn present(
     allocations: Option<Vec<payment_allocation::Model>>,
 ) -> Payment {
     let money = |minor| Money::new(minor, row.currency);
-    let unapplied_minor = match row.reversed_on {
-        None => row.amount_minor - row.applied_minor,
-        Some(_) => 0,
-    };
+    let unapplied_minor = row.left_minor();
     let mut allowed_actions = Vec::new();
     if unapplied_minor > 0 {
         allowed_actions.push("allocate");
     }
-    if row.reversed_on.is_none() {
+    if row.reversed_on.is_none() && row.refunded_minor == 0 {
         allowed_actions.push("reverse");
     }
     let allocations = allocations.map(|allocations| {
@@ -262,6 +260,7 @@ pub(crate) fn present(
         external_key: row.external_key,
         amount: money(row.amount_minor),
         applied: money(row.applied_minor),
+        refunded: money(row.refunded_minor),
         unapplied: money(unapplied_minor),
         allocations,
         reversed_on: row.reversed_on,

@@ -3,6 +3,7 @@
 mod ageing;
 mod bills;
 mod crediting;
+mod credits;
 mod grni;
 mod invoices;
 mod journal;

@@ -14,8 +14,8 @@ use contracts::events::{
     SUBSCRIPTIONS, ShipmentShipped, ShippedLine, StockReceived,
 };
 use contracts::ids::{
-    BillId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, PurchaseOrderId,
-    PurchaseOrderLineId, ReceiptId, ShipmentId, SupplierId, WarehouseId,
+    BillId, CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId,
+    PurchaseOrderId, PurchaseOrderLineId, ReceiptId, ShipmentId, SupplierId, WarehouseId,
 };
 use contracts::sales::CustomerInfo;
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
@@ -227,6 +227,16 @@ impl Books {
         let ids = (id(payment), id(&payment["allocations"][place]));
         let body = read(json!({ "reason": "for another invoice" }));
         body_of(self.service.reverse_allocation(&user(), ids, body).await?).await
+    }
+
+    /// Settles invoices with the credit of a note.
+    pub async fn use_credit(&self, id: CreditNoteId, allocations: Value) -> Result<Value> {
+        let body = read(json!({ "allocations": allocations }));
+        body_of(self.service.allocate_credit(&user(), id, body).await?).await
+    }
+
+    pub async fn refund(&self, body: Value) -> Result<Value> {
+        body_of(self.service.create_refund(&user(), read(body)).await?).await
     }
 
     pub async fn enter_bill(&self, body: Value) -> Result<Value> {
@@ -523,13 +533,20 @@ pub(super) async fn populated() -> Books {
     // The first is paid in whole and then credited in part, the second paid in part.
     books.pay(incoming(&customer, "77.42", of(&issued[0], "77.42"))).await.expect("paid");
     books.pay(incoming(&customer, "30.00", of(&issued[1], "20.00"))).await.expect("paid");
+    let mut notes = Vec::new();
     for invoice in &issued[..2] {
         let note = json!({
             "lines": [{"invoice_line_id": invoice["lines"][0]["id"], "quantity": "1"}],
             "reason": "one came broken"
         });
-        books.credit(id(invoice), note).await.expect("credited");
+        notes.push(books.credit(id(invoice), note).await.expect("credited"));
     }
+    // The credit of the first settles part of the third, and part of it goes back.
+    books.use_credit(id(&notes[0]), of(&issued[2], "3.00")).await.expect("applied");
+    let refund = |field: &str, of: &Value| json!({ field: of["id"], "amount": eur("2.00"), "method": "cash", "reason": "asked" });
+    books.refund(refund("credit_note_id", &notes[0])).await.expect("refunded");
+    let over = books.pay(incoming(&customer, "6.00", json!([]))).await.expect("paid");
+    books.refund(refund("payment_id", &over)).await.expect("refunded");
 
     // One bounced, one was for something else.
     let bounced = books.pay(incoming(&customer, "8.00", of(&issued[2], "7.00"))).await;

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use contracts::events::{
-    BackorderFilled, BackorderPromised, CreditNoteIssued, InvoiceIssued, OrderLineQuantity,
-    PaymentApplied, PaymentUnapplied, ReservationBroken,
+    BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
+    OrderLineQuantity, PaymentApplied, PaymentUnapplied, ReservationBroken,
 };
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
@@ -118,6 +118,19 @@ impl Service {
         self.change_order(event, unapplied.order_id, |order| {
             let back = Money::new(-unapplied.amount.minor(), unapplied.amount.currency());
             order.order.paid_minor = add(order, order.order.paid_minor, back)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Credit of a note settles an invoice of the order. Where the note was for the same order,
+    /// that money is counted here already.
+    pub(crate) async fn note_credit_applied(&self, event: &Event) -> Result<()> {
+        let applied: CreditApplied = event.parse()?;
+        self.change_order(event, applied.order_id, |order| {
+            if applied.credited_order_id != applied.order_id {
+                order.order.paid_minor = add(order, order.order.paid_minor, applied.amount)?;
+            }
             Ok(())
         })
         .await

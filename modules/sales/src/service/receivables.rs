@@ -2,7 +2,9 @@
 //! an entry that moves the customer's open receivables.
 
 use chrono::NaiveDate;
-use contracts::events::{CreditNoteIssued, InvoiceIssued, PaymentCaptured, PaymentReversed};
+use contracts::events::{
+    CreditNoteIssued, InvoiceIssued, PaymentCaptured, PaymentReversed, RefundMade,
+};
 use contracts::ids::CustomerId;
 use kernel::db::{Tx, execute};
 use kernel::events::Event;
@@ -86,6 +88,18 @@ impl Service {
             document_id: event.id,
             amount_minor: reversed.amount.minor(),
             occurred_on: reversed.reversed_on,
+        };
+        self.note_money(event, entry).await
+    }
+
+    /// The customer has that much less credit.
+    pub(crate) async fn note_refund(&self, event: &Event, refund: RefundMade) -> Result<()> {
+        let entry = Entry {
+            customer_id: refund.customer_id,
+            kind: Kind::Payment,
+            document_id: refund.refund_id.uuid(),
+            amount_minor: refund.amount.minor(),
+            occurred_on: refund.refunded_on,
         };
         self.note_money(event, entry).await
     }
