@@ -6,6 +6,7 @@ mod credits;
 mod invoices;
 mod payments;
 mod reversals;
+mod statements;
 mod tax;
 
 use serde_json::{Value, json};

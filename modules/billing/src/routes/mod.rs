@@ -15,6 +15,7 @@ pub(crate) mod parked_events;
 pub(crate) mod payments;
 pub(crate) mod period_locks;
 pub(crate) mod refunds;
+pub(crate) mod statements;
 pub(crate) mod tax_rates;
 pub(crate) mod totals;
 
@@ -30,6 +31,7 @@ pub(crate) fn configure(routes: &mut Routes) {
     refunds::configure(routes);
     bills::configure(routes);
     accounts::configure(routes);
+    statements::configure(routes);
     ageing::configure(routes);
     journal_entries::configure(routes);
     period_locks::configure(routes);

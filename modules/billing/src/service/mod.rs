@@ -25,6 +25,7 @@ mod purchases;
 mod refunds;
 mod seal;
 mod settling;
+mod statements;
 mod stock;
 mod tax_rates;
 pub(crate) mod totals;

@@ -12,6 +12,7 @@ mod payments;
 mod periods;
 mod random;
 mod reversals;
+mod statements;
 mod stock;
 mod support;
 mod totals;

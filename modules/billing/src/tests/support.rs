@@ -115,6 +115,28 @@ impl Books {
         for days in [0, 1, 2, 3, 5] {
             self.assert_ageing(Utc::now().date_naive() - Days::new(days)).await;
         }
+        self.assert_statements().await;
+    }
+
+    /// The balance sheet balances on any day, and what was earned between two is the profit and
+    /// loss of the days in between.
+    async fn assert_statements(&self) {
+        let today = Utc::now().date_naive();
+        let mut earlier: Option<(NaiveDate, i128)> = None;
+        for day in [5, 3, 2, 1, 0].map(|days| today - Days::new(days)) {
+            let sheet = self.service.balance_sheet(Some(day)).await.expect("a balance sheet");
+            assert_eq!(sheet.difference.minor(), 0, "{day}: {sheet:?}");
+            let sides = (sheet.assets.total.minor(), sheet.liabilities_and_equity.minor());
+            assert_eq!(sides.0, sides.1, "{day}: {sheet:?}");
+            let equity = &sheet.equity;
+            let result = equity.retained_earnings.minor() + equity.result_of_year.minor();
+            if let Some((last, before)) = earlier {
+                let period = json!({ "from": last + Days::new(1), "to": day });
+                let shown = self.service.profit_and_loss(read(period)).await.expect("a statement");
+                assert_eq!(shown.result.minor(), result - before, "{last} to {day}: {shown:?}");
+            }
+            earlier = Some((day, result));
+        }
     }
 
     /// Law B-10 at any day: ageing comes to the account of receivables, or of payables, and
