@@ -87,6 +87,24 @@ pub(crate) enum Error {
     OverAllocated { pointer: String, open: Money },
     #[error("the payment has {unapplied} left")]
     PaymentExhausted { unapplied: Money },
+    #[error("the payment was reversed on {on}")]
+    PaymentReversed { on: NaiveDate },
+    #[error("the allocation has been reversed")]
+    AllocationReversed,
+    #[error("reversed_on is before {received_on}, the day of the payment")]
+    ReversedBeforeReceived { received_on: NaiveDate },
+    #[error("of the payment {refunded} was paid back")]
+    PaymentRefunded { refunded: Money },
+    #[error("{left} is left of the credit")]
+    CreditExhausted { pointer: &'static str, left: Money },
+    #[error("a refund is of a payment_id or of a credit_note_id, and not of both")]
+    WrongSource,
+    #[error("no customer has such a credit")]
+    UnknownCredit { pointer: &'static str },
+    #[error("refunded_on is before {dated_on}, since when there is the credit")]
+    RefundedBeforeCredit { dated_on: NaiveDate },
+    #[error("the external key belongs to another refund")]
+    RefundKeyTaken,
     #[error("the external key belongs to another payment")]
     ExternalKeyTaken,
 
@@ -187,6 +205,27 @@ impl From<Error> for KernelError {
                 conflict("payment_exhausted", "/allocations".into())
                     .with_params(json!({ "unapplied": unapplied }))
             }
+            Error::PaymentReversed { on } => KernelError::conflict("payment_reversed", detail)
+                .with_params(json!({ "reversed_on": on })),
+            Error::AllocationReversed => KernelError::conflict("allocation_reversed", detail),
+            Error::ReversedBeforeReceived { received_on } => {
+                invalid("reversed_before_received", "/reversed_on".into())
+                    .with_params(json!({ "received_on": received_on }))
+            }
+            Error::PaymentRefunded { refunded } => {
+                KernelError::conflict("payment_refunded", detail)
+                    .with_params(json!({ "refunded": refunded }))
+            }
+            Error::CreditExhausted { pointer, left } => {
+                conflict("credit_exhausted", pointer.into()).with_params(json!({ "left": left }))
+            }
+            Error::WrongSource => invalid("wrong_source", "/payment_id".into()),
+            Error::UnknownCredit { pointer } => invalid("unknown_credit", pointer.into()),
+            Error::RefundedBeforeCredit { dated_on } => {
+                invalid("refunded_before_credit", "/refunded_on".into())
+                    .with_params(json!({ "dated_on": dated_on }))
+            }
+            Error::RefundKeyTaken => conflict("external_key_taken", "/external_key".into()),
             Error::ExternalKeyTaken => conflict("external_key_taken", "/external_key".into()),
             Error::UnknownPurchaseOrder { .. } => {
                 invalid("unknown_purchase_order", "/purchase_order_id".into())

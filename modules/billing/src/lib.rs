@@ -81,6 +81,16 @@ pub const MIGRATIONS: Migrations = &[
         name: "parties",
         sql: include_str!("../../../migrations/billing/0106_parties.sql"),
     },
+    Script {
+        number: 107,
+        name: "reversals",
+        sql: include_str!("../../../migrations/billing/0107_reversals.sql"),
+    },
+    Script {
+        number: 108,
+        name: "customer_credit",
+        sql: include_str!("../../../migrations/billing/0108_customer_credit.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

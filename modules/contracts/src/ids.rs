@@ -32,6 +32,7 @@ pub enum PutAwayRule {}
 pub enum Quotation {}
 pub enum QuotationLine {}
 pub enum Receipt {}
+pub enum Refund {}
 pub enum Relocation {}
 pub enum ReorderRule {}
 pub enum Reservation {}
@@ -78,6 +79,7 @@ pub type PutAwayRuleId = Id<PutAwayRule>;
 pub type QuotationId = Id<Quotation>;
 pub type QuotationLineId = Id<QuotationLine>;
 pub type ReceiptId = Id<Receipt>;
+pub type RefundId = Id<Refund>;
 pub type RelocationId = Id<Relocation>;
 pub type ReorderRuleId = Id<ReorderRule>;
 pub type ReservationId = Id<Reservation>;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use contracts::events::{
-    BackorderFilled, BackorderPromised, CreditNoteIssued, InvoiceIssued, PaymentApplied,
-    QuotationAccepted, ReservationBroken,
+    BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
+    PaymentApplied, PaymentUnapplied, QuotationAccepted, ReservationBroken,
 };
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::{Error, Result};
@@ -21,6 +21,8 @@ impl Subscriber for Service {
             InvoiceIssued::TYPE => self.note_invoice(event).await,
             CreditNoteIssued::TYPE => self.note_credit_note(event).await,
             PaymentApplied::TYPE => self.note_payment(event).await,
+            CreditApplied::TYPE => self.note_credit_applied(event).await,
+            PaymentUnapplied::TYPE => self.note_unapplied(event).await,
             other => Err(Error::internal(format!("orders does not hear {other}"))),
         }
     }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use contracts::events::{
     CreditNoteIssued, InvoiceIssued, OrderCancelled, OrderConfirmed, OrderCreated,
-    OrderLinesCancelled, PaymentCaptured, ShipmentShipped, StockIssued, StockReturned,
+    OrderLinesCancelled, PaymentCaptured, PaymentReversed, RefundMade, ShipmentShipped,
+    StockIssued, StockReturned,
 };
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::{Error, Result};
@@ -20,6 +21,8 @@ impl Subscriber for Service {
             OrderLinesCancelled::TYPE => self.shrink_order(event, event.parse()?).await,
             InvoiceIssued::TYPE => self.note_invoice(event, event.parse()?).await,
             PaymentCaptured::TYPE => self.note_payment(event, event.parse()?).await,
+            RefundMade::TYPE => self.note_refund(event, event.parse()?).await,
+            PaymentReversed::TYPE => self.note_reversal(event, event.parse()?).await,
             CreditNoteIssued::TYPE => self.note_credit_note(event, event.parse()?).await,
             ShipmentShipped::TYPE => self.note_shipment(event, event.parse()?).await,
             StockIssued::TYPE => self.note_cost(event, event.parse()?).await,

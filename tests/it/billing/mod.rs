@@ -2,8 +2,11 @@
 
 mod bills;
 mod books;
+mod credits;
 mod invoices;
 mod payments;
+mod reversals;
+mod statements;
 mod tax;
 
 use serde_json::{Value, json};

@@ -559,6 +559,21 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     api.act_with(&format!("{payment_path}/allocations"), &payment, allocation).await.ok();
     api.get(&payment_path).await.ok();
 
+    // Another was meant for another invoice, and then the bank takes it back.
+    let euro = json!({"amount": "1.00", "currency": "EUR"});
+    let cheque = json!({
+        "direction": "incoming", "customer_id": customer["id"], "amount": euro,
+        "method": "cheque", "allocations": [{"invoice_id": invoice["id"], "amount": euro}]
+    });
+    let cheque = api.post("/api/v1/billing/payments", cheque).await.ok();
+    let path_of_cheque = format!("/api/v1/billing/payments/{}", text(&cheque["id"]));
+    let allocation = text(&cheque["allocations"][0]["id"]);
+    let why = json!({"reason": "meant for another invoice"});
+    let unapply = format!("{path_of_cheque}/allocations/{allocation}/reverse");
+    let cheque = api.act_with(&unapply, &cheque, why).await.ok();
+    let why = json!({"reason": "the cheque bounced"});
+    api.act_with(&format!("{path_of_cheque}/reverse"), &cheque, why).await.ok();
+
     // Two chairs come back.
     let returned = json!({
         "lines": [{"order_line_id": chairs, "quantity": "2", "restock": true}],
@@ -575,6 +590,8 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     api.get(&format!("/api/v1/billing/credit-notes/{}", text(&credit["id"]))).await.ok();
     api.get(&invoice_path).await.ok();
     server.settle().await;
+
+    let owed = invoice;
 
     // The rest of the order is not wanted any more.
     let order = api.get(&path).await.ok();
@@ -600,10 +617,39 @@ async fn selling(server: &Server, api: &Api, goods: &Goods, customer: &Value) {
     let invoice = invoice_of(api, &shipment).await;
     let invoice_path = format!("/api/v1/billing/invoices/{}", text(&invoice["id"]));
     let discarded = api.act(&format!("{invoice_path}/discard"), &invoice).await.ok();
-    api.act(&format!("{invoice_path}/redraft"), &discarded).await.ok();
+    let draft = api.act(&format!("{invoice_path}/redraft"), &discarded).await.ok();
+    credit_of_a_customer(api, &draft, &owed).await;
     let order = api.post(orders, direct).await.ok();
     api.act(&format!("{orders}/{}/cancel", text(&order["id"])), &order).await.ok();
     what_waits(server, api, (customer, goods)).await;
+}
+
+/// An invoice is paid and then taken back: part of the credit settles another invoice, part of
+/// it goes back to the customer.
+async fn credit_of_a_customer(api: &Api, draft: &Value, owed: &Value) {
+    let invoice_path = format!("/api/v1/billing/invoices/{}", text(&draft["id"]));
+    let invoice = api.act(&format!("{invoice_path}/issue"), draft).await.ok();
+    let payment = json!({
+        "direction": "incoming", "customer_id": invoice["customer_id"],
+        "amount": invoice["total"], "method": "card",
+        "allocations": [{"invoice_id": invoice["id"], "amount": invoice["total"]}]
+    });
+    api.post("/api/v1/billing/payments", payment).await.ok();
+    let note = json!({"reason": "the table came back"});
+    let note = api.post(&format!("{invoice_path}/credit-notes"), note).await.ok();
+    let euro = json!({"amount": "1.00", "currency": "EUR"});
+    let note_path = format!("/api/v1/billing/credit-notes/{}", text(&note["id"]));
+    let allocations = json!({"allocations": [{"invoice_id": owed["id"], "amount": euro}]});
+    api.post(&format!("{note_path}/allocations"), allocations).await.ok();
+    api.get(&format!("{note_path}/credit")).await.ok();
+    api.get("/api/v1/billing/credits").await.ok();
+    let refund = json!({
+        "credit_note_id": note["id"], "amount": euro, "method": "bank_transfer",
+        "reason": "the customer wants it back"
+    });
+    let refund = api.post("/api/v1/billing/refunds", refund).await.ok();
+    api.get(&format!("/api/v1/billing/refunds/{}", text(&refund["id"]))).await.ok();
+    api.get("/api/v1/billing/refunds").await.ok();
 }
 
 /// An order for more than there is, promised, and not wanted any more.

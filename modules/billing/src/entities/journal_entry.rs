@@ -20,6 +20,10 @@ pub enum SourceType {
     CreditNote,
     /// Money came or went.
     Payment,
+    /// A payment was taken back: a mistake, or it bounced.
+    PaymentReversal,
+    /// A customer's credit was paid back.
+    Refund,
     /// A supplier's bill was approved.
     Bill,
     /// A shipment left the stock.

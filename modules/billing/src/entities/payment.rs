@@ -50,9 +50,24 @@ pub struct Model {
     pub currency: Currency,
     pub amount_minor: i64,
     pub applied_minor: i64,
+    // Paid back to the customer.
+    pub refunded_minor: i64,
+    // The day it was taken back, if it was.
+    pub reversed_on: Option<NaiveDate>,
+    pub reversal_reason: Option<String>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+impl Model {
+    /// What can still be used of it.
+    pub fn left_minor(&self) -> i64 {
+        match self.reversed_on {
+            None => self.amount_minor - self.applied_minor - self.refunded_minor,
+            Some(_) => 0,
+        }
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

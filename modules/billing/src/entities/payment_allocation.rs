@@ -18,6 +18,9 @@ pub struct Model {
     pub invoice_id: Option<InvoiceId>,
     pub bill_id: Option<BillId>,
     pub amount_minor: i64,
+    // The allocation that this one takes back, and why.
+    pub reverses_id: Option<AllocationId>,
+    pub reason: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 

@@ -53,7 +53,8 @@ pub(crate) struct CreditNote {
     pub total: Money,
     /// What it took off the open amount of the invoice.
     pub applied: Money,
-    /// The rest, which had been paid already: the customer's credit.
+    /// The rest, which had been paid already: the customer's credit. What becomes of it changes
+    /// the note as little as anything else: see `get_credit_note_credit`.
     pub unapplied: Money,
     /// SHA-256 of its content and of the hash of the credit note before it in its series.
     pub hash: String,

@@ -7,7 +7,7 @@ use contracts::ids::{BillId, CustomerId, InvoiceId, PaymentId, SupplierId};
 use kernel::http::{Json, Path, Query, Reply, Routes, Versioned};
 use kernel::money::Money;
 use kernel::page::{Cursor, Limit, Page, PageRequest, Sort};
-use kernel::text::Text;
+use kernel::text::{Note, Text};
 use kernel::{Ctx, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -21,7 +21,9 @@ pub(super) fn configure(routes: &mut Routes) {
         .service(list_payments)
         .service(get_payment)
         .service(create_payment)
-        .service(allocate_payment);
+        .service(allocate_payment)
+        .service(reverse_payment)
+        .service(reverse_allocation);
 }
 
 /// Money that came from a customer or went to a supplier.
@@ -42,13 +44,23 @@ pub(crate) struct Payment {
     pub amount: Money,
     /// What it settles.
     pub applied: Money,
-    /// The rest: credit of the customer with us, or ours with the supplier.
+    /// What was paid back to the customer.
+    pub refunded: Money,
+    /// The rest: credit of the customer with us, or ours with the supplier. Nothing once it
+    /// was reversed.
     pub unapplied: Money,
+    /// The day it was taken back, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reversed_on: Option<NaiveDate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reversal_reason: Option<String>,
     /// In the order they were made; left out of lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub allocations: Option<Vec<PaymentAllocation>>,
-    #[schema(value_type = Vec<String>, example = json!(["allocate"]))]
+    #[schema(value_type = Vec<String>, example = json!(["allocate", "reverse"]))]
     pub allowed_actions: Vec<&'static str>,
     pub version: i64,
     pub created_at: DateTime<Utc>,
@@ -72,6 +84,14 @@ pub(crate) struct PaymentAllocation {
     #[schema(nullable = false)]
     pub bill_id: Option<BillId>,
     pub amount: Money,
+    /// The allocation that this one takes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reverses_id: Option<AllocationId>,
+    /// Why, where it takes one back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -113,6 +133,22 @@ pub(crate) struct NewAllocation {
 pub(crate) struct AllocatePayment {
     #[schema(min_items = 1, max_items = 5000)]
     pub allocations: Vec<NewAllocation>,
+}
+
+/// A payment to be taken back as a whole.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReversePayment {
+    pub reason: Note,
+    /// Today (UTC) where not given; not before the payment.
+    pub reversed_on: Option<NaiveDate>,
+}
+
+/// An allocation to be taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReverseAllocation {
+    pub reason: Note,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -209,7 +245,8 @@ async fn create_payment(ctx: Ctx, service: Data<Service>, body: Json<NewPayment>
 ///
 /// Settles documents with what is left of a payment.
 /// - Errors: 409 `over_allocated` with `params.open`, `payment_exhausted` with
-///   `params.unapplied`, `document_not_open`; 422 `wrong_document`, `unknown_invoice`,
+///   `params.unapplied`, `payment_reversed`, `document_not_open`; 422 `wrong_document`,
+///   `unknown_invoice`,
 ///   `unknown_bill`, `other_party`, `duplicate_allocation`, `no_lines`, `too_many_lines`,
 ///   `amount_not_positive`, `currency_not_supported`.
 /// - Emits `billing.payment.applied` for each invoice.
@@ -222,8 +259,8 @@ async fn create_payment(ctx: Ctx, service: Data<Service>, body: Json<NewPayment>
         ("x-permission" = json!("billing.payment:allocate")),
         ("x-needs" = json!(["if-match", "idempotency-key"])),
         ("x-errors" = json!([
-            "over_allocated", "payment_exhausted", "document_not_open", "wrong_document",
-            "unknown_invoice", "unknown_bill", "other_party", "duplicate_allocation",
+            "over_allocated", "payment_exhausted", "payment_reversed", "document_not_open",
+            "wrong_document", "unknown_invoice", "unknown_bill", "other_party", "duplicate_allocation",
             "no_lines", "too_many_lines", "amount_not_positive", "currency_not_supported"
         ]))
     )
@@ -236,4 +273,74 @@ async fn allocate_payment(
     body: Json<AllocatePayment>,
 ) -> Result<Reply> {
     service.allocate_payment(&ctx, *id, body.0).await
+}
+
+/// Reverse payment
+///
+/// For a payment that was a mistake, or that bounced. All it settled is open again, and its
+/// entry is posted the other way round. Reports as of a day before the reversal show it as
+/// credit.
+/// - Errors: 409 `payment_reversed` with `params.reversed_on`, `payment_refunded` with
+///   `params.refunded` where part of it was paid back; 422 `reversed_before_received`
+///   with `params.received_on`, `date_in_future`, `date_out_of_range`, `period_closed` with
+///   `params.closed_through` and `params.kind`, `amount_overflow` where the books have no room
+///   for it.
+/// - Emits `billing.payment.reversed` where incoming, and `billing.payment.unapplied` for
+///   each invoice.
+#[utoipa::path(
+    tag = "Payments",
+    params(
+        ("id" = PaymentId, Path),
+        ("X-Reason" = Option<String>, Header, description = "Why, on a day that is closed.")
+    ),
+    request_body = ReversePayment,
+    responses((status = 200, body = Payment)),
+    extensions(
+        ("x-permission" = json!("billing.payment:reverse")),
+        ("x-override-permission" = json!("billing.period_lock:override")),
+        ("x-needs" = json!(["if-match", "idempotency-key"])),
+        ("x-errors" = json!([
+            "payment_reversed", "payment_refunded", "reversed_before_received", "date_in_future",
+            "date_out_of_range", "period_closed", "amount_overflow"
+        ]))
+    )
+)]
+#[post("/payments/{id}/reverse")]
+async fn reverse_payment(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<PaymentId>,
+    body: Json<ReversePayment>,
+) -> Result<Reply> {
+    service.reverse_payment(&ctx, *id, body.0).await
+}
+
+/// Reverse allocation
+///
+/// Takes back one allocation: what it settled is open again by its amount, which is left of
+/// the payment. Nothing is posted.
+/// - Errors: 409 `allocation_reversed`.
+/// - Emits `billing.payment.unapplied` where it settled an invoice.
+#[utoipa::path(
+    tag = "Payments",
+    params(
+        ("id" = PaymentId, Path),
+        ("allocation_id" = AllocationId, Path)
+    ),
+    request_body = ReverseAllocation,
+    responses((status = 200, body = Payment)),
+    extensions(
+        ("x-permission" = json!("billing.payment:allocate")),
+        ("x-needs" = json!(["if-match", "idempotency-key"])),
+        ("x-errors" = json!(["allocation_reversed"]))
+    )
+)]
+#[post("/payments/{id}/allocations/{allocation_id}/reverse")]
+async fn reverse_allocation(
+    ctx: Ctx,
+    service: Data<Service>,
+    ids: Path<(PaymentId, AllocationId)>,
+    body: Json<ReverseAllocation>,
+) -> Result<Reply> {
+    service.reverse_allocation(&ctx, *ids, body.0).await
 }

@@ -5,7 +5,8 @@
 //! dated later, and with what has been applied since taken back: the report costs as much as
 //! has come since. What came since is found by ids, which are made in the order of time:
 //! nothing is dated in the future, so a document dated after a day, and what was applied to
-//! or from it, has an id made after that day began.
+//! or from it, has an id made after that day began. An allocation that was taken back counts
+//! as never made; a payment that was counts until that day, as credit.
 
 use std::collections::BTreeMap;
 
@@ -46,22 +47,40 @@ const RECEIVABLES: Side = Side {
     now: "SELECT customer_id AS party, {bucket} AS bucket, \
             total_minor - applied_minor - credited_minor AS amount \
         FROM invoices WHERE status = 'issued' \
-        UNION ALL SELECT customer_id, -1, applied_minor - amount_minor FROM payments \
-        WHERE applied_minor < amount_minor AND direction = 'incoming' \
-        UNION ALL SELECT customer_id, -1, applied_minor - total_minor FROM credit_notes \
-        WHERE applied_minor < total_minor",
+        UNION ALL SELECT customer_id, -1, applied_minor + refunded_minor - amount_minor \
+        FROM payments WHERE applied_minor + refunded_minor < amount_minor \
+            AND reversed_on IS NULL AND direction = 'incoming' \
+        UNION ALL SELECT customer_id, -1, \
+            c.applied_minor + COALESCE(u.applied_minor + u.refunded_minor, 0) - total_minor \
+        FROM credit_notes c LEFT JOIN credit_note_uses u ON u.credit_note_id = c.id \
+        WHERE c.applied_minor < total_minor",
     // Where only one of two documents is dated until then, what one takes off the other is
     // open, or credit.
     past: "SELECT customer_id AS party, {bucket} AS bucket, \
             total_minor - applied_minor - credited_minor AS amount \
         FROM invoices WHERE status = 'issued' AND issued_on <= $1 \
-        UNION ALL SELECT customer_id, -1, applied_minor - amount_minor FROM payments \
-        WHERE applied_minor < amount_minor AND direction = 'incoming' AND received_on <= $1 \
-        UNION ALL SELECT customer_id, -1, applied_minor - total_minor FROM credit_notes \
-        WHERE applied_minor < total_minor AND issued_on <= $1 \
+        UNION ALL SELECT customer_id, -1, applied_minor + refunded_minor - amount_minor \
+        FROM payments WHERE applied_minor + refunded_minor < amount_minor \
+            AND reversed_on IS NULL AND direction = 'incoming' AND received_on <= $1 \
+        UNION ALL SELECT customer_id, -1, -amount_minor FROM payments \
+        WHERE direction = 'incoming' AND received_on <= $1 AND reversed_on > $1 \
+        UNION ALL SELECT customer_id, -1, \
+            c.applied_minor + COALESCE(u.applied_minor + u.refunded_minor, 0) - total_minor \
+        FROM credit_notes c LEFT JOIN credit_note_uses u ON u.credit_note_id = c.id \
+        WHERE c.applied_minor < total_minor AND issued_on <= $1 \
+        UNION ALL SELECT r.customer_id, -1, -r.amount_minor FROM refunds r \
+        LEFT JOIN payments p ON p.id = r.payment_id \
+        LEFT JOIN credit_notes c ON c.id = r.credit_note_id \
+        WHERE r.id >= {since} AND r.refunded_on > $1 \
+            AND COALESCE(p.received_on, c.issued_on) <= $1 \
         UNION ALL SELECT i.customer_id, CASE WHEN i.issued_on <= $1 THEN {bucket} ELSE -1 END, \
             CASE WHEN i.issued_on <= $1 THEN a.amount_minor ELSE -a.amount_minor END \
-        FROM payment_allocations a JOIN payments p ON p.id = a.payment_id \
+        FROM credit_allocations a JOIN credit_notes c ON c.id = a.credit_note_id \
+        JOIN invoices i ON i.id = a.invoice_id \
+        WHERE a.id >= {since} AND (c.issued_on <= $1) <> (i.issued_on <= $1) \
+        UNION ALL SELECT i.customer_id, CASE WHEN i.issued_on <= $1 THEN {bucket} ELSE -1 END, \
+            CASE WHEN i.issued_on <= $1 THEN a.amount_minor ELSE -a.amount_minor END \
+        FROM settlements a JOIN payments p ON p.id = a.payment_id \
         JOIN invoices i ON i.id = a.invoice_id \
         WHERE a.id >= {since} AND (p.received_on <= $1) <> (i.issued_on <= $1) \
         UNION ALL SELECT i.customer_id, CASE WHEN i.issued_on <= $1 THEN {bucket} ELSE -1 END, \
@@ -78,16 +97,20 @@ const PAYABLES: Side = Side {
     now: "SELECT supplier_id AS party, {bucket} AS bucket, \
             total_minor - applied_minor AS amount \
         FROM bills WHERE status = 'approved' \
-        UNION ALL SELECT supplier_id, -1, applied_minor - amount_minor FROM payments \
-        WHERE applied_minor < amount_minor AND direction = 'outgoing'",
+        UNION ALL SELECT supplier_id, -1, applied_minor - amount_minor \
+        FROM payments WHERE applied_minor + refunded_minor < amount_minor \
+            AND reversed_on IS NULL AND direction = 'outgoing'",
     past: "SELECT supplier_id AS party, {bucket} AS bucket, \
             total_minor - applied_minor AS amount \
         FROM bills WHERE status = 'approved' AND COALESCE(posted_on, billed_on) <= $1 \
-        UNION ALL SELECT supplier_id, -1, applied_minor - amount_minor FROM payments \
-        WHERE applied_minor < amount_minor AND direction = 'outgoing' AND received_on <= $1 \
+        UNION ALL SELECT supplier_id, -1, applied_minor - amount_minor \
+        FROM payments WHERE applied_minor + refunded_minor < amount_minor \
+            AND reversed_on IS NULL AND direction = 'outgoing' AND received_on <= $1 \
+        UNION ALL SELECT supplier_id, -1, -amount_minor FROM payments \
+        WHERE direction = 'outgoing' AND received_on <= $1 AND reversed_on > $1 \
         UNION ALL SELECT b.supplier_id, CASE WHEN b.posted_on <= $1 THEN {bucket} ELSE -1 END, \
             CASE WHEN b.posted_on <= $1 THEN a.amount_minor ELSE -a.amount_minor END \
-        FROM payment_allocations a JOIN payments p ON p.id = a.payment_id \
+        FROM settlements a JOIN payments p ON p.id = a.payment_id \
         JOIN (SELECT id, supplier_id, due_on, COALESCE(posted_on, billed_on) AS posted_on \
             FROM bills) b ON b.id = a.bill_id \
         WHERE a.id >= {since} AND (p.received_on <= $1) <> (b.posted_on <= $1)",

@@ -4,14 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use contracts::events::PaymentApplied;
-use contracts::ids::{BillId, InvoiceId};
+use contracts::ids::{BillId, CustomerId, InvoiceId};
 use kernel::Result;
-use kernel::db::{Column, Tx, Values, execute};
+use kernel::db::Tx;
 use kernel::money::Money;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value,
-};
-use uuid::Uuid;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::entities::bill::BillStatus;
 use crate::entities::invoice::InvoiceStatus;
@@ -20,7 +17,7 @@ use crate::entities::payment_allocation::AllocationId;
 use crate::entities::{bill, invoice, payment, payment_allocation};
 use crate::error::Error;
 use crate::routes::payments::NewAllocation;
-use crate::service::presenting::{present_bill, present_invoice};
+use crate::service::settling::{open_of, settle_bills, settle_invoices};
 use crate::service::{Service, insert_all};
 
 /// What an amount is for.
@@ -79,22 +76,31 @@ impl Service {
 
 /// Checks what is asked of `payment` against the documents, which stay locked.
 pub(crate) async fn plan(tx: &Tx, payment: &payment::Model, asked: Vec<Asked>) -> Result<Plan> {
-    let left = payment.amount_minor - payment.applied_minor;
+    check_not_reversed(payment)?;
+    let left = payment.left_minor();
     let sum = asked.iter().try_fold(0_i64, |sum, (_, amount)| sum.checked_add(*amount));
     if sum.is_none_or(|sum| sum > left) {
         let unapplied = Money::new(left, payment.currency);
         return Err(Error::PaymentExhausted { unapplied }.into());
     }
     let documents = match payment.direction {
-        Direction::Incoming => Documents::Invoices(invoices(tx, payment, &asked).await?),
+        Direction::Incoming => {
+            Documents::Invoices(lock_invoices(tx, payment.customer_id, &asked).await?)
+        }
         Direction::Outgoing => Documents::Bills(bills(tx, payment, &asked).await?),
     };
     Ok(Plan { amounts: asked.into_iter().map(|(_, amount)| amount).collect(), documents })
 }
 
-async fn invoices(
+/// Refuses what was taken back.
+pub(crate) fn check_not_reversed(payment: &payment::Model) -> Result<(), Error> {
+    payment.reversed_on.map_or(Ok(()), |on| Err(Error::PaymentReversed { on }))
+}
+
+/// The invoices that are asked for, in that order: locked, of the customer, and open for it.
+pub(crate) async fn lock_invoices(
     tx: &Tx,
-    payment: &payment::Model,
+    customer_id: Option<CustomerId>,
     asked: &[Asked],
 ) -> Result<Vec<invoice::Model>> {
     let ids = asked.iter().filter_map(|(target, _)| match target {
@@ -112,12 +118,11 @@ async fn invoices(
     let mut found = Vec::with_capacity(asked.len());
     for (index, (id, (_, amount))) in ids.zip(asked).enumerate() {
         let row = by_id.remove(&id).ok_or(Error::UnknownInvoice { index, id })?;
-        if Some(row.customer_id) != payment.customer_id {
+        if Some(row.customer_id) != customer_id {
             return Err(Error::OtherParty { pointer: pointer(index, "invoice_id") }.into());
         }
         let is_open = matches!(row.status, InvoiceStatus::Issued | InvoiceStatus::Settled);
-        let open = row.total_minor - row.applied_minor - row.credited_minor;
-        check_open(index, "invoice_id", is_open, Money::new(open, row.currency), *amount)?;
+        check_open(index, "invoice_id", is_open, open_of(&row), *amount)?;
         found.push(row);
     }
     Ok(found)
@@ -184,93 +189,36 @@ pub(crate) async fn apply(
         invoice_id: if let Target::Invoice(id) = target { Some(id) } else { None },
         bill_id: if let Target::Bill(id) = target { Some(id) } else { None },
         amount_minor,
+        reverses_id: None,
+        reason: None,
         created_at: payment.updated_at,
     };
-    let mut written = Vec::with_capacity(plan.amounts.len());
+    let written: Vec<_> = match &plan.documents {
+        Documents::Invoices(rows) => rows.iter().map(|row| Target::Invoice(row.id)).collect(),
+        Documents::Bills(rows) => rows.iter().map(|row| Target::Bill(row.id)).collect(),
+    };
+    let written: Vec<_> = written
+        .into_iter()
+        .zip(&plan.amounts)
+        .map(|(target, amount)| allocation(target, *amount))
+        .collect();
+    insert_all(tx, written.clone()).await?;
     match plan.documents {
         Documents::Invoices(rows) => {
-            let amounts = rows.iter().map(|row| row.id.uuid()).zip(plan.amounts.iter().copied());
-            let sql = "UPDATE invoices SET applied_minor = applied_minor + a.amount, status = \
-                CASE WHEN total_minor = applied_minor + credited_minor + a.amount \
-                THEN 'settled' ELSE status END, version = version + 1, updated_at = {now} \
-                FROM a WHERE invoices.id = a.id";
-            count_applied(tx, sql, amounts).await?;
-            for (row, amount) in rows.into_iter().zip(plan.amounts) {
-                written.push(allocation(Target::Invoice(row.id), amount));
-                tell_invoice(tx, payment, row, amount)?;
-            }
+            let amounts = rows.into_iter().zip(plan.amounts).collect();
+            settle_invoices(tx, amounts, |row, amount| PaymentApplied {
+                payment_id: payment.id,
+                invoice_id: row.id,
+                order_id: row.order_id,
+                customer_id: row.customer_id,
+                amount: Money::new(amount, row.currency),
+                invoice_open: open_of(row),
+            })
+            .await?;
         }
         Documents::Bills(rows) => {
-            let amounts = rows.iter().map(|row| row.id.uuid()).zip(plan.amounts.iter().copied());
-            let sql = "UPDATE bills SET applied_minor = applied_minor + a.amount, status = \
-                CASE WHEN total_minor = applied_minor + a.amount \
-                THEN 'settled' ELSE status END, version = version + 1, updated_at = {now} \
-                FROM a WHERE bills.id = a.id";
-            count_applied(tx, sql, amounts).await?;
-            for (row, amount) in rows.into_iter().zip(plan.amounts) {
-                written.push(allocation(Target::Bill(row.id), amount));
-                tell_bill(tx, row, amount)?;
-            }
+            settle_bills(tx, rows.into_iter().zip(plan.amounts).collect()).await?;
         }
     }
-    insert_all(tx, written.clone()).await?;
     Ok(written)
-}
-
-/// Runs `sql` over the list `a(id, amount)`.
-async fn count_applied(
-    tx: &Tx,
-    sql: &str,
-    amounts: impl Iterator<Item = (Uuid, i64)>,
-) -> Result<()> {
-    let rows = amounts.map(|(id, amount)| vec![Value::from(id), Value::from(amount)]);
-    let columns = [("id", Column::Uuid), ("amount", Column::BigInt)];
-    let mut values = Values::new(tx.get_database_backend(), "a", &columns, rows);
-    let now = values.bind(tx.now());
-    let (sql, values) = values.statement(&sql.replace("{now}", &now));
-    execute(&**tx, sql, values).await?;
-    Ok(())
-}
-
-/// The audit row and the event of an invoice that was settled in part or in whole; `row` is
-/// how it was before.
-fn tell_invoice(
-    tx: &mut Tx,
-    payment: &payment::Model,
-    row: invoice::Model,
-    amount: i64,
-) -> Result<()> {
-    let open = row.total_minor - row.applied_minor - row.credited_minor - amount;
-    let after = invoice::Model {
-        applied_minor: row.applied_minor + amount,
-        status: if open == 0 { InvoiceStatus::Settled } else { row.status },
-        version: row.version + 1,
-        updated_at: tx.now(),
-        ..row.clone()
-    };
-    let event = PaymentApplied {
-        payment_id: payment.id,
-        invoice_id: row.id,
-        order_id: row.order_id,
-        customer_id: row.customer_id,
-        amount: Money::new(amount, row.currency),
-        invoice_open: Money::new(open, row.currency),
-    };
-    tx.publish(row.order_id.uuid(), after.version, &event)?;
-    let (id, before) = (row.id.uuid(), present_invoice(row, None)?);
-    tx.audit("invoice", id, Some(&before), Some(&present_invoice(after, None)?))
-}
-
-/// The audit row of a bill that was settled in part or in whole.
-fn tell_bill(tx: &mut Tx, row: bill::Model, amount: i64) -> Result<()> {
-    let applied_minor = row.applied_minor + amount;
-    let after = bill::Model {
-        applied_minor,
-        status: if applied_minor == row.total_minor { BillStatus::Settled } else { row.status },
-        version: row.version + 1,
-        updated_at: tx.now(),
-        ..row.clone()
-    };
-    let (id, before) = (row.id.uuid(), present_bill(row, None)?);
-    tx.audit("bill", id, Some(&before), Some(&present_bill(after, None)?))
 }

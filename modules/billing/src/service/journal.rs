@@ -99,7 +99,7 @@ pub(crate) async fn post(tx: &Tx, entry: Entry) -> Result<Option<Written>> {
 
 /// Where a caller says an amount that is posted as it is.
 fn amount_field_of(source_type: SourceType) -> Option<&'static str> {
-    (source_type == SourceType::Payment).then_some("/amount")
+    matches!(source_type, SourceType::Payment | SourceType::Refund).then_some("/amount")
 }
 
 /// Where a caller says the day of a document that is posted on it, and on no other.
@@ -107,6 +107,8 @@ fn field_of(source_type: SourceType) -> Option<&'static str> {
     match source_type {
         SourceType::Invoice | SourceType::CreditNote => Some("/issued_on"),
         SourceType::Payment => Some("/received_on"),
+        SourceType::PaymentReversal => Some("/reversed_on"),
+        SourceType::Refund => Some("/refunded_on"),
         SourceType::Bill
         | SourceType::Shipment
         | SourceType::Receipt

@@ -67,7 +67,7 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM (\
             SELECT i.id, i.total_minor, i.applied_minor, i.credited_minor, \
                 COALESCE(SUM(a.amount_minor), 0) AS allocated \
-            FROM invoices i LEFT JOIN payment_allocations a ON a.invoice_id = i.id \
+            FROM invoices i LEFT JOIN settlements a ON a.invoice_id = i.id \
             GROUP BY i.id, i.total_minor, i.applied_minor, i.credited_minor) AS i \
             WHERE applied_minor <> allocated \
             OR total_minor - applied_minor - credited_minor < 0",
@@ -79,7 +79,7 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM (\
             SELECT b.id, b.total_minor, b.applied_minor, \
                 COALESCE(SUM(a.amount_minor), 0) AS allocated \
-            FROM bills b LEFT JOIN payment_allocations a ON a.bill_id = b.id \
+            FROM bills b LEFT JOIN settlements a ON a.bill_id = b.id \
             GROUP BY b.id, b.total_minor, b.applied_minor) AS b \
             WHERE applied_minor <> allocated OR applied_minor > total_minor",
     },
@@ -90,9 +90,56 @@ pub(crate) const LAWS: &[Law] = &[
         violations: "SELECT COUNT(*) AS n FROM (\
             SELECT p.id, p.amount_minor, p.applied_minor, \
                 COALESCE(SUM(a.amount_minor), 0) AS allocated \
-            FROM payments p LEFT JOIN payment_allocations a ON a.payment_id = p.id \
+            FROM payments p LEFT JOIN settlements a ON a.payment_id = p.id \
             GROUP BY p.id, p.amount_minor, p.applied_minor) AS p \
             WHERE applied_minor <> allocated OR allocated > amount_minor",
+    },
+    Law {
+        id: "B-5",
+        description: "an allocation is taken back once, by its mirror, and one of a reversed \
+            payment always",
+        violations: "SELECT COUNT(*) AS n FROM (\
+            SELECT 1 AS broken FROM payment_allocations r \
+                LEFT JOIN payment_allocations a ON a.id = r.reverses_id \
+                WHERE r.reverses_id IS NOT NULL AND (a.id IS NULL \
+                OR a.reverses_id IS NOT NULL OR a.payment_id <> r.payment_id \
+                OR a.amount_minor <> r.amount_minor \
+                OR COALESCE(a.invoice_id, a.bill_id) <> COALESCE(r.invoice_id, r.bill_id)) \
+            UNION ALL SELECT 1 FROM payment_allocations WHERE reverses_id IS NOT NULL \
+                GROUP BY reverses_id HAVING COUNT(*) > 1 \
+            UNION ALL SELECT 1 FROM payments p WHERE reversed_on IS NOT NULL \
+                AND 0 <> (SELECT COALESCE(SUM(s.amount_minor), 0) FROM settlements s \
+                    WHERE s.payment_id = p.id)) AS a",
+    },
+    Law {
+        id: "B-5",
+        description: "a credit note's credit is what it left, applied as its allocations say \
+            to invoices of its customer",
+        violations: "SELECT COUNT(*) AS n FROM (\
+            SELECT 1 AS broken FROM credit_note_uses u JOIN credit_notes c \
+                ON c.id = u.credit_note_id \
+                WHERE u.credit_minor <> c.total_minor - c.applied_minor \
+                OR u.applied_minor <> (SELECT COALESCE(SUM(a.amount_minor), 0) \
+                    FROM credit_allocations a WHERE a.credit_note_id = c.id) \
+            UNION ALL SELECT 1 FROM credit_allocations a \
+                JOIN credit_notes c ON c.id = a.credit_note_id \
+                JOIN invoices i ON i.id = a.invoice_id \
+                WHERE i.customer_id <> c.customer_id OR i.currency <> c.currency) AS c",
+    },
+    Law {
+        id: "B-6",
+        description: "what was paid back of a payment or credit note is the sum of its refunds, \
+            and no more than it leaves",
+        violations: "SELECT COUNT(*) AS n FROM (\
+            SELECT 1 AS broken FROM payments p \
+                WHERE applied_minor + refunded_minor > amount_minor \
+                OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r \
+                    WHERE r.payment_id = p.id AND r.customer_id = p.customer_id) \
+            UNION ALL SELECT 1 FROM credit_note_uses u \
+                JOIN credit_notes c ON c.id = u.credit_note_id \
+                WHERE u.applied_minor + refunded_minor > credit_minor \
+                OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r \
+                    WHERE r.credit_note_id = c.id AND r.customer_id = c.customer_id)) AS r",
     },
     Law {
         id: "B-7",
@@ -136,9 +183,10 @@ pub(crate) const LAWS: &[Law] = &[
             AND debit_minor - credit_minor <> \
             (SELECT COALESCE(SUM(total_minor - applied_minor - credited_minor), 0) \
                 FROM invoices WHERE number IS NOT NULL) \
-            - (SELECT COALESCE(SUM(amount_minor - applied_minor), 0) FROM payments \
-                WHERE direction = 'incoming') \
-            - (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM credit_notes)",
+            - (SELECT COALESCE(SUM(amount_minor - applied_minor - refunded_minor), 0) \
+                FROM payments WHERE direction = 'incoming' AND reversed_on IS NULL) \
+            - (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM credit_notes) \
+            + (SELECT COALESCE(SUM(applied_minor + refunded_minor), 0) FROM credit_note_uses)",
     },
     Law {
         id: "B-10",
@@ -148,7 +196,7 @@ pub(crate) const LAWS: &[Law] = &[
             (SELECT COALESCE(SUM(total_minor - applied_minor), 0) FROM bills \
                 WHERE status IN ('approved', 'settled')) \
             - (SELECT COALESCE(SUM(amount_minor - applied_minor), 0) FROM payments \
-                WHERE direction = 'outgoing')",
+                WHERE direction = 'outgoing' AND reversed_on IS NULL)",
     },
     Law {
         id: "B-10",
@@ -204,6 +252,9 @@ pub(crate) const LAWS: &[Law] = &[
                 WHERE number IS NOT NULL AND total_minor > 0 \
             UNION ALL SELECT 'credit_note', id FROM credit_notes WHERE total_minor > 0 \
             UNION ALL SELECT 'payment', id FROM payments \
+            UNION ALL SELECT 'payment_reversal', id FROM payments \
+                WHERE reversed_on IS NOT NULL \
+            UNION ALL SELECT 'refund', id FROM refunds \
             UNION ALL SELECT 'bill', id FROM bills \
                 WHERE status IN ('approved', 'settled') AND total_minor > 0) AS d \
             WHERE (SELECT COUNT(*) FROM journal_entries e \

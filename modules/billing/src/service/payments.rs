@@ -24,7 +24,7 @@ use crate::routes::payments::{
     AllocatePayment, ListPayments, NewPayment, Payment, PaymentAllocation,
 };
 use crate::service::allocations::{apply, plan};
-use crate::service::journal::{Entry, account, post};
+use crate::service::journal::{Entry, Posting, account, post};
 use crate::service::{MAX_LINES, Service, check_line_count, insert_all};
 
 impl Service {
@@ -82,6 +82,9 @@ impl Service {
             currency: new.amount.currency(),
             amount_minor: new.amount.minor(),
             applied_minor: 0,
+            refunded_minor: 0,
+            reversed_on: None,
+            reversal_reason: None,
             version: 1,
             created_at: tx.now(),
             updated_at: tx.now(),
@@ -106,8 +109,7 @@ impl Service {
     ) -> Result<Reply> {
         check_line_count(request.allocations.len())?;
         let mut tx = self.db.begin_once(ctx).await?;
-        let found = tx.lock::<payment::Entity>(id).await?;
-        let before = found.ok_or_else(|| kernel::Error::not_found("payment", id))?;
+        let before = lock_payment(&tx, id).await?;
         ctx.check_version(before.version)?;
         let asked = self.read_allocations(before.direction, &request.allocations)?;
         let plan = plan(&tx, &before, asked).await?;
@@ -168,7 +170,12 @@ async fn check_known(tx: &Tx, new: &NewPayment) -> Result<()> {
     }
 }
 
-async fn allocations_of(
+pub(crate) async fn lock_payment(tx: &Tx, id: PaymentId) -> Result<payment::Model> {
+    let found = tx.lock::<payment::Entity>(id).await?;
+    found.ok_or_else(|| kernel::Error::not_found("payment", id))
+}
+
+pub(crate) async fn allocations_of(
     conn: &impl ConnectionTrait,
     id: PaymentId,
 ) -> Result<Vec<payment_allocation::Model>> {
@@ -180,15 +187,18 @@ async fn allocations_of(
 }
 
 /// The bank against what customers owe us or what we owe suppliers.
+pub(crate) fn postings(row: &payment::Model) -> Vec<Posting> {
+    let amount = row.amount_minor;
+    match row.direction {
+        Direction::Incoming => vec![(account::BANK, amount), (account::RECEIVABLE, -amount)],
+        Direction::Outgoing => vec![(account::PAYABLE, amount), (account::BANK, -amount)],
+    }
+}
+
 fn entry(row: &payment::Model) -> Entry {
-    let (postings, verb) = match row.direction {
-        Direction::Incoming => (
-            vec![(account::BANK, row.amount_minor), (account::RECEIVABLE, -row.amount_minor)],
-            "received",
-        ),
-        Direction::Outgoing => {
-            (vec![(account::PAYABLE, row.amount_minor), (account::BANK, -row.amount_minor)], "sent")
-        }
+    let verb = match row.direction {
+        Direction::Incoming => "received",
+        Direction::Outgoing => "sent",
     };
     Entry {
         source_type: SourceType::Payment,
@@ -197,7 +207,7 @@ fn entry(row: &payment::Model) -> Entry {
         document_on: row.received_on,
         description: format!("Payment {} {verb}", row.number),
         currency: row.currency,
-        postings,
+        postings: postings(row),
     }
 }
 
@@ -214,15 +224,27 @@ fn publish_captured(tx: &mut Tx, row: &payment::Model) -> Result<()> {
 }
 
 /// The payment as it is answered; without its allocations in lists.
-fn present(row: payment::Model, allocations: Option<Vec<payment_allocation::Model>>) -> Payment {
+pub(crate) fn present(
+    row: payment::Model,
+    allocations: Option<Vec<payment_allocation::Model>>,
+) -> Payment {
     let money = |minor| Money::new(minor, row.currency);
-    let unapplied_minor = row.amount_minor - row.applied_minor;
+    let unapplied_minor = row.left_minor();
+    let mut allowed_actions = Vec::new();
+    if unapplied_minor > 0 {
+        allowed_actions.push("allocate");
+    }
+    if row.reversed_on.is_none() && row.refunded_minor == 0 {
+        allowed_actions.push("reverse");
+    }
     let allocations = allocations.map(|allocations| {
         let allocations = allocations.into_iter().map(|allocation| PaymentAllocation {
             id: allocation.id,
             invoice_id: allocation.invoice_id,
             bill_id: allocation.bill_id,
             amount: money(allocation.amount_minor),
+            reverses_id: allocation.reverses_id,
+            reason: allocation.reason,
             created_at: allocation.created_at,
         });
         allocations.collect()
@@ -238,9 +260,12 @@ fn present(row: payment::Model, allocations: Option<Vec<payment_allocation::Mode
         external_key: row.external_key,
         amount: money(row.amount_minor),
         applied: money(row.applied_minor),
+        refunded: money(row.refunded_minor),
         unapplied: money(unapplied_minor),
         allocations,
-        allowed_actions: if unapplied_minor > 0 { vec!["allocate"] } else { Vec::new() },
+        reversed_on: row.reversed_on,
+        reversal_reason: row.reversal_reason,
+        allowed_actions,
         version: row.version,
         created_at: row.created_at,
         updated_at: row.updated_at,

@@ -60,6 +60,48 @@ const DAMAGE: &[(&str, &str, &str)] = &[
     ("B-4", "what is open of a bill", "UPDATE bills SET total_minor = applied_minor - 1"),
     ("B-5", "a payment's allocations", "UPDATE payments SET applied_minor = applied_minor + 1"),
     ("B-5", "a payment's allocations", "UPDATE payments SET amount_minor = applied_minor - 1"),
+    (
+        "B-5",
+        "an allocation is taken back",
+        "UPDATE payment_allocations SET amount_minor = amount_minor + 1 \
+         WHERE reverses_id IS NOT NULL",
+    ),
+    (
+        "B-5",
+        "an allocation is taken back",
+        "UPDATE payment_allocations SET invoice_id = NULL, bill_id = (SELECT id FROM bills LIMIT 1) \
+         WHERE reverses_id IS NOT NULL",
+    ),
+    (
+        "B-5",
+        "an allocation is taken back",
+        "DROP INDEX payment_allocations_reversed_once; UPDATE payment_allocations SET \
+         reverses_id = (SELECT reverses_id FROM payment_allocations \
+         WHERE reverses_id IS NOT NULL ORDER BY reverses_id LIMIT 1) \
+         WHERE reverses_id IS NOT NULL",
+    ),
+    (
+        "B-5",
+        "an allocation is taken back",
+        "DELETE FROM payment_allocations WHERE reverses_id IS NOT NULL",
+    ),
+    (
+        "B-5",
+        "a credit note's credit",
+        "UPDATE credit_note_uses SET credit_minor = credit_minor + 1",
+    ),
+    (
+        "B-5",
+        "a credit note's credit",
+        "UPDATE credit_note_uses SET applied_minor = applied_minor + 1",
+    ),
+    ("B-5", "a credit note's credit", "UPDATE invoices SET customer_id = shipment_id"),
+    ("B-5", "a credit note's credit", "UPDATE invoices SET currency = 'USD'"),
+    ("B-6", "what was paid back", "UPDATE payments SET refunded_minor = refunded_minor + 1"),
+    ("B-6", "what was paid back", "UPDATE payments SET amount_minor = refunded_minor - 1"),
+    ("B-6", "what was paid back", "UPDATE refunds SET customer_id = id"),
+    ("B-6", "what was paid back", "DELETE FROM refunds WHERE credit_note_id IS NOT NULL"),
+    ("B-6", "what was paid back", "UPDATE credit_note_uses SET credit_minor = 1"),
     ("B-7", "the numbers of a series", "UPDATE invoices SET seq = seq + 1 WHERE seq = 3"),
     ("B-7", "the numbers of a series", "UPDATE credit_notes SET seq = seq + 1 WHERE seq = 2"),
     ("B-7", "the numbers of a series", "UPDATE invoices SET seq = 0 WHERE seq = 1"),
@@ -88,6 +130,9 @@ const DAMAGE: &[(&str, &str, &str)] = &[
     ),
     ("B-10", "receivables", "UPDATE payments SET applied_minor = 0 WHERE direction = 'incoming'"),
     ("B-10", "receivables", "UPDATE credit_notes SET applied_minor = 0"),
+    ("B-10", "receivables", "UPDATE credit_note_uses SET refunded_minor = 0"),
+    ("B-10", "receivables", "UPDATE payments SET refunded_minor = 0"),
+    ("B-10", "receivables", "UPDATE payments SET reversed_on = NULL, reversal_reason = NULL"),
     (
         "B-10",
         "payables",
@@ -127,6 +172,8 @@ const DAMAGE: &[(&str, &str, &str)] = &[
     ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'invoice'"),
     ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'credit_note'"),
     ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'payment'"),
+    ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'payment_reversal'"),
+    ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'refund'"),
     ("L-6", "every issued", "DELETE FROM journal_entries WHERE source_type = 'bill'"),
     ("P-3", "what is billed", "UPDATE purchase_order_lines SET billed = billed + 1"),
     ("P-3", "what is billed", "UPDATE purchase_order_lines SET received = 0"),

@@ -3,6 +3,7 @@
 mod ageing;
 mod bills;
 mod crediting;
+mod credits;
 mod grni;
 mod invoices;
 mod journal;
@@ -10,6 +11,8 @@ mod laws;
 mod payments;
 mod periods;
 mod random;
+mod reversals;
+mod statements;
 mod stock;
 mod support;
 mod totals;

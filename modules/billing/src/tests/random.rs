@@ -25,6 +25,10 @@ enum Step {
     Redraft { which: u16, percent: u8 },
     Pay { which: u16, share: u8, extra: u16, days_ago: u8 },
     Allocate { which: u16, to: u16, cents: u16 },
+    UseCredit { which: u16, to: u16, cents: u16 },
+    Refund { which: u16, of_note: bool, cents: u16, days_ago: u8 },
+    ReversePayment { which: u16, days_ago: u8 },
+    ReverseAllocation { which: u16, place: u16 },
     Credit { which: u16, line: u16, share: u8, days_ago: u8 },
     CreditAll { which: u16 },
     Order { lines: Vec<(u8, u32)> },
@@ -70,6 +74,15 @@ fn step() -> impl Strategy<Value = Step> {
             Step::Credit { which, line, share, days_ago }
         }),
         1 => which().prop_map(|which| Step::CreditAll { which }),
+        2 => (which(), which(), 1_u16..2000)
+            .prop_map(|(which, to, cents)| Step::UseCredit { which, to, cents }),
+        2 => (which(), any::<bool>(), 1_u16..600, 0_u8..3).prop_map(
+            |(which, of_note, cents, days_ago)| Step::Refund { which, of_note, cents, days_ago }
+        ),
+        1 => (which(), 0_u8..3)
+            .prop_map(|(which, days_ago)| Step::ReversePayment { which, days_ago }),
+        2 => (which(), which())
+            .prop_map(|(which, place)| Step::ReverseAllocation { which, place }),
         1 => prop::collection::vec((1_u8..50, price()), 1..4)
             .prop_map(|lines| Step::Order { lines }),
         3 => (which(), share(), which())
@@ -102,6 +115,7 @@ struct World {
     customers: Vec<CustomerInfo>,
     invoices: Vec<Value>,
     payments: Vec<Value>,
+    notes: Vec<Value>,
     orders: Vec<PurchaseOrderApproved>,
     /// Receipts inventory has not told of yet.
     untold: Vec<ReceiptPosted>,
@@ -141,6 +155,7 @@ impl World {
             customers: vec![customer(), customer()],
             invoices: Vec::new(),
             payments: Vec::new(),
+            notes: Vec::new(),
             orders: Vec::new(),
             untold: Vec::new(),
             bills: Vec::new(),
@@ -219,6 +234,48 @@ impl World {
                 let outcome = self.books.allocate(id(&payment), body).await;
                 self.note(outcome);
             }
+            Step::UseCredit { which, to, cents } => {
+                let (Some(note), Some(invoice)) =
+                    (pick(&self.notes, which), pick(&self.invoices, to))
+                else {
+                    return;
+                };
+                let allocation =
+                    json!([{"invoice_id": invoice["id"], "amount": eur(&money(cents.into()))}]);
+                let outcome = self.books.use_credit(id(&note), allocation).await;
+                self.note(outcome);
+            }
+            Step::Refund { which, of_note, cents, days_ago } => {
+                let (field, from) = match of_note {
+                    true => ("credit_note_id", &self.notes),
+                    false => ("payment_id", &self.payments),
+                };
+                let Some(source) = pick(from, which) else { return };
+                let body = json!({
+                    field: source["id"], "amount": eur(&money(cents.into())), "method": "cash",
+                    "reason": "asked for it", "refunded_on": today() - Days::new(days_ago.into())
+                });
+                let outcome = self.books.refund(body).await;
+                self.note(outcome);
+            }
+            Step::ReversePayment { which, days_ago } => {
+                let Some(payment) = pick(&self.payments, which) else { return };
+                let day = today() - Days::new(days_ago.into());
+                let body = json!({ "reason": "it bounced", "reversed_on": day });
+                let outcome = self.books.reverse(id(&payment), body).await;
+                self.note(outcome);
+            }
+            Step::ReverseAllocation { which, place } => {
+                let Some(payment) = pick(&self.payments, which) else { return };
+                let payment = self.books.payment(id(&payment)).await;
+                let made: Vec<_> = payment["allocations"].as_array().expect("a list").clone();
+                let made: Vec<_> = made.iter().filter(|a| a.get("reverses_id").is_none()).collect();
+                let Some(allocation) = pick(&made, place) else { return };
+                let ids = (id(&payment), id(allocation));
+                let (ctx, body) = (user(), read(json!({ "reason": "not this one" })));
+                let outcome = self.books.service.reverse_allocation(&ctx, ids, body).await;
+                self.note(outcome.map(|_| Value::Null));
+            }
             Step::Credit { which, line, share, days_ago } => {
                 self.credit((which, line, share), days_ago).await;
             }
@@ -226,7 +283,8 @@ impl World {
                 let Some(invoice) = pick(&self.invoices, which) else { return };
                 let body = json!({ "reason": "all that is left" });
                 let outcome = self.books.credit(id(&invoice), body).await;
-                if self.note(outcome).is_some() {
+                if let Some(note) = self.note(outcome) {
+                    self.notes.push(note);
                     let after = self.books.invoice(id(&invoice)).await;
                     assert_eq!(after["credit_notes_total"], after["total"], "{after}");
                 }
@@ -291,7 +349,9 @@ impl World {
             "reason": "some of it"
         });
         let outcome = self.books.credit(id(&invoice), body).await;
-        self.note(outcome);
+        if let Some(note) = self.note(outcome) {
+            self.notes.push(note);
+        }
     }
 
     async fn purchase(&mut self, step: Step) {
@@ -429,8 +489,19 @@ fn opening() -> Vec<Step> {
         Step::Issue { which: 2, days_ago: 3 },
         Step::Pay { which: 0, share: 50, extra: 500, days_ago: 1 },
         Step::Allocate { which: 0, to: 0, cents: 100 },
+        Step::ReverseAllocation { which: 0, place: 0 },
+        Step::Pay { which: 0, share: 10, extra: 5, days_ago: 1 },
+        Step::ReversePayment { which: 1, days_ago: 0 },
         Step::Credit { which: 0, line: 0, share: 30, days_ago: 2 },
         Step::CreditAll { which: 2 },
+        // All that is still paid of the first is credit then.
+        Step::Refund { which: 0, of_note: false, cents: 10, days_ago: 0 },
+        Step::CreditAll { which: 0 },
+        ship(40_000_000),
+        ship(50_000_000),
+        Step::Issue { which: 4, days_ago: 1 },
+        Step::UseCredit { which: 2, to: 4, cents: 20 },
+        Step::Refund { which: 2, of_note: true, cents: 10, days_ago: 0 },
         Step::Order { lines: vec![(10, 335_000)] },
         Step::Receive { which: 0, share: 50, line: 0 },
         Step::TellStock { which: 0 },

@@ -14,8 +14,8 @@ use contracts::events::{
     SUBSCRIPTIONS, ShipmentShipped, ShippedLine, StockReceived,
 };
 use contracts::ids::{
-    BillId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, PurchaseOrderId,
-    PurchaseOrderLineId, ReceiptId, ShipmentId, SupplierId, WarehouseId,
+    BillId, CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId,
+    PurchaseOrderId, PurchaseOrderLineId, ReceiptId, ShipmentId, SupplierId, WarehouseId,
 };
 use contracts::sales::CustomerInfo;
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
@@ -115,6 +115,28 @@ impl Books {
         for days in [0, 1, 2, 3, 5] {
             self.assert_ageing(Utc::now().date_naive() - Days::new(days)).await;
         }
+        self.assert_statements().await;
+    }
+
+    /// The balance sheet balances on any day, and what was earned between two is the profit and
+    /// loss of the days in between.
+    async fn assert_statements(&self) {
+        let today = Utc::now().date_naive();
+        let mut earlier: Option<(NaiveDate, i128)> = None;
+        for day in [5, 3, 2, 1, 0].map(|days| today - Days::new(days)) {
+            let sheet = self.service.balance_sheet(Some(day)).await.expect("a balance sheet");
+            assert_eq!(sheet.difference.minor(), 0, "{day}: {sheet:?}");
+            let sides = (sheet.assets.total.minor(), sheet.liabilities_and_equity.minor());
+            assert_eq!(sides.0, sides.1, "{day}: {sheet:?}");
+            let equity = &sheet.equity;
+            let result = equity.retained_earnings.minor() + equity.result_of_year.minor();
+            if let Some((last, before)) = earlier {
+                let period = json!({ "from": last + Days::new(1), "to": day });
+                let shown = self.service.profit_and_loss(read(period)).await.expect("a statement");
+                assert_eq!(shown.result.minor(), result - before, "{last} to {day}: {shown:?}");
+            }
+            earlier = Some((day, result));
+        }
     }
 
     /// Law B-10 at any day: ageing comes to the account of receivables, or of payables, and
@@ -212,6 +234,31 @@ impl Books {
 
     pub async fn allocate(&self, id: PaymentId, body: Value) -> Result<Value> {
         body_of(self.service.allocate_payment(&user(), id, read(body)).await?).await
+    }
+
+    pub async fn payment(&self, id: PaymentId) -> Value {
+        json!(self.service.payment(id).await.expect("the payment"))
+    }
+
+    pub async fn reverse(&self, id: PaymentId, body: Value) -> Result<Value> {
+        body_of(self.service.reverse_payment(&user(), id, read(body)).await?).await
+    }
+
+    /// Takes back the allocation at this place of a payment.
+    pub async fn unapply(&self, payment: &Value, place: usize) -> Result<Value> {
+        let ids = (id(payment), id(&payment["allocations"][place]));
+        let body = read(json!({ "reason": "for another invoice" }));
+        body_of(self.service.reverse_allocation(&user(), ids, body).await?).await
+    }
+
+    /// Settles invoices with the credit of a note.
+    pub async fn use_credit(&self, id: CreditNoteId, allocations: Value) -> Result<Value> {
+        let body = read(json!({ "allocations": allocations }));
+        body_of(self.service.allocate_credit(&user(), id, body).await?).await
+    }
+
+    pub async fn refund(&self, body: Value) -> Result<Value> {
+        body_of(self.service.create_refund(&user(), read(body)).await?).await
     }
 
     pub async fn enter_bill(&self, body: Value) -> Result<Value> {
@@ -508,13 +555,27 @@ pub(super) async fn populated() -> Books {
     // The first is paid in whole and then credited in part, the second paid in part.
     books.pay(incoming(&customer, "77.42", of(&issued[0], "77.42"))).await.expect("paid");
     books.pay(incoming(&customer, "30.00", of(&issued[1], "20.00"))).await.expect("paid");
+    let mut notes = Vec::new();
     for invoice in &issued[..2] {
         let note = json!({
             "lines": [{"invoice_line_id": invoice["lines"][0]["id"], "quantity": "1"}],
             "reason": "one came broken"
         });
-        books.credit(id(invoice), note).await.expect("credited");
+        notes.push(books.credit(id(invoice), note).await.expect("credited"));
     }
+    // The credit of the first settles part of the third, and part of it goes back.
+    books.use_credit(id(&notes[0]), of(&issued[2], "3.00")).await.expect("applied");
+    let refund = |field: &str, of: &Value| json!({ field: of["id"], "amount": eur("2.00"), "method": "cash", "reason": "asked" });
+    books.refund(refund("credit_note_id", &notes[0])).await.expect("refunded");
+    let over = books.pay(incoming(&customer, "6.00", json!([]))).await.expect("paid");
+    books.refund(refund("payment_id", &over)).await.expect("refunded");
+
+    // One bounced, one was for something else.
+    let bounced = books.pay(incoming(&customer, "8.00", of(&issued[2], "7.00"))).await;
+    let body = json!({ "reason": "the cheque bounced" });
+    books.reverse(id(&bounced.expect("paid")), body).await.expect("reversed");
+    let paid = books.pay(incoming(&customer, "3.00", of(&issued[2], "2.00"))).await.expect("paid");
+    books.unapply(&paid, 0).await.expect("taken back");
 
     let order = purchase_order(&[("30", "4.00")]);
     books.hear(&order).await;

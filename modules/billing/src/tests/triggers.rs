@@ -51,6 +51,23 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
         );
         copy("bills", columns, &values, "supplier_invoice_number = 'R-1'")
     };
+    let mirror = |amount: &str, reverses_id: &str| {
+        let columns = "id, payment_id, invoice_id, bill_id, amount_minor, reverses_id, reason, \
+            created_at";
+        let values = format!(
+            "{NEW}, payment_id, invoice_id, bill_id, {amount}, {reverses_id}, 'X', created_at"
+        );
+        copy("payment_allocations", columns, &values, "reverses_id IS NULL AND bill_id IS NOT NULL")
+    };
+    let paid_back = |customer_id: &str, on: &str| {
+        let columns = "id, number, customer_id, payment_id, credit_note_id, method, refunded_on, \
+            reason, currency, amount_minor, created_at";
+        let values = format!(
+            "{NEW}, 'RF-X', {customer_id}, payment_id, credit_note_id, method, {on}, reason, \
+             currency, amount_minor, created_at"
+        );
+        copy("refunds", columns, &values, "payment_id IS NOT NULL")
+    };
     let line = |table: &str, owner: &str, columns: &str| {
         format!(
             "INSERT INTO {table} (id, {owner}, position, {columns}) \
@@ -270,6 +287,13 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
         ),
         ("payments_no_delete", "DELETE FROM payments".into(), "never deleted"),
         (
+            "payments_stay",
+            all("payments", "version = version + 1 WHERE reversed_on IS NOT NULL"),
+            "payment never changes",
+        ),
+        ("payment_allocations_mirror", mirror("amount_minor + 1", "id"), "mirrors what"),
+        ("payment_allocations_mirror", mirror("amount_minor", NEW), "mirrors what"),
+        (
             "payment_allocations_no_update",
             all("payment_allocations", "amount_minor = 1"),
             "never changes",
@@ -279,6 +303,51 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
             "DELETE FROM payment_allocations".into(),
             "never deleted",
         ),
+        (
+            "payments_stay",
+            all("payments", "refunded_minor = 0 WHERE refunded_minor > 0"),
+            "payment never changes",
+        ),
+        (
+            "credit_note_uses_begin",
+            "INSERT INTO credit_note_uses (credit_note_id, credit_minor, applied_minor, \
+             refunded_minor) SELECT id, total_minor + 1, 0, 0 FROM credit_notes \
+             WHERE id NOT IN (SELECT credit_note_id FROM credit_note_uses)"
+                .into(),
+            "what its note left",
+        ),
+        ("credit_note_uses_grow", all("credit_note_uses", "applied_minor = 0"), "stays used"),
+        ("credit_note_uses_grow", all("credit_note_uses", "refunded_minor = 0"), "stays used"),
+        (
+            "credit_note_uses_grow",
+            all("credit_note_uses", "credit_minor = credit_minor + 1"),
+            "stays used",
+        ),
+        ("credit_note_uses_no_delete", "DELETE FROM credit_note_uses".into(), "stays used"),
+        (
+            "credit_allocations_of_one_customer",
+            copy(
+                "credit_allocations",
+                "id, credit_note_id, invoice_id, amount_minor, created_at",
+                &format!("{NEW}, credit_note_id, {NEW}, amount_minor, created_at"),
+                "amount_minor > 0",
+            ),
+            "of its customer",
+        ),
+        (
+            "credit_allocations_no_update",
+            all("credit_allocations", "amount_minor = 1"),
+            "never changes",
+        ),
+        ("credit_allocations_no_delete", "DELETE FROM credit_allocations".into(), "never deleted"),
+        ("refunds_of_their_source", paid_back(NEW, "refunded_on"), "whose credit it was"),
+        (
+            "refunds_of_their_source",
+            paid_back("customer_id", "'1999-01-01'"),
+            "whose credit it was",
+        ),
+        ("refunds_no_update", all("refunds", "reason = 'X'"), "never changes"),
+        ("refunds_no_delete", "DELETE FROM refunds".into(), "never deleted"),
         ("journal_entries_balance", entry(NEW), "at least two lines"),
         (
             "journal_entries_balance",
@@ -410,7 +479,27 @@ const CONSTRAINED: &[&str] = &[
     "UPDATE payments SET customer_id = NULL WHERE direction = 'incoming'",
     "UPDATE payments SET external_key = 'same'",
     "UPDATE payments SET number = 'same'",
+    "UPDATE payments SET reversed_on = '1999-01-01' WHERE reversed_on IS NOT NULL",
+    "UPDATE payments SET applied_minor = 1 WHERE reversed_on IS NOT NULL",
+    "UPDATE payments SET reversal_reason = NULL WHERE reversed_on IS NOT NULL",
+    "UPDATE payments SET reversal_reason = 'X' WHERE reversed_on IS NULL",
+    "UPDATE payments SET refunded_minor = -1",
+    "UPDATE payments SET refunded_minor = amount_minor - applied_minor + 1",
+    "UPDATE payments SET refunded_minor = 1 WHERE reversed_on IS NOT NULL",
+    "UPDATE credit_note_uses SET applied_minor = credit_minor - refunded_minor + 1",
+    "UPDATE credit_note_uses SET applied_minor = -1",
+    "UPDATE credit_note_uses SET refunded_minor = -1",
+    "UPDATE credit_note_uses SET credit_minor = 0, applied_minor = 0, refunded_minor = 0",
+    "UPDATE credit_allocations SET amount_minor = 0",
+    "UPDATE refunds SET amount_minor = 0",
+    "UPDATE refunds SET number = 'same'",
+    "UPDATE refunds SET external_key = 'same'",
+    "UPDATE refunds SET payment_id = NULL, credit_note_id = NULL",
     "UPDATE payment_allocations SET amount_minor = 0",
+    "UPDATE payment_allocations SET reason = 'X' WHERE reverses_id IS NULL",
+    "UPDATE payment_allocations SET reason = NULL WHERE reverses_id IS NOT NULL",
+    "UPDATE payment_allocations SET reverses_id = (SELECT id FROM payment_allocations LIMIT 1), \
+        reason = 'X'",
     "UPDATE payment_allocations SET bill_id = (SELECT id FROM bills LIMIT 1)",
     "UPDATE payment_allocations SET invoice_id = NULL, bill_id = NULL",
     "UPDATE account_balances SET debit_minor = -1",

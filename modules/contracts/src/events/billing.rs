@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::events::OrderLineQuantity;
 use crate::ids::{
     BillId, CreditNoteId, CustomerId, InvoiceId, OrderId, PaymentId, PeriodLockId, PurchaseOrderId,
-    PurchaseOrderLineId, ShipmentId,
+    PurchaseOrderLineId, RefundId, ShipmentId,
 };
 
 /// The customer owes it from now on. Aggregate: the order.
@@ -53,6 +53,25 @@ impl EventData for CreditNoteIssued {
     const TYPE: &'static str = "billing.credit_note.issued";
 }
 
+/// Credit that a note left settles another invoice, in part or in whole. Aggregate: the order
+/// of the invoice.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CreditApplied {
+    pub credit_note_id: CreditNoteId,
+    /// The order whose invoice the note took back.
+    pub credited_order_id: OrderId,
+    pub invoice_id: InvoiceId,
+    pub order_id: OrderId,
+    pub customer_id: CustomerId,
+    pub amount: Money,
+    /// What the invoice is still open for.
+    pub invoice_open: Money,
+}
+
+impl EventData for CreditApplied {
+    const TYPE: &'static str = "billing.credit.applied";
+}
+
 /// A customer's money is here, for whichever invoice. Aggregate: the payment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PaymentCaptured {
@@ -64,6 +83,19 @@ pub struct PaymentCaptured {
 
 impl EventData for PaymentCaptured {
     const TYPE: &'static str = "billing.payment.captured";
+}
+
+/// A customer's money is not here after all: a mistake, or it bounced. Aggregate: the payment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PaymentReversed {
+    pub payment_id: PaymentId,
+    pub customer_id: CustomerId,
+    pub reversed_on: NaiveDate,
+    pub amount: Money,
+}
+
+impl EventData for PaymentReversed {
+    const TYPE: &'static str = "billing.payment.reversed";
 }
 
 /// Money settles an invoice, in part or in whole. Aggregate: the order.
@@ -80,6 +112,35 @@ pub struct PaymentApplied {
 
 impl EventData for PaymentApplied {
     const TYPE: &'static str = "billing.payment.applied";
+}
+
+/// Money that settled an invoice does not any more. Aggregate: the order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PaymentUnapplied {
+    pub payment_id: PaymentId,
+    pub invoice_id: InvoiceId,
+    pub order_id: OrderId,
+    pub customer_id: CustomerId,
+    pub amount: Money,
+    /// What the invoice is open for again.
+    pub invoice_open: Money,
+}
+
+impl EventData for PaymentUnapplied {
+    const TYPE: &'static str = "billing.payment.unapplied";
+}
+
+/// A customer's credit was paid back. Aggregate: the refund.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefundMade {
+    pub refund_id: RefundId,
+    pub customer_id: CustomerId,
+    pub refunded_on: NaiveDate,
+    pub amount: Money,
+}
+
+impl EventData for RefundMade {
+    const TYPE: &'static str = "billing.refund.made";
 }
 
 /// We owe the supplier this. Aggregate: the purchase order.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use contracts::events::{
-    BackorderFilled, BackorderPromised, CreditNoteIssued, InvoiceIssued, OrderLineQuantity,
-    PaymentApplied, ReservationBroken,
+    BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
+    OrderLineQuantity, PaymentApplied, PaymentUnapplied, ReservationBroken,
 };
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
@@ -107,6 +107,30 @@ impl Service {
         let applied: PaymentApplied = event.parse()?;
         self.change_order(event, applied.order_id, |order| {
             order.order.paid_minor = add(order, order.order.paid_minor, applied.amount)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Money that settled an invoice of the order does not any more.
+    pub(crate) async fn note_unapplied(&self, event: &Event) -> Result<()> {
+        let unapplied: PaymentUnapplied = event.parse()?;
+        self.change_order(event, unapplied.order_id, |order| {
+            let back = Money::new(-unapplied.amount.minor(), unapplied.amount.currency());
+            order.order.paid_minor = add(order, order.order.paid_minor, back)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Credit of a note settles an invoice of the order. Where the note was for the same order,
+    /// that money is counted here already.
+    pub(crate) async fn note_credit_applied(&self, event: &Event) -> Result<()> {
+        let applied: CreditApplied = event.parse()?;
+        self.change_order(event, applied.order_id, |order| {
+            if applied.credited_order_id != applied.order_id {
+                order.order.paid_minor = add(order, order.order.paid_minor, applied.amount)?;
+            }
             Ok(())
         })
         .await

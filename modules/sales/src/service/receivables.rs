@@ -2,7 +2,9 @@
 //! an entry that moves the customer's open receivables.
 
 use chrono::NaiveDate;
-use contracts::events::{CreditNoteIssued, InvoiceIssued, PaymentCaptured};
+use contracts::events::{
+    CreditNoteIssued, InvoiceIssued, PaymentCaptured, PaymentReversed, RefundMade,
+};
 use contracts::ids::CustomerId;
 use kernel::db::{Tx, execute};
 use kernel::events::Event;
@@ -63,9 +65,6 @@ impl Service {
 
     /// The customer owes that much less, or has a credit.
     pub(crate) async fn note_payment(&self, event: &Event, payment: PaymentCaptured) -> Result<()> {
-        let Some(mut tx) = self.db.begin_event(event).await? else {
-            return Ok(());
-        };
         let entry = Entry {
             customer_id: payment.customer_id,
             kind: Kind::Payment,
@@ -73,8 +72,44 @@ impl Service {
             amount_minor: -payment.amount.minor(),
             occurred_on: payment.received_on,
         };
-        if lock_credit(&tx, [payment.customer_id]).await?.is_empty() {
-            unknown_customer(event, payment.customer_id);
+        self.note_money(event, entry).await
+    }
+
+    /// The customer owes that much again.
+    pub(crate) async fn note_reversal(
+        &self,
+        event: &Event,
+        reversed: PaymentReversed,
+    ) -> Result<()> {
+        let entry = Entry {
+            customer_id: reversed.customer_id,
+            kind: Kind::Payment,
+            // The payment has its own entry already.
+            document_id: event.id,
+            amount_minor: reversed.amount.minor(),
+            occurred_on: reversed.reversed_on,
+        };
+        self.note_money(event, entry).await
+    }
+
+    /// The customer has that much less credit.
+    pub(crate) async fn note_refund(&self, event: &Event, refund: RefundMade) -> Result<()> {
+        let entry = Entry {
+            customer_id: refund.customer_id,
+            kind: Kind::Payment,
+            document_id: refund.refund_id.uuid(),
+            amount_minor: refund.amount.minor(),
+            occurred_on: refund.refunded_on,
+        };
+        self.note_money(event, entry).await
+    }
+
+    async fn note_money(&self, event: &Event, entry: Entry) -> Result<()> {
+        let Some(mut tx) = self.db.begin_event(event).await? else {
+            return Ok(());
+        };
+        if lock_credit(&tx, [entry.customer_id]).await?.is_empty() {
+            unknown_customer(event, entry.customer_id);
         } else {
             post(&mut tx, event, entry).await?;
         }

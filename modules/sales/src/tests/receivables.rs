@@ -2,11 +2,11 @@
 
 use contracts::events::{
     CancelledLine, ConfirmedLine, CreditNoteIssued, InvoiceIssued, OrderConfirmed,
-    OrderLineQuantity, OrderLinesCancelled, PaymentCaptured,
+    OrderLineQuantity, OrderLinesCancelled, PaymentCaptured, PaymentReversed, RefundMade,
 };
 use contracts::ids::{
-    CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, ShipmentId,
-    WarehouseId,
+    CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, RefundId,
+    ShipmentId, WarehouseId,
 };
 use kernel::events::Subscriber;
 use kernel::quantity::Quantity;
@@ -137,6 +137,27 @@ async fn an_invoice_moves_credit_from_the_order_to_what_is_owed() {
     assert_eq!(figures().await, (0, 50, 50));
     // More than was owed is the customer's credit, and room for more orders.
     world.tell(&payment(customer, 80)).await.expect("heard");
+    assert_eq!(figures().await, (0, -30, -30));
+    // One that bounces changes nothing in the end.
+    let bounced = payment(customer, 5);
+    world.tell(&bounced).await.expect("heard");
+    let reversed = PaymentReversed {
+        payment_id: bounced.payment_id,
+        customer_id: customer,
+        reversed_on: today(),
+        amount: bounced.amount,
+    };
+    world.tell(&reversed).await.expect("heard");
+    assert_eq!(figures().await, (0, -30, -30));
+    // Part of the credit goes back, and what came and goes again is none.
+    let refund = RefundMade {
+        refund_id: RefundId::new(),
+        customer_id: customer,
+        refunded_on: today(),
+        amount: euro(8),
+    };
+    world.tell(&payment(customer, 8)).await.expect("heard");
+    world.tell(&refund).await.expect("heard");
     assert_eq!(figures().await, (0, -30, -30));
     world.hold(OrderId::new(), customer, 130, soon()).await.expect("fits");
     assert!(world.broken_laws().await.is_empty());

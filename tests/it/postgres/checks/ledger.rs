@@ -49,10 +49,15 @@ pub const CHECKS: &[Check] = &[
                 UNION ALL SELECT 'credit_note', id FROM billing.credit_notes \
                     WHERE total_minor > 0 \
                 UNION ALL SELECT 'payment', id FROM billing.payments \
+                UNION ALL SELECT 'refund', id FROM billing.refunds \
+                UNION ALL SELECT 'payment_reversal', id FROM billing.payments \
+                    WHERE reversed_on IS NOT NULL \
                 UNION ALL SELECT 'bill', id FROM billing.bills \
                     WHERE status IN ('approved', 'settled') AND total_minor > 0) d \
             FULL JOIN (SELECT * FROM billing.journal_entries WHERE source_type IN \
-                ('invoice', 'credit_note', 'payment', 'bill')) e USING (source_type, source_id) \
+                ('invoice', 'credit_note', 'payment', 'payment_reversal', 'refund', \
+                'bill')) e \
+                USING (source_type, source_id) \
             GROUP BY source_type, source_id, d.source_id HAVING COUNT(e.id) <> 1 \
             OR COUNT(*) <> 1 OR BOOL_OR(d.source_id IS NULL)",
         fault: "DELETE FROM billing.journal_entries WHERE source_type = 'payment'",
@@ -66,7 +71,8 @@ pub const CHECKS: &[Check] = &[
                     WHERE number IS NOT NULL) \
                 - (SELECT COALESCE(SUM(total_minor), 0) FROM billing.credit_notes) \
                 - (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.payments \
-                    WHERE direction = 'incoming') AS owed) r WHERE booked <> owed",
+                    WHERE direction = 'incoming' AND reversed_on IS NULL) \
+                + (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.refunds) AS owed) r WHERE booked <> owed",
         fault: "DELETE FROM billing.payments WHERE direction = 'incoming'",
     },
     Check {
@@ -77,7 +83,8 @@ pub const CHECKS: &[Check] = &[
                 (SELECT COALESCE(SUM(total_minor), 0) FROM billing.bills \
                     WHERE status IN ('approved', 'settled')) \
                 - (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.payments \
-                    WHERE direction = 'outgoing') AS owed) p WHERE booked <> owed",
+                    WHERE direction = 'outgoing' AND reversed_on IS NULL) \
+                    AS owed) p WHERE booked <> owed",
         fault: "DELETE FROM billing.payments WHERE direction = 'outgoing'",
     },
     Check {

@@ -62,20 +62,25 @@ pub const CHECKS: &[Check] = &[
         law: "B-4, what is open of an invoice or a bill is what nobody has paid or credited",
         broken: "SELECT i.id::text AS broken FROM billing.invoices i \
             WHERE total_minor - applied_minor - credited_minor < 0 \
-            OR applied_minor <> (SELECT COALESCE(SUM(amount_minor), 0) \
+            OR applied_minor <> (SELECT COALESCE(SUM(CASE WHEN \
+                reverses_id IS NULL THEN amount_minor ELSE -amount_minor END), 0) \
                 FROM billing.payment_allocations a WHERE a.invoice_id = i.id) \
+                + (SELECT COALESCE(SUM(amount_minor), 0) \
+                FROM billing.credit_allocations a WHERE a.invoice_id = i.id) \
             OR (status = 'settled') <> (number IS NOT NULL \
                 AND total_minor = applied_minor + credited_minor) \
             UNION ALL SELECT b.id::text FROM billing.bills b WHERE total_minor < applied_minor \
-            OR applied_minor <> (SELECT COALESCE(SUM(amount_minor), 0) \
+            OR applied_minor <> (SELECT COALESCE(SUM(CASE WHEN \
+                reverses_id IS NULL THEN amount_minor ELSE -amount_minor END), 0) \
                 FROM billing.payment_allocations a WHERE a.bill_id = b.id)",
         fault: "UPDATE billing.payment_allocations SET amount_minor = amount_minor + 1",
     },
     Check {
         law: "B-5, a payment is applied as its allocations say, and no further than it goes",
         broken: "SELECT p.id::text AS broken FROM billing.payments p \
-            WHERE applied_minor > amount_minor OR applied_minor <> ( \
-                SELECT COALESCE(SUM(amount_minor), 0) FROM billing.payment_allocations a \
+            WHERE applied_minor + refunded_minor > amount_minor OR applied_minor <> ( \
+                SELECT COALESCE(SUM(CASE WHEN reverses_id IS NULL THEN amount_minor \
+                    ELSE -amount_minor END), 0) FROM billing.payment_allocations a \
                 WHERE a.payment_id = p.id)",
         fault: "UPDATE billing.payments SET applied_minor = applied_minor - 1",
     },
@@ -98,7 +103,9 @@ pub const CHECKS: &[Check] = &[
                 - (SELECT COALESCE(SUM(total_minor), 0) FROM billing.credit_notes c \
                     WHERE c.customer_id = k.customer_id) \
                 - (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.payments p \
-                    WHERE p.customer_id = k.customer_id) AS owed, \
+                    WHERE p.customer_id = k.customer_id AND reversed_on IS NULL) \
+                + (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.refunds r \
+                    WHERE r.customer_id = k.customer_id) AS owed, \
                 (SELECT COALESCE(SUM(GREATEST(e.amount_minor - o.invoiced_minor, 0)), 0) \
                     FROM sales.credit_exposures e JOIN orders.orders o ON o.id = e.order_id \
                     WHERE o.customer_id = k.customer_id AND o.billing_status <> 'billed' \

@@ -2,8 +2,9 @@
 
 use contracts::billing::RoundingMode;
 use contracts::events::{
-    BackorderFilled, BackorderPromised, CreditNoteIssued, CreditedLine, InvoiceIssued, LinePromise,
-    OrderLineQuantity, PaymentApplied, QuotationAccepted, ReservationBroken,
+    BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, CreditedLine,
+    InvoiceIssued, LinePromise, OrderLineQuantity, PaymentApplied, PaymentUnapplied,
+    QuotationAccepted, ReservationBroken,
 };
 use contracts::ids::{
     CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, QuotationId, ShipmentId,
@@ -74,6 +75,17 @@ pub(super) fn paid(order: OrderId, minor: i64) -> PaymentApplied {
         customer_id: CustomerId::new(),
         amount: eur(minor),
         invoice_open: eur(0),
+    }
+}
+
+pub(super) fn unpaid(order: OrderId, minor: i64) -> PaymentUnapplied {
+    PaymentUnapplied {
+        payment_id: PaymentId::new(),
+        invoice_id: InvoiceId::new(),
+        order_id: order,
+        customer_id: CustomerId::new(),
+        amount: eur(minor),
+        invoice_open: eur(minor),
     }
 }
 
@@ -190,6 +202,26 @@ async fn billing_and_payment_show_in_the_statuses() {
     assert_eq!(seen["invoiced"]["amount"], "30.00");
     assert_eq!(seen["credited"]["amount"], "6.00");
     assert_eq!(seen["paid"]["amount"], "27.00");
+    // A payment that bounced.
+    world.hear(&unpaid(order, 1500)).await.expect("applied");
+    check("billed", "partial").await;
+    world.hear(&unpaid(order, 1200)).await.expect("applied");
+    check("billed", "unpaid").await;
+    assert_eq!(world.order(order).await["paid"]["amount"], "0.00");
+    // What a note of another order left, and then one of its own.
+    let applied = |credited_order_id: OrderId, minor: i64| CreditApplied {
+        credit_note_id: CreditNoteId::new(),
+        credited_order_id,
+        invoice_id: InvoiceId::new(),
+        order_id: order,
+        customer_id: CustomerId::new(),
+        amount: eur(minor),
+        invoice_open: eur(0),
+    };
+    world.hear(&applied(OrderId::new(), 500)).await.expect("applied");
+    check("billed", "partial").await;
+    world.hear(&applied(order, 500)).await.expect("applied");
+    assert_eq!(world.order(order).await["paid"]["amount"], "5.00");
     assert_eq!(seen["lines"][0]["counters"]["credited"], "2");
 }
 
