@@ -12,10 +12,10 @@ use async_trait::async_trait;
 use chrono::{TimeDelta, Utc};
 use kernel::background::ANSWERS_KEPT;
 use kernel::config::EventsConfig;
-use kernel::db::{Db, evaluate, execute, next_gapless_number, query_all};
+use kernel::db::{Column, Db, Values, evaluate, execute, next_gapless_number, query_all};
 use kernel::events::{Event, EventData, Relay, Subscriber, SubscriberMap, Subscriptions, parked};
 use kernel::{Ctx, Error, Result};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, IntoActiveModel};
 use serde::{Deserialize, Serialize};
 use support::{Dir, count, open, reopen};
 use tokio::sync::watch;
@@ -64,6 +64,78 @@ async fn numbers_have_no_gap_after_a_rollback() {
         }
     }
     assert_eq!(drawn, ["T-2026-000001", "T-2026-000002", "T-2026-000002"]);
+}
+
+mod applied {
+    use chrono::{DateTime, Utc};
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "inbox")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_id: Uuid,
+        pub r#type: String,
+        pub applied_at: DateTime<Utc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[tokio::test]
+async fn what_is_written_last_is_written_or_all_is_undone() {
+    let (db, _dir) = open(HEARD).await;
+    let begin = async || {
+        let mut tx = db.begin(&Ctx::system("test")).await.expect("a transaction");
+        let row = || applied::Model {
+            event_id: Uuid::now_v7(),
+            r#type: "late".into(),
+            applied_at: tx.now(),
+        };
+        tx.insert_late([row(), row()].map(IntoActiveModel::into_active_model)).expect("noted");
+        tx.audit_new("thing", Uuid::now_v7(), &1).expect("noted");
+        tx
+    };
+    let counting_on = async |tx: &kernel::db::Tx, series: &str| {
+        let rows = [vec![series.into(), 1_i64.into()]];
+        let columns = [("series", Column::Text), ("n", Column::BigInt)];
+        let values = Values::new(tx.get_database_backend(), "v", &columns, rows);
+        let sql = "UPDATE number_series SET last = number_series.last + v.n FROM v \
+                   WHERE number_series.series = v.series";
+        tx.conclude(values, sql.to_owned(), 1).await
+    };
+    let counts = async || {
+        let mut counts = Vec::new();
+        for table in ["inbox", "audit_log", "number_series WHERE last = 3"] {
+            counts.push(count(&db, table).await);
+        }
+        counts
+    };
+
+    let tx = begin().await;
+    next_gapless_number(&*tx, "T", 2026).await.expect("a number");
+    counting_on(&tx, "T-2026").await.expect("noted");
+    // One after the other, in the order they were asked for.
+    counting_on(&tx, "T-2026").await.expect("noted");
+    let found: Vec<Last> =
+        query_all(&*tx, "SELECT last FROM number_series", vec![]).await.expect("read");
+    assert_eq!(found[0].last, 2);
+    tx.settle().await.expect("written");
+    tx.commit().await.expect("committed");
+    assert_eq!(counts().await, [2, 1, 1]);
+
+    let tx = begin().await;
+    counting_on(&tx, "unknown").await.expect("noted");
+    tx.commit().await.expect_err("it touches nothing");
+    assert_eq!(counts().await, [2, 1, 1], "nothing of it is there");
+}
+
+#[derive(FromQueryResult)]
+struct Last {
+    last: i64,
 }
 
 #[tokio::test]

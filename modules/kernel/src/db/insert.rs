@@ -32,7 +32,7 @@ pub(super) fn statements<A: ActiveModelTrait>(
     let columns = <A::Entity as EntityTrait>::Column::iter();
     let columns: Vec<_> = columns.filter(|column| !first.get(*column).is_not_set()).collect();
     let table = A::Entity::default().table_name().to_owned();
-    let names: Vec<_> = columns.iter().map(|column| column.as_str()).collect();
+    let names: Vec<_> = columns.iter().map(|column| format!("\"{}\"", column.as_str())).collect();
     let sql = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
     let mut values = Vec::new();
     for row in rows {
