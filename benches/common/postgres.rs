@@ -18,6 +18,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// A running server, stopped when dropped; its data stay. It also ends when this process
 /// does, however that may be: a shell waits for the end of its standard input.
 pub struct Postgres {
+    dir: PathBuf,
     port: u16,
     version: String,
     postmaster: u32,
@@ -36,9 +37,10 @@ impl Postgres {
         }
         let port = free_port()?;
         let options = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
+            "-p {port} -c listen_addresses= -c unix_socket_directories={} \
              -c shared_buffers={SHARED_BUFFERS} -c max_connections={MAX_CONNECTIONS} \
-             -c shared_preload_libraries=pg_stat_statements"
+             -c shared_preload_libraries=pg_stat_statements",
+            dir.display()
         );
         let script = format!(
             "trap '' INT; set -e; cd {dir}; \
@@ -65,19 +67,20 @@ impl Postgres {
         let pid = std::fs::read_to_string(&pid).map_err(|e| format!("{}: {e}", pid.display()))?;
         let pid = pid.lines().next().and_then(|line| line.trim().parse().ok());
         let postmaster = pid.ok_or("postmaster.pid holds no process")?;
-        Ok(Postgres { port, version: version(&bin)?, postmaster, watch })
+        Ok(Postgres { dir: dir.to_owned(), port, version: version(&bin)?, postmaster, watch })
     }
 
-    /// Where a database is, as its owner.
+    /// Where a database is, as its owner: on this machine, by its socket.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://erp@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://erp@localhost:{}/{database}?host={}", self.port, self.dir.display())
     }
 
     /// Version and settings, for the conditions of a measurement.
     pub fn conditions(&self) -> String {
         format!(
-            "{}, fsync = on, synchronous_commit = on, shared_buffers = {SHARED_BUFFERS}, \
-             max_connections = {MAX_CONNECTIONS}, statements counted, otherwise the defaults",
+            "{} by its socket, fsync = on, synchronous_commit = on, \
+             shared_buffers = {SHARED_BUFFERS}, max_connections = {MAX_CONNECTIONS}, \
+             statements counted, otherwise the defaults",
             self.version
         )
     }

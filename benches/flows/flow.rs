@@ -34,6 +34,8 @@ const INVOICE_POLL: Duration = Duration::from_millis(4);
 pub struct Figures {
     pub sale: Histogram<u64>,
     pub steps: Vec<Histogram<u64>>,
+    /// Reads while nobody sells.
+    pub quiet_reads: Histogram<u64>,
     pub errors: BTreeMap<String, Failures>,
 }
 
@@ -49,6 +51,7 @@ impl Figures {
         Figures {
             sale: histogram(),
             steps: STEPS.iter().map(|_| histogram()).collect(),
+            quiet_reads: histogram(),
             errors: BTreeMap::new(),
         }
     }
@@ -56,6 +59,7 @@ impl Figures {
     pub fn add(&mut self, other: &Figures) {
         // Of the same shape: adding them cannot fail.
         let _ = self.sale.add(&other.sale);
+        let _ = self.quiet_reads.add(&other.quiet_reads);
         for (sum, steps) in self.steps.iter_mut().zip(&other.steps) {
             let _ = sum.add(steps);
         }
@@ -124,8 +128,18 @@ impl Client {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
-            if let Err(problem) = self.read().await {
-                self.figures.add_failures(&problem.code, 1, &problem.detail);
+            if let Some(took) = self.read().await {
+                let _ = self.figures.steps[READ].record(took);
+            }
+        }
+        self
+    }
+
+    /// Reads, one product after the other, until `deadline`.
+    pub async fn read_until(mut self, deadline: Instant) -> Self {
+        while Instant::now() < deadline {
+            if let Some(took) = self.read().await {
+                let _ = self.figures.quiet_reads.record(took);
             }
         }
         self
@@ -168,13 +182,18 @@ impl Client {
         Ok(order_id)
     }
 
-    async fn read(&mut self) -> Result<()> {
+    /// Reads a product, and returns how many microseconds that took.
+    async fn read(&mut self) -> Option<u64> {
         let product = self.below(self.shop.products.len());
         let path = format!("inventory/products/{}", self.shop.products[product]);
         let started = Instant::now();
-        self.api.get(&path).await?;
-        note(&mut self.figures.steps[READ], started);
-        Ok(())
+        match self.api.get(&path).await {
+            Ok(_) => Some(started.elapsed().as_micros() as u64),
+            Err(problem) => {
+                self.figures.add_failures(&problem.code, 1, &problem.detail);
+                None
+            }
+        }
     }
 
     /// Three different products for some customer.

@@ -63,6 +63,8 @@ pub enum Topology {
     Split,
 }
 
+/// How long the same clients read, and do nothing else, once nobody sells.
+const READING: Duration = Duration::from_secs(5);
 /// What starting, seeding, settling and checking may take beside the load itself.
 const OVERHEAD: Duration = Duration::from_secs(180);
 
@@ -186,5 +188,13 @@ async fn sell(args: &Args, server: &Server, data_dir: &DataDir) -> Result<Sold, 
         Some(meter) => Some(meter.read().await?),
         None => None,
     };
+    let deadline = Instant::now() + READING;
+    let mut reading = JoinSet::new();
+    for client in clients.drain(..) {
+        reading.spawn(client.read_until(deadline));
+    }
+    while let Some(client) = reading.join_next().await {
+        clients.push(client.map_err(|error| error.to_string())?);
+    }
     Ok(Sold { clients, elapsed, cpu, cost })
 }

@@ -56,6 +56,13 @@ impl Report<'_> {
         for (name, step) in STEPS.iter().zip(&self.figures.steps) {
             println!("  {name:<24} {:>10.2} {:>10.2}", ms(step, 0.50), ms(step, 0.95));
         }
+        let quiet = &self.figures.quiet_reads;
+        println!(
+            "  {:<24} {:>10.2} {:>10.2}  (all clients at once, nobody sells)",
+            "read product",
+            ms(quiet, 0.50),
+            ms(quiet, 0.95)
+        );
         if let Some(cost) = &self.cost {
             self.print_cost(cost);
         }
@@ -84,6 +91,7 @@ impl Report<'_> {
             "cpu_ms_per_flow": rounded(cpu_ms_per_flow),
             "rss_mb": rounded(whole(&self.rss_mb)),
             "read_p95_ms": rounded(ms(self.figures.read(), 0.95)),
+            "quiet_read_p95_ms": rounded(ms(quiet, 0.95)),
             "idle_rss_mb": rounded(whole(&self.idle_rss_mb)),
             "split": self.topology == Topology::Split,
             "start_ms": rounded(in_ms(self.start)),

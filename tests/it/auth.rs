@@ -9,6 +9,7 @@ pub mod passkeys;
 mod people;
 mod permissions;
 pub mod second_factor;
+mod signing_keys;
 pub mod webhooks;
 
 use reqwest::Method;

@@ -9,6 +9,7 @@
 mod billing;
 mod copy;
 mod inventory;
+mod journal;
 mod orders;
 mod purchases;
 mod sales;

@@ -4,10 +4,10 @@ use chrono::{Days, NaiveDate};
 use contracts::sales::CustomerInfo;
 use serde_json::{Value, json};
 
-use crate::tests::support::{
-    Books, bill, customer, eur, id, incoming, outgoing, purchase_order, read, receipt, shipment,
-    stock_received, today, user,
+use crate::tests::documents::{
+    bill, customer, incoming, outgoing, purchase_order, receipt, shipment, stock_received,
 };
+use crate::tests::support::{Books, eur, id, read, today, user};
 
 fn ago(days: u64) -> NaiveDate {
     today() - Days::new(days)

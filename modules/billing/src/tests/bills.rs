@@ -10,10 +10,8 @@ use kernel::events::{EventData, Subscriber};
 use kernel::token::Permissions;
 use serde_json::json;
 
-use crate::tests::support::{
-    Books, bill, count_statements, eur, event, id, purchase_order, receipt, refused,
-    stock_received, today, user,
-};
+use crate::tests::documents::{bill, purchase_order, receipt, stock_received};
+use crate::tests::support::{Books, count_statements, eur, event, id, refused, today, user};
 
 /// Somebody who may do anything, with a reason.
 fn with_reason() -> Ctx {

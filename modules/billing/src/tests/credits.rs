@@ -7,10 +7,8 @@ use contracts::sales::CustomerInfo;
 use kernel::events::EventData;
 use serde_json::{Value, json};
 
-use crate::tests::support::{
-    Books, count_statements, customer, eur, id, incoming, outgoing, purchase_order, read, refused,
-    shipment, today,
-};
+use crate::tests::documents::{customer, incoming, outgoing, purchase_order, shipment};
+use crate::tests::support::{Books, count_statements, eur, id, read, refused, today};
 
 fn ago(days: u64) -> NaiveDate {
     today() - Days::new(days)
@@ -100,7 +98,7 @@ async fn credit_beyond_what_is_open_or_left_is_refused() {
     let note = credited(&books, &customer, "100.00", 0).await;
     let owed = invoice(&books, &customer, "80.00", 0).await;
     let draft = books.drafted(&shipment(&customer, &[("1", "10.00", "zero")])).await;
-    let other = invoice(&books, &crate::tests::support::customer(), "10.00", 0).await;
+    let other = invoice(&books, &crate::tests::documents::customer(), "10.00", 0).await;
     let check = async |allocations: Value, status, code| {
         refused(books.use_credit(id(&note), allocations).await, status, code);
     };

@@ -1,6 +1,7 @@
 //! The account of goods received and not invoiced over many receipts and bills.
 
-use crate::tests::support::{Books, bill, id, purchase_order, receipt, stock_received, user};
+use crate::tests::documents::{bill, purchase_order, receipt, stock_received};
+use crate::tests::support::{Books, id, user};
 
 /// Receipts and bills of 3 × 0.335 in odd parts: what each receipt rounded up comes off
 /// again.

@@ -6,9 +6,9 @@ use contracts::ids::{InvoiceId, InvoiceLineId};
 use kernel::events::{EventData, Subscriber};
 use serde_json::{Value, json};
 
+use crate::tests::documents::{customer, incoming, shipment};
 use crate::tests::support::{
-    Books, body_of, count_statements, customer, eur, event, id, incoming, refused, shipment, today,
-    user,
+    Books, body_of, count_statements, eur, event, id, refused, today, user,
 };
 
 #[tokio::test]

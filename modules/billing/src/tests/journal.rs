@@ -9,9 +9,8 @@ use crate::entities::journal_entry::SourceType;
 use crate::routes::accounts::{Account, AccountBalance, TrialBalance};
 use crate::routes::ageing::{Ageing, AgeingBucket};
 use crate::service::journal::{Entry, account, post};
-use crate::tests::support::{
-    Books, customer, id, incoming, refused, run_raw, shipment, today, user,
-};
+use crate::tests::documents::{customer, incoming, shipment};
+use crate::tests::support::{Books, id, refused, run_raw, today, user};
 
 fn entry(postings: &[(&'static str, i64)]) -> Entry {
     Entry {

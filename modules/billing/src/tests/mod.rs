@@ -4,6 +4,7 @@ mod ageing;
 mod bills;
 mod crediting;
 mod credits;
+mod documents;
 mod grni;
 mod invoices;
 mod journal;

@@ -5,10 +5,10 @@ use contracts::ids::{CustomerId, InvoiceId, PaymentId, SupplierId};
 use kernel::events::EventData;
 use serde_json::{Value, json};
 
-use crate::tests::support::{
-    Books, bill, count_statements, customer, eur, id, incoming, outgoing, purchase_order, receipt,
-    refused, shipment, stock_received, user,
+use crate::tests::documents::{
+    bill, customer, incoming, outgoing, purchase_order, receipt, shipment, stock_received,
 };
+use crate::tests::support::{Books, count_statements, eur, id, refused, user};
 
 #[tokio::test]
 async fn a_payment_settles_invoices_in_part_and_in_whole() {
@@ -71,7 +71,7 @@ async fn allocations_beyond_what_is_open_or_left_are_refused() {
     check("50.00", neither, 422, "wrong_document").await;
     let a_bill = json!([{"bill_id": invoice["id"], "amount": eur("1.00")}]);
     check("50.00", a_bill, 422, "wrong_document").await;
-    let stranger = crate::tests::support::customer();
+    let stranger = crate::tests::documents::customer();
     let other = incoming(&stranger, "50.00", of(&invoice["id"], "10.00"));
     refused(books.pay(other).await, 422, "other_party");
     // Amounts too large for a sum are more than any payment has.

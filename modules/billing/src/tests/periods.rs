@@ -27,10 +27,10 @@ use crate::entities::period_lock;
 use crate::entities::period_lock::{PeriodLockKind, PeriodLockStatus};
 use crate::routes::journal_entries::JournalEntry;
 use crate::service::journal::{Entry, account, post};
-use crate::tests::support::{
-    Books, bill, body_of, count_statements, customer, id, incoming, outgoing, purchase_order, read,
-    receipt, refused, shipment, stock_received, today, user,
+use crate::tests::documents::{
+    bill, customer, incoming, outgoing, purchase_order, receipt, shipment, stock_received,
 };
+use crate::tests::support::{Books, body_of, count_statements, id, read, refused, today, user};
 
 fn days_ago(days: u64) -> NaiveDate {
     today() - Days::new(days)

@@ -11,10 +11,10 @@ use kernel::{Ctx, Result};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::tests::support::{
-    Books, bill, customer, eur, id, incoming, outgoing, purchase_order, read, receipt, shipment,
-    stock_received, today, user,
+use crate::tests::documents::{
+    bill, customer, incoming, outgoing, purchase_order, receipt, shipment, stock_received,
 };
+use crate::tests::support::{Books, eur, id, read, today, user};
 
 /// Something that happens; `which` chooses among what there is, modulo its number.
 #[derive(Clone, Debug)]

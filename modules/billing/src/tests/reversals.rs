@@ -7,9 +7,11 @@ use contracts::sales::CustomerInfo;
 use kernel::events::EventData;
 use serde_json::{Value, json};
 
+use crate::tests::documents::{
+    bill, customer, incoming, outgoing, purchase_order, receipt, shipment, stock_received,
+};
 use crate::tests::support::{
-    Books, bill, body_of, count_statements, customer, eur, id, incoming, outgoing, purchase_order,
-    read, receipt, refused, shipment, stock_received, today, user,
+    Books, body_of, count_statements, eur, id, read, refused, today, user,
 };
 
 fn ago(days: u64) -> NaiveDate {

@@ -3,10 +3,10 @@
 use chrono::{Datelike, Days, NaiveDate};
 use serde_json::{Value, json};
 
-use crate::tests::support::{
-    Books, bill, customer, eur, id, incoming, outgoing, purchase_order, read, receipt, refused,
-    shipment, stock_received, today, user,
+use crate::tests::documents::{
+    bill, customer, incoming, outgoing, purchase_order, receipt, shipment, stock_received,
 };
+use crate::tests::support::{Books, eur, id, read, refused, today, user};
 
 async fn profit(books: &Books, from: NaiveDate, to: NaiveDate) -> Value {
     let period = read(json!({ "from": from, "to": to }));

@@ -4,7 +4,7 @@ use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, EntityName, EntityTrait, IdenStatic, Iterable, Value,
 };
 
-use crate::db::tx::MAX_PARAMETERS;
+use crate::db::batch::MAX_PARAMETERS;
 use crate::error::{Error, Result};
 
 /// Inserts rows in one statement; in several only where one could not name all values.

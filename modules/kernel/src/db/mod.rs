@@ -3,6 +3,7 @@
 
 mod address;
 pub mod audit;
+mod batch;
 mod conn;
 mod dialect;
 mod insert;

@@ -1,7 +1,6 @@
 //! The transaction of a change. It carries, beside the change itself, the audit row,
 //! the events it publishes and the answer to a repeat: all are committed or none.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,17 +8,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::future::join;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PrimaryKeyTrait,
-    QuerySelect, SqlErr, Value,
+    ActiveModelTrait, ConnectionTrait, EntityTrait, FromQueryResult, PrimaryKeyTrait, QuerySelect,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::ctx::{Actor, Ctx};
+use crate::db::batch::{Batch, Rows};
 use crate::db::recent::{Parts, Written};
 use crate::db::writer::Turn;
-use crate::db::{Db, Fence, Txn, Values, execute, insert, query_one};
+use crate::db::{Db, Fence, Txn, Values, execute, query_one};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventData};
 use crate::http::Reply;
@@ -50,21 +49,8 @@ pub struct Tx {
     fence: Option<Fence>,
     /// What can be recalled once this has committed.
     written: Vec<Written>,
-    end: Mutex<End>,
-}
-
-/// What is written with that which tells of the change.
-#[derive(Default)]
-struct End {
-    rows: Batch,
-    conclusion: Option<Conclusion>,
-}
-
-/// A statement that has to touch so many rows.
-struct Conclusion {
-    values: Values,
-    sql: String,
-    rows: u64,
+    /// What is written with that which tells of the change.
+    end: Mutex<Batch>,
 }
 
 impl Deref for Tx {
@@ -161,27 +147,24 @@ impl Tx {
         &self,
         rows: impl IntoIterator<Item = A>,
     ) -> Result<()> {
-        for (sql, width, values) in insert::statements(rows)? {
-            self.end().rows.0.push(Insert { sql: sql.into(), width, values });
-        }
-        Ok(())
+        self.end().insert_rows(rows)
     }
 
     /// Runs a statement at the end, in the same round trip, so that others wait that much shorter
     /// for the rows it changes. It has to touch as many `rows`, or all is undone.
     pub async fn conclude(&self, values: Values, sql: String, rows: u64) -> Result<()> {
         self.settle().await?;
-        self.end().conclusion = Some(Conclusion { values, sql, rows });
+        self.end().conclude(values, sql, rows);
         Ok(())
     }
 
     /// Runs now what waits for the end, if anything does: for who reads what it changes.
     pub async fn settle(&self) -> Result<()> {
-        let End { rows, conclusion } = std::mem::take(&mut *self.end());
-        rows.run(self.turn.txn(), conclusion).await
+        let batch = std::mem::take(&mut *self.end());
+        batch.run(self.turn.txn()).await
     }
 
-    fn end(&self) -> MutexGuard<'_, End> {
+    fn end(&self) -> MutexGuard<'_, Batch> {
         self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -213,7 +196,6 @@ impl Tx {
 
     /// Stores the answer under the caller's key, if there is one, and commits.
     pub async fn reply(self, reply: Reply) -> Result<Reply> {
-        let mut batch = Batch::default();
         if let Some(key) = &self.ctx.idempotency {
             let mut row = Rows::new(8);
             row.push([
@@ -228,27 +210,21 @@ impl Tx {
             ]);
             let sql = "INSERT INTO idempotency_keys \
                        (scope, key, body_hash, status, etag, location, body, created_at) VALUES ";
-            batch.insert(sql, row);
+            self.end().insert(sql, row);
         }
-        self.finish(batch).await?;
+        self.commit().await?;
         Ok(reply)
     }
 
     /// Writes audit rows and events, commits, and wakes the relay.
     pub async fn commit(self) -> Result<()> {
-        self.finish(Batch::default()).await
-    }
-
-    async fn finish(self, answer: Batch) -> Result<()> {
-        let End { rows: mut batch, conclusion } = std::mem::take(&mut *self.end());
-        batch.0.extend(answer.0);
+        let mut batch = std::mem::take(&mut *self.end());
         let head = self.add_audit(&mut batch).await?;
         let woken = self.add_events(&mut batch)?;
         let changed = self.changes.iter().map(|change| (change.resource_type, change.resource_id));
         let changed = changed.chain(self.touched.iter().copied());
         let (written, stale) =
-            join(batch.run(self.turn.txn(), conclusion), self.db.cache().begin_change(changed))
-                .await;
+            join(batch.run(self.turn.txn()), self.db.cache().begin_change(changed)).await;
         let proven = match (written, self.fence) {
             (Ok(()), Some(fence)) => fence.check(self.turn.txn()).await,
             (written, _) => written,
@@ -374,145 +350,6 @@ impl Tx {
             "INSERT INTO outbox (event_id, subscriber, aggregate_id, next_attempt_at) VALUES ";
         batch.insert(sql, outbox);
         Ok(listeners)
-    }
-}
-
-/// Parameters of one statement: SQLite takes 32766, PostgreSQL 65535.
-pub(super) const MAX_PARAMETERS: usize = 30_000;
-
-/// Rows for one `INSERT` of several.
-struct Rows {
-    width: usize,
-    values: Vec<Value>,
-}
-
-impl Rows {
-    fn new(width: usize) -> Self {
-        Rows { width, values: Vec::new() }
-    }
-
-    fn push<const N: usize>(&mut self, row: [Value; N]) {
-        debug_assert_eq!(N, self.width);
-        self.values.extend(row);
-    }
-}
-
-/// Inserts that go to the database together, in one round trip: whoever waits for this
-/// transaction waits that much shorter.
-#[derive(Default)]
-struct Batch(Vec<Insert>);
-
-/// One `INSERT .. VALUES`, without its tuples.
-struct Insert {
-    sql: Cow<'static, str>,
-    width: usize,
-    values: Vec<Value>,
-}
-
-impl Batch {
-    /// Adds rows, if there are any; as more than one statement only where one could not
-    /// name all parameters.
-    fn insert(&mut self, sql: &'static str, rows: Rows) {
-        let width = rows.width;
-        for values in rows.values.chunks(MAX_PARAMETERS / width * width) {
-            self.0.push(Insert { sql: sql.into(), width, values: values.to_vec() });
-        }
-    }
-
-    async fn run(
-        self,
-        conn: &impl ConnectionTrait,
-        mut conclusion: Option<Conclusion>,
-    ) -> Result<()> {
-        let most = match conn.get_database_backend() {
-            DbBackend::Postgres => 2 * MAX_PARAMETERS,
-            _ => {
-                // A text of several statements tells of the last alone how many rows it touched.
-                Self::execute(conn, Vec::new(), conclusion.take()).await?;
-                MAX_PARAMETERS
-            }
-        };
-        let mut batch = Vec::new();
-        let mut parameters = conclusion.as_ref().map_or(0, |last| last.values.len());
-        for insert in self.0 {
-            parameters += insert.values.len();
-            if parameters > most {
-                parameters = insert.values.len();
-                Self::execute(conn, std::mem::take(&mut batch), conclusion.take()).await?;
-            }
-            batch.push(insert);
-        }
-        Self::execute(conn, batch, conclusion).await
-    }
-
-    /// As several statements in one text, or, where a text with parameters can only be one,
-    /// as parts of one.
-    async fn execute(
-        conn: &impl ConnectionTrait,
-        mut inserts: Vec<Insert>,
-        conclusion: Option<Conclusion>,
-    ) -> Result<()> {
-        let expected = conclusion.as_ref().map(|last| last.rows);
-        let (mut parts, last, mut values) = match conclusion {
-            Some(last) => {
-                let (cte, values) = last.values.into_parts();
-                (vec![cte], last.sql, values)
-            }
-            None => (Vec::new(), String::new(), Vec::new()),
-        };
-        let texts = inserts.iter_mut().map(|insert| insert.write(&mut values));
-        let mut texts: Vec<_> = texts.collect();
-        let text = match conn.get_database_backend() {
-            DbBackend::Postgres => {
-                let last = if expected.is_some() { Some(last) } else { texts.pop() };
-                let Some(last) = last else { return Ok(()) };
-                let numbered = texts.into_iter().enumerate();
-                parts.extend(numbered.map(|(n, text)| format!("part_{n} AS ({text})")));
-                match parts.is_empty() {
-                    true => last,
-                    false => format!("WITH {} {last}", parts.join(", ")),
-                }
-            }
-            _ if expected.is_some() => format!("WITH {} {last}", parts.join(", ")),
-            _ if texts.is_empty() => return Ok(()),
-            _ => texts.join("; "),
-        };
-        let touched = execute(conn, text, values).await.map_err(|error| {
-            match error.sql_err() {
-                // The same request, at the same time: done anew, it finds the answer.
-                Some(SqlErr::UniqueConstraintViolation(index))
-                    if index.contains("idempotency_keys") =>
-                {
-                    Error::aborted(error)
-                }
-                _ => error.into(),
-            }
-        })?;
-        match expected {
-            Some(expected) if expected != touched => {
-                Err(Error::internal(format!("{touched} rows instead of {expected} were changed")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Insert {
-    /// The statement, its parameters numbered after `values`, to which it adds them.
-    fn write(&mut self, values: &mut Vec<Value>) -> String {
-        let mut text = String::with_capacity(self.sql.len() + 5 * self.values.len());
-        text.push_str(&self.sql);
-        for i in 0..self.values.len() {
-            let opening = match i {
-                0 => "(",
-                i if i % self.width == 0 => "), (",
-                _ => ", ",
-            };
-            text.push_str(&format!("{opening}${}", values.len() + i + 1));
-        }
-        text.push(')');
-        values.append(&mut self.values);
-        text
     }
 }
 

@@ -17,6 +17,7 @@ mod limits;
 mod lots;
 mod named_lots;
 mod negative;
+mod picking;
 mod places;
 mod planning_events;
 mod postings;
