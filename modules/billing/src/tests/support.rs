@@ -14,7 +14,7 @@ use contracts::ids::{BillId, CreditNoteId, InvoiceId, PaymentId};
 use contracts::sales::CustomerInfo;
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::ctx::{REQUEST, RequestScope};
-use kernel::events::{Event, EventData};
+use kernel::events::{Event, EventData, Subscriber};
 use kernel::http::Reply;
 use kernel::module::ModuleDeps;
 use kernel::money::{Currency, Percent, Rounding};

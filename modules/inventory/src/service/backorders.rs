@@ -110,9 +110,7 @@ async fn fill(
         if !quantity.is_zero() {
             filled.entry(change.order_id).or_default().push(line);
         }
-        if let Some(promise) = change.promise {
-            promises.add(change.order_id, promise);
-        }
+        promises.add(change.order_id, change.promise);
     }
     for (order_id, lines) in filled {
         let event = BackorderFilled { order_id, lines };

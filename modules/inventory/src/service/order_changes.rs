@@ -241,9 +241,7 @@ async fn take_anew(
         if !quantity.is_zero() {
             broken.push(OrderLineQuantity { order_line_id: change.order_line_id, quantity });
         }
-        if let Some(promise) = change.promise {
-            promises.add(change.order_id, promise);
-        }
+        promises.add(change.order_id, change.promise);
     }
     if !broken.is_empty() {
         let event_data = ReservationBroken { order_id: order.order_id, lines: broken };

@@ -59,8 +59,10 @@ pub(crate) struct Lost {
 pub(crate) struct Promises(BTreeMap<OrderId, Vec<LinePromise>>);
 
 impl Promises {
-    pub fn add(&mut self, order_id: OrderId, promise: LinePromise) {
-        self.0.entry(order_id).or_default().push(promise);
+    pub fn add(&mut self, order_id: OrderId, promise: impl Into<Option<LinePromise>>) {
+        if let Some(promise) = promise.into() {
+            self.0.entry(order_id).or_default().push(promise);
+        }
     }
 
     /// Adds those that are of no kit, and returns the lines for kits of the others: `settle`

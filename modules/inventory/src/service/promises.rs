@@ -99,9 +99,7 @@ pub(crate) async fn break_newest(
         if !quantity.is_zero() {
             broken.entry(change.order_id).or_default().push(line);
         }
-        if let Some(promise) = change.promise {
-            promises.add(change.order_id, promise);
-        }
+        promises.add(change.order_id, change.promise);
     }
     for (order_id, lines) in broken {
         let event = ReservationBroken { order_id, lines };

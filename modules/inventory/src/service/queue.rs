@@ -103,9 +103,7 @@ async fn tell(tx: &mut Tx, row: &Backorder) -> Result<()> {
     let mut promises = Promises::default();
     if row.kit_id.is_some() {
         for change in settle(tx, &[row.order_line_id].into()).await? {
-            if let Some(promise) = change.promise {
-                promises.add(change.order_id, promise);
-            }
+            promises.add(change.order_id, change.promise);
         }
     } else {
         let (order_line_id, promised_on) = (row.order_line_id, row.promised_on);

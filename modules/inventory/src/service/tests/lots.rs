@@ -6,7 +6,7 @@ use contracts::ids::{LocationId, OrderId, ProductId, WarehouseId};
 use kernel::Result;
 use kernel::quantity::Quantity;
 use sea_orm::FromQueryResult;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bench::{Bench, ctx, q, request, statements};
 use crate::entities::lot::{self, LotStatus};
