@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sea_orm::sqlx::query_scalar;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
@@ -112,11 +113,24 @@ async fn measure(
     let shop = stock::Shop::open(probe).await?;
     shop.receive(report, probe).await?;
     shop.count(report, probe).await?;
+    settle(pool).await?;
     shop.reserve(report, probe).await?;
     shop.late_cost(report, probe).await?;
     volume::lists(report, probe, pool, args.products).await?;
     volume::valuation(report, probe, pool, args.moves).await?;
     volume::laws(report, probe).await
+}
+
+/// Until billing has heard of all that was received and counted: what is measured next is not to
+/// share the cores with that.
+async fn settle(pool: &PgPool) -> Result<(), String> {
+    loop {
+        let left = query_scalar::<_, i64>("SELECT COUNT(*) FROM outbox").fetch_one(pool).await;
+        if left.map_err(|e| e.to_string())? == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn conditions(args: &Args, postgres: &Postgres) {

@@ -130,9 +130,13 @@ fn values(document: &Value, parameter: &Value, name: &str, rows: &[Value]) -> Ve
     if is("boolean") {
         return vec!["true".into(), "false".into()];
     }
-    if schema["format"] == "date" {
-        let days = ["entry_on", "issued_on"].into_iter();
-        return days.flat_map(|day| rows.iter().filter_map(move |row| plain(&row[day]))).collect();
+    let of_rows = |names: &'static [&'static str]| {
+        names.iter().flat_map(|name| rows.iter().filter_map(|row| plain(&row[*name]))).collect()
+    };
+    match schema["format"].as_str() {
+        Some("date") => return of_rows(&["entry_on", "issued_on"]),
+        Some("date-time") => return of_rows(&["occurred_at"]),
+        _ => {}
     }
     let known = KNOWN.iter().filter(|(known, _)| *known == name);
     let mut values: Vec<String> = known.map(|(_, value)| (*value).to_owned()).collect();
