@@ -15,6 +15,8 @@ use crate::world::mix;
 const TIMES: u64 = 30;
 /// Reports over all rows: they have a page and a bar of their own.
 const REPORTS: [&str; 2] = ["receivables-ageing", "payables-ageing"];
+/// The order that a list has unless another is asked for.
+const NEWEST_FIRST: &str = "-created_at";
 /// Filters that name no field of the rows they select.
 const KNOWN: [(&str, &str); 2] = [("account", "1100"), ("account", "5100")];
 
@@ -35,22 +37,28 @@ pub async fn measure(probe: &mut Probe) -> Result<Vec<Listed>, String> {
     let mut listed = Vec::new();
     for (path, item) in paths {
         let parameters = item["get"]["parameters"].as_array().cloned().unwrap_or_default();
-        let is_list = parameters.iter().any(|parameter| parameter["name"] == "cursor");
+        // What has no order is a catalogue, the same however much is loaded.
+        let has = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+        let is_list = has("cursor") && has("sort");
         if !is_list || REPORTS.iter().any(|report| path.ends_with(report)) {
             continue;
         }
-        listed.push(list(probe, &document, &path, &parameters).await?);
+        match list(probe, &document, &path, &parameters).await? {
+            Some(measured) => listed.push(measured),
+            None => eprintln!("volume: nothing is loaded in {path}"),
+        }
     }
     Ok(listed)
 }
 
+/// None if nothing is in it.
 async fn list(
     probe: &mut Probe,
     document: &Value,
     template: &str,
     parameters: &[Value],
-) -> Result<Listed, String> {
-    let path = fill(probe, template).await?;
+) -> Result<Option<Listed>, String> {
+    let Some(path) = fill(probe, template).await? else { return Ok(None) };
     let mut listed = Listed {
         path: template.to_owned(),
         variants: 0,
@@ -58,6 +66,9 @@ async fn list(
         worst: (0.0, String::new()),
     };
     let samples = samples(probe, &path).await?;
+    if samples.is_empty() {
+        return Ok(None);
+    }
     let mut filters = vec![String::new()];
     let mut of_row: Vec<Vec<String>> = vec![Vec::new(); samples.len()];
     for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
@@ -83,30 +94,29 @@ async fn list(
     filters.sort();
     filters.dedup();
     for filter in filters {
-        for sort in ["created_at", "-created_at"] {
+        for sort in ["created_at", NEWEST_FIRST] {
             measure_filtered(probe, &path, &filter, sort, &mut listed).await?;
         }
     }
-    Ok(listed)
+    Ok(Some(listed))
 }
 
-/// The path with the id of some row of the list above it.
-async fn fill(probe: &mut Probe, template: &str) -> Result<String, String> {
-    let Some((parent, _)) = template.split_once("/{id}") else { return Ok(template.into()) };
+/// The path with the id of some row of the list above it, if there is one.
+async fn fill(probe: &mut Probe, template: &str) -> Result<Option<String>, String> {
+    let Some((parent, _)) = template.split_once("/{id}") else { return Ok(Some(template.into())) };
     let page = probe.get(&format!("{parent}?limit=1&sort=created_at")).await?.body;
-    let id = page["data"][0]["id"].as_str().ok_or_else(|| format!("{parent} is empty"))?;
-    Ok(template.replace("{id}", id))
+    Ok(page["data"][0]["id"].as_str().map(|id| template.replace("{id}", id)))
 }
 
 /// Rows from both ends and from the middle.
 async fn samples(probe: &mut Probe, path: &str) -> Result<Vec<Value>, String> {
     let mut rows = Vec::new();
-    for sort in ["created_at", "-created_at"] {
+    for sort in ["created_at", NEWEST_FIRST] {
         let page = probe.get(&format!("{path}?limit=20&sort={sort}")).await?.body;
         rows.extend(page["data"].as_array().into_iter().flatten().step_by(19).cloned());
     }
     if let Some(span) = Span::of(probe, path, "").await? {
-        let cursor = span.after(span.row(probe, path, 0.5).await?);
+        let cursor = span.after(span.row(probe, path, 0.5).await?, NEWEST_FIRST);
         let page = probe.get(&format!("{path}?limit=1&cursor={cursor}")).await?.body;
         rows.extend(page["data"].as_array().into_iter().flatten().cloned());
     }
@@ -173,10 +183,10 @@ async fn measure_filtered(
         let mut middle = Vec::new();
         for n in 0..TIMES {
             let row = span.row(probe, path, 0.1 + 0.8 * (mix(n) % 1000) as f64 / 1000.0).await?;
-            middle.push(format!("{first}&cursor={}", span.after(row)));
+            middle.push(format!("{first}&cursor={}", span.after(row, sort)));
         }
         let last = if sort == "created_at" { &span.newest } else { &span.oldest };
-        let last = format!("{first}&cursor={}", span.after(*last));
+        let last = format!("{first}&cursor={}", span.after(*last, sort));
         pages.push((format!("middle of {first}"), middle));
         pages.push((format!("last of {first}"), vec![last]));
     }
@@ -198,7 +208,7 @@ async fn measure_filtered(
 }
 
 /// From where to where a list goes. It makes cursors, which are opaque to callers: an id and
-/// the first bytes of a hash over the list's name and it (`kernel/src/page.rs`).
+/// the first bytes of a hash over the list's name, its order and it (`kernel/src/page.rs`).
 struct Span {
     list: String,
     /// A row some way from each end.
@@ -210,7 +220,7 @@ impl Span {
     /// None if the list has a page only.
     async fn of(probe: &mut Probe, path: &str, filter: &str) -> Result<Option<Span>, String> {
         let mut ends = Vec::new();
-        for sort in ["created_at", "-created_at"] {
+        for sort in ["created_at", NEWEST_FIRST] {
             let url = format!("{path}?sort={sort}&limit=30{filter}");
             let page = probe.get(&url).await?.body["page"].clone();
             let Some(cursor) = page["next_cursor"].as_str() else { return Ok(None) };
@@ -222,7 +232,10 @@ impl Span {
         // Cursors name a list as its path does, or its table.
         let last = path.rsplit('/').next().unwrap_or_default();
         let names = [last.to_owned(), last.replace('-', "_"), format!("stock_{last}")];
-        let found = names.into_iter().find(|name| checksum(name, ends[0].0) == ends[0].1);
+        let found = names.into_iter().find(|name| {
+            // The first of the two was asked for the oldest first.
+            checksum(name, "created_at", ends[0].0) == ends[0].1
+        });
         let list = found.ok_or_else(|| format!("{path}: cursors are made differently"))?;
         Ok(Some(Span { list, oldest: ends[0].0, newest: ends[1].0 }))
     }
@@ -232,21 +245,23 @@ impl Span {
         let millis = |id: Uuid| (id.as_u128() >> 80) as f64;
         let (from, to) = (millis(self.oldest), millis(self.newest));
         let at = (from + (to - from) * part) as u128;
-        let place = self.after(Uuid::from_u128(at << 80 | 0x7000 << 64 | 0b10 << 62));
+        let place = Uuid::from_u128(at << 80 | 0x7000 << 64 | 0b10 << 62);
+        let place = self.after(place, NEWEST_FIRST);
         let page = probe.get(&format!("{path}?limit=1&cursor={place}")).await?.body;
         // Not all rows show the id they are paged by: then the place itself will do.
         let id = page["data"][0]["id"].as_str().and_then(|id| id.parse().ok());
         Ok(id.unwrap_or(Uuid::from_u128(at << 80)))
     }
 
-    fn after(&self, id: Uuid) -> String {
+    fn after(&self, id: Uuid, sort: &str) -> String {
         let mut bytes = id.as_bytes().to_vec();
-        bytes.extend(checksum(&self.list, id));
+        bytes.extend(checksum(&self.list, sort, id));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 }
 
-fn checksum(list: &str, id: Uuid) -> Vec<u8> {
-    let digest = Sha256::new().chain_update(list).chain_update(id).finalize();
+fn checksum(list: &str, sort: &str, id: Uuid) -> Vec<u8> {
+    let order = [u8::from(sort != NEWEST_FIRST)];
+    let digest = Sha256::new().chain_update(list).chain_update(order).chain_update(id).finalize();
     digest[..4].to_vec()
 }
