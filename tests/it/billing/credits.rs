@@ -83,6 +83,56 @@ async fn credit_is_applied_and_the_rest_paid_back() {
     server.stop().await;
 }
 
+/// What an order says of the money it got, once everything is told.
+async fn order_of(server: &Server, document: &Value) -> Value {
+    server.settle().await;
+    let path = format!("/api/v1/orders/orders/{}", text(&document["order_id"]));
+    let order = server.api.get(&path).await.ok();
+    json!([order["payment_status"], order["paid"]["amount"], order["refunded"]["amount"]])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_credit_is_paid_back_is_paid() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let company = company(api).await;
+    let note = credited(api, &company).await;
+    assert_eq!(order_of(&server, &note).await, json!(["overpaid", "23.88", "0.00"]));
+    let refund = async |amount: &str| {
+        let back = json!({
+            "credit_note_id": note["id"], "amount": eur(amount), "method": "bank_transfer",
+            "reason": "asked for it"
+        });
+        api.post(REFUNDS, back).await.ok()
+    };
+    refund("20.00").await;
+    assert_eq!(order_of(&server, &note).await, json!(["overpaid", "23.88", "20.00"]));
+    refund("3.88").await;
+    assert_eq!(order_of(&server, &note).await, json!(["paid", "23.88", "23.88"]));
+    let listed = format!("/api/v1/orders/orders?customer_id={}", company.customer_id);
+    let listed = api.get(&listed).await.ok()["data"][0].clone();
+    assert_eq!((&listed["id"], &listed["refunded"]), (&note["order_id"], &eur("23.88")));
+    server.assert_invariants().await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credit_of_an_order_pays_another() {
+    let server = Server::start().await;
+    let api = &server.api;
+    let company = company(api).await;
+    let note = credited(api, &company).await;
+    let other = issued(api, &company, "1").await;
+    api.post(&allocations_of(&note), of(&other, "20.00")).await.ok();
+    assert_eq!(order_of(&server, &note).await, json!(["overpaid", "23.88", "20.00"]));
+    assert_eq!(order_of(&server, &other).await, json!(["partial", "20.00", "0.00"]));
+    api.post(&allocations_of(&note), of(&other, "3.88")).await.ok();
+    assert_eq!(order_of(&server, &note).await, json!(["paid", "23.88", "23.88"]));
+    assert_eq!(order_of(&server, &other).await, json!(["paid", "23.88", "0.00"]));
+    server.assert_invariants().await;
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_uses_of_a_credit_at_once_never_exceed_it() {
     let server = Server::start().await;

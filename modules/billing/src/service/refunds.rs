@@ -1,8 +1,8 @@
 //! Refunds: credit of a customer that is paid back, never above what is left of it.
 
 use chrono::{Datelike, NaiveDate};
-use contracts::events::RefundMade;
-use contracts::ids::{CreditNoteId, CustomerId, PaymentId, RefundId};
+use contracts::events::{RefundMade, RefundedOrder};
+use contracts::ids::{CreditNoteId, CustomerId, OrderId, PaymentId, RefundId};
 use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::error::OrConflict;
@@ -29,6 +29,8 @@ struct Source {
     dated_on: NaiveDate,
     payment_id: Option<PaymentId>,
     credit_note_id: Option<CreditNoteId>,
+    /// The order the credit note was for.
+    order_id: Option<OrderId>,
 }
 
 impl Service {
@@ -78,11 +80,13 @@ impl Service {
         };
         insert_all(&tx, [row.clone()]).await.or_conflict(|| Error::RefundKeyTaken.into())?;
         post(&tx, entry(&row)).await?;
+        let order = source.order_id.map(|order_id| RefundedOrder { order_id, amount: new.amount });
         let event = RefundMade {
             refund_id: row.id,
             customer_id: row.customer_id,
             refunded_on,
             amount: new.amount,
+            orders: order.into_iter().collect(),
         };
         tx.publish(row.id.uuid(), 1, &event)?;
         let refund = present(row);
@@ -109,7 +113,7 @@ async fn take_of_payment(tx: &mut Tx, id: PaymentId, amount: Money) -> Result<So
     let dated_on = after.received_on;
     let (before, after) = (present_payment(before, None), present_payment(after, None));
     tx.audit("payment", id.uuid(), Some(&before), Some(&after))?;
-    Ok(Source { customer_id, dated_on, payment_id: Some(id), credit_note_id: None })
+    Ok(Source { customer_id, dated_on, payment_id: Some(id), credit_note_id: None, order_id: None })
 }
 
 /// Counts the refund on the credit of the note, if that much is left of it.
@@ -127,6 +131,7 @@ async fn take_of_credit_note(tx: &Tx, id: CreditNoteId, amount: Money) -> Result
         dated_on: note.issued_on,
         payment_id: None,
         credit_note_id: Some(id),
+        order_id: Some(note.order_id),
     })
 }
 

@@ -158,6 +158,10 @@ async fn what_is_left_of_a_payment_or_a_note_is_paid_back() {
     assert_eq!((books.balance("1000").await, books.balance("1100").await), (4500, -1500));
     let told = books.published(RefundMade::TYPE).await;
     assert_eq!((told.len(), &told[1]["amount"]), (2, &eur("100.00")));
+    // What a payment left is of no order.
+    assert_eq!(told[0].get("orders"), None);
+    let of_order = json!([{ "order_id": note["order_id"], "amount": eur("100.00") }]);
+    assert_eq!(told[1]["orders"], of_order);
     let found = json!(books.service.refund(id(&made)).await.expect("the refund"));
     assert_eq!(found, made);
     let query = read(json!({ "customer_id": customer.id }));

@@ -137,6 +137,16 @@ pub struct RefundMade {
     pub customer_id: CustomerId,
     pub refunded_on: NaiveDate,
     pub amount: Money,
+    /// What of it credit notes had left, by the orders they were for; nothing of a payment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<RefundedOrder>,
+}
+
+/// What a refund took of the credit that an order's notes had left.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefundedOrder {
+    pub order_id: OrderId,
+    pub amount: Money,
 }
 
 impl EventData for RefundMade {

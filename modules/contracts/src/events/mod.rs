@@ -67,7 +67,7 @@ pub const SUBSCRIPTIONS: Subscriptions = &[
     (PaymentCaptured::TYPE, &["sales"]),
     (PaymentReversed::TYPE, &["sales"]),
     (PaymentUnapplied::TYPE, &["orders"]),
-    (RefundMade::TYPE, &["sales"]),
+    (RefundMade::TYPE, &["orders", "sales"]),
     (BackorderFilled::TYPE, &["orders"]),
     (BackorderPromised::TYPE, &["orders"]),
     (ReservationBroken::TYPE, &["orders"]),

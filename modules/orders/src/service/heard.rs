@@ -1,10 +1,10 @@
 //! What orders does when it hears from inventory and billing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use contracts::events::{
     BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
-    OrderLineQuantity, PaymentApplied, PaymentUnapplied, ReservationBroken,
+    OrderLineQuantity, PaymentApplied, PaymentUnapplied, RefundMade, ReservationBroken,
 };
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
@@ -123,15 +123,33 @@ impl Service {
         .await
     }
 
-    /// Credit of a note settles an invoice of the order. Where the note was for the same order,
-    /// that money is counted here already.
+    /// Credit of a note settles an invoice of an order. It goes there from the order that the
+    /// note was for; where that is the same one, the money stays where it is counted.
     pub(crate) async fn note_credit_applied(&self, event: &Event) -> Result<()> {
         let applied: CreditApplied = event.parse()?;
-        self.change_order(event, applied.order_id, |order| {
-            if applied.credited_order_id != applied.order_id {
-                order.order.paid_minor = add(order, order.order.paid_minor, applied.amount)?;
+        let (from, to) = (applied.credited_order_id, applied.order_id);
+        self.change_orders(event, BTreeSet::from([from, to]), |order| {
+            if from == to {
+                return Ok(());
             }
+            if order.order.id == from {
+                return refund::<CreditApplied>(order, applied.amount);
+            }
+            order.order.paid_minor = add(order, order.order.paid_minor, applied.amount)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Credit that notes of orders left was paid back. What was left of a payment is of no
+    /// order: it had settled nothing.
+    pub(crate) async fn note_refund(&self, event: &Event) -> Result<()> {
+        let made: RefundMade = event.parse()?;
+        let ids = made.orders.iter().map(|part| part.order_id).collect();
+        self.change_orders(event, ids, |order| {
+            let id = order.order.id;
+            let mut parts = made.orders.iter().filter(|part| part.order_id == id);
+            parts.try_for_each(|part| refund::<RefundMade>(order, part.amount))
         })
         .await
     }
@@ -141,13 +159,25 @@ impl Service {
         &self,
         event: &Event,
         id: OrderId,
-        change: impl FnOnce(&mut Document) -> Result<()>,
+        change: impl FnMut(&mut Document) -> Result<()>,
+    ) -> Result<()> {
+        self.change_orders(event, BTreeSet::from([id]), change).await
+    }
+
+    /// Applies an event to each of the orders, which are locked in the order of their ids.
+    async fn change_orders(
+        &self,
+        event: &Event,
+        ids: BTreeSet<OrderId>,
+        mut change: impl FnMut(&mut Document) -> Result<()>,
     ) -> Result<()> {
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
-        let before = Document::lock(&tx, id).await?;
-        let mut after = before.clone();
-        change(&mut after)?;
-        store_if_changed(&mut tx, &mut after, &before).await?;
+        for id in ids {
+            let before = Document::lock(&tx, id).await?;
+            let mut after = before.clone();
+            change(&mut after)?;
+            store_if_changed(&mut tx, &mut after, &before).await?;
+        }
         tx.commit().await
     }
 }
@@ -201,6 +231,17 @@ fn step_line<E: EventData>(
     find_line::<E>(order, id)?
         .step(|counters| step(counters, line.quantity.micros()))
         .map_err(|_| Error::DoesNotFit { event: E::TYPE, line: id }.into())
+}
+
+/// Takes what its credit notes left away from the order. A note that has not been heard of yet
+/// is of another aggregate: the event is refused, and comes again after it.
+fn refund<E: EventData>(order: &mut Document, amount: Money) -> Result<()> {
+    let refunded_minor = add(order, order.order.refunded_minor, amount)?;
+    if refunded_minor > order.order.credited_minor {
+        return Err(Error::ExceedsCredit { event: E::TYPE, order: order.order.id }.into());
+    }
+    order.order.refunded_minor = refunded_minor;
+    Ok(())
 }
 
 /// A sum in the order's currency.

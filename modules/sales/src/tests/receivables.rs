@@ -155,6 +155,7 @@ async fn an_invoice_moves_credit_from_the_order_to_what_is_owed() {
         customer_id: customer,
         refunded_on: today(),
         amount: euro(8),
+        orders: vec![],
     };
     world.tell(&payment(customer, 8)).await.expect("heard");
     world.tell(&refund).await.expect("heard");
