@@ -48,8 +48,8 @@ pub(crate) enum Error {
     HeldSomethingElse,
     #[error("an event of {event} does not fit the order line {line}")]
     DoesNotFit { event: &'static str, line: OrderLineId },
-    #[error("an event of {event} takes more credit than the credit notes of order {order} gave")]
-    ExceedsCredit { event: &'static str, order: OrderId },
+    #[error("an event of {event} does not fit what the credit notes of order {order} gave")]
+    DoesNotFitCredit { event: &'static str, order: OrderId },
 }
 
 /// What is wrong with one line of a request.
@@ -103,9 +103,9 @@ impl From<Error> for KernelError {
                 KernelError::conflict("return_exceeds_shipped", detail)
                     .with_params(json!({ "lines": lines }))
             }
-            Error::HeldSomethingElse | Error::DoesNotFit { .. } | Error::ExceedsCredit { .. } => {
-                KernelError::internal(detail)
-            }
+            Error::HeldSomethingElse
+            | Error::DoesNotFit { .. }
+            | Error::DoesNotFitCredit { .. } => KernelError::internal(detail),
         }
     }
 }

@@ -142,7 +142,7 @@ pub struct RefundMade {
     pub orders: Vec<RefundedOrder>,
 }
 
-/// What a refund took of the credit that an order's notes had left.
+/// What a refund is of the credit that an order's notes had left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RefundedOrder {
     pub order_id: OrderId,
@@ -151,6 +151,23 @@ pub struct RefundedOrder {
 
 impl EventData for RefundMade {
     const TYPE: &'static str = "billing.refund.made";
+}
+
+/// What was paid back is a customer's credit again: it did not arrive, or was a mistake.
+/// Aggregate: the refund.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefundReversed {
+    pub refund_id: RefundId,
+    pub customer_id: CustomerId,
+    pub reversed_on: NaiveDate,
+    pub amount: Money,
+    /// As the refund said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<RefundedOrder>,
+}
+
+impl EventData for RefundReversed {
+    const TYPE: &'static str = "billing.refund.reversed";
 }
 
 /// We owe the supplier this. Aggregate: the purchase order.

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use contracts::events::{
     BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
-    OrderLineQuantity, PaymentApplied, PaymentUnapplied, RefundMade, ReservationBroken,
+    OrderLineQuantity, PaymentApplied, PaymentUnapplied, RefundMade, RefundReversed,
+    RefundedOrder, ReservationBroken,
 };
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
@@ -116,7 +117,7 @@ impl Service {
     pub(crate) async fn note_unapplied(&self, event: &Event) -> Result<()> {
         let unapplied: PaymentUnapplied = event.parse()?;
         self.change_order(event, unapplied.order_id, |order| {
-            let back = Money::new(-unapplied.amount.minor(), unapplied.amount.currency());
+            let back = negated(unapplied.amount);
             order.order.paid_minor = add(order, order.order.paid_minor, back)?;
             Ok(())
         })
@@ -145,11 +146,19 @@ impl Service {
     /// order: it had settled nothing.
     pub(crate) async fn note_refund(&self, event: &Event) -> Result<()> {
         let made: RefundMade = event.parse()?;
-        let ids = made.orders.iter().map(|part| part.order_id).collect();
-        self.change_orders(event, ids, |order| {
-            let id = order.order.id;
-            let mut parts = made.orders.iter().filter(|part| part.order_id == id);
-            parts.try_for_each(|part| refund::<RefundMade>(order, part.amount))
+        self.change_orders(event, ids_of(&made.orders), |order| {
+            parts_of(&made.orders, order.order.id)
+                .try_for_each(|amount| refund::<RefundMade>(order, amount))
+        })
+        .await
+    }
+
+    /// What was paid back is credit of the orders' notes again.
+    pub(crate) async fn note_refund_reversal(&self, event: &Event) -> Result<()> {
+        let reversed: RefundReversed = event.parse()?;
+        self.change_orders(event, ids_of(&reversed.orders), |order| {
+            parts_of(&reversed.orders, order.order.id)
+                .try_for_each(|amount| refund::<RefundReversed>(order, negated(amount)))
         })
         .await
     }
@@ -233,15 +242,29 @@ fn step_line<E: EventData>(
         .map_err(|_| Error::DoesNotFit { event: E::TYPE, line: id }.into())
 }
 
-/// Takes what its credit notes left away from the order. A note that has not been heard of yet
-/// is of another aggregate: the event is refused, and comes again after it.
+fn ids_of(parts: &[RefundedOrder]) -> BTreeSet<OrderId> {
+    parts.iter().map(|part| part.order_id).collect()
+}
+
+/// What of a refund is of the order.
+fn parts_of(parts: &[RefundedOrder], id: OrderId) -> impl Iterator<Item = Money> {
+    parts.iter().filter(move |part| part.order_id == id).map(|part| part.amount)
+}
+
+/// Takes what its credit notes left away from the order; below zero, it comes back. A note may
+/// not have been heard of yet, for it is of another aggregate than the event: then that is
+/// refused, and comes again after it.
 fn refund<E: EventData>(order: &mut Document, amount: Money) -> Result<()> {
     let refunded_minor = add(order, order.order.refunded_minor, amount)?;
-    if refunded_minor > order.order.credited_minor {
-        return Err(Error::ExceedsCredit { event: E::TYPE, order: order.order.id }.into());
+    if !(0..=order.order.credited_minor).contains(&refunded_minor) {
+        return Err(Error::DoesNotFitCredit { event: E::TYPE, order: order.order.id }.into());
     }
     order.order.refunded_minor = refunded_minor;
     Ok(())
+}
+
+fn negated(amount: Money) -> Money {
+    Money::new(-amount.minor(), amount.currency())
 }
 
 /// A sum in the order's currency.

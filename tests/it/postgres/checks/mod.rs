@@ -177,7 +177,10 @@ async fn busy(server: &Server) {
         "credit_note_id": note["id"], "amount": {"amount": "1.00", "currency": "EUR"},
         "method": "cash", "reason": "Broken in transit"
     });
-    api.post("/api/v1/billing/refunds", back).await.ok();
+    api.post("/api/v1/billing/refunds", back.clone()).await.ok();
+    let lost = api.post("/api/v1/billing/refunds", back).await.ok();
+    let path = format!("/api/v1/billing/refunds/{}/reverse", text(&lost["id"]));
+    api.post(&path, json!({"reason": "The account was closed"})).await.ok();
     let path = format!("/api/v1/orders/orders/{order_id}");
     let order = api.get(&path).await.ok();
     let back = json!({"reason": "Broken in transit", "lines": [{

@@ -61,7 +61,7 @@ pub const CHECKS: &[Check] = &[
             FROM orders.orders o WHERE refunded_minor > credited_minor \
             OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) \
                 FROM billing.refunds r JOIN billing.credit_notes c ON c.id = r.credit_note_id \
-                WHERE c.order_id = o.id) \
+                WHERE c.order_id = o.id AND r.reversed_on IS NULL) \
                 + (SELECT COALESCE(SUM(a.amount_minor), 0) FROM billing.credit_allocations a \
                 JOIN billing.credit_notes c ON c.id = a.credit_note_id \
                 JOIN billing.invoices i ON i.id = a.invoice_id \

@@ -4,7 +4,7 @@ use contracts::billing::RoundingMode;
 use contracts::events::{
     BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, CreditedLine,
     InvoiceIssued, LinePromise, OrderLineQuantity, PaymentApplied, PaymentUnapplied,
-    QuotationAccepted, RefundMade, RefundedOrder, ReservationBroken,
+    QuotationAccepted, RefundMade, RefundReversed, RefundedOrder, ReservationBroken,
 };
 use contracts::ids::{
     CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, QuotationId, RefundId,
@@ -111,6 +111,11 @@ pub(super) fn refunded(order: OrderId, minor: i64) -> RefundMade {
         amount: eur(minor),
         orders: vec![RefundedOrder { order_id: order, amount: eur(minor) }],
     }
+}
+
+pub(super) fn refund_reversed(order: OrderId, minor: i64) -> RefundReversed {
+    let RefundMade { refund_id, customer_id, refunded_on, amount, orders } = refunded(order, minor);
+    RefundReversed { refund_id, customer_id, reversed_on: refunded_on, amount, orders }
 }
 
 #[tokio::test]
@@ -278,6 +283,21 @@ async fn credit_that_is_paid_back_leaves_its_order_paid() {
     // The payment bounces after that: we are owed what went back as well.
     world.hear(&unpaid(order, 3000)).await.expect("applied");
     assert_eq!(money_of(&world, order).await, money("0.00", "9.00", "unpaid"));
+}
+
+#[tokio::test]
+async fn a_refund_that_is_reversed_is_credit_of_its_order_again() {
+    let world = World::new().await;
+    let (order, line) = paid_up(&world).await;
+    world.hear(&credited(order, line, 3, 900)).await.expect("applied");
+    world.hear(&refunded(order, 900)).await.expect("applied");
+    let told = event(&refund_reversed(order, 900));
+    world.service.handle(&told).await.expect("applied");
+    world.service.handle(&told).await.expect("delivered twice");
+    assert_eq!(money_of(&world, order).await, money("30.00", "0.00", "overpaid"));
+    world.hear(&refund_reversed(order, 1)).await.expect_err("nothing was paid back");
+    world.hear(&refunded(order, 900)).await.expect("applied");
+    assert_eq!(money_of(&world, order).await, money("30.00", "9.00", "paid"));
 }
 
 #[tokio::test]

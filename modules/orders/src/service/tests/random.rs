@@ -9,7 +9,9 @@ use kernel::http::Reply;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::hearing::{applied, broken, credited, filled, invoiced, paid, refunded};
+use super::hearing::{
+    applied, broken, credited, filled, invoiced, paid, refund_reversed, refunded,
+};
 use super::others::{Fails, Held};
 use super::world::{Told, UNIT, World, body, ctx, id};
 use crate::routes::shipments::ListShipments;
@@ -35,6 +37,7 @@ enum Step {
     Credit { order: usize, line: usize, quantity: i64 },
     Pay { order: usize, minor: i64 },
     Refund { order: usize, minor: i64 },
+    ReverseRefund { order: usize, minor: i64 },
     UseCredit { from: usize, to: usize, minor: i64 },
 }
 
@@ -74,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => on_line().prop_map(|(order, line, quantity)| Step::Credit { order, line, quantity }),
         1 => (order(), 1..5000i64).prop_map(|(order, minor)| Step::Pay { order, minor }),
         1 => (order(), 1..500i64).prop_map(|(order, minor)| Step::Refund { order, minor }),
+        1 => (order(), 1..500i64).prop_map(|(order, minor)| Step::ReverseRefund { order, minor }),
         1 => (order(), order(), 1..500i64)
             .prop_map(|(from, to, minor)| Step::UseCredit { from, to, minor }),
     ]
@@ -207,6 +211,12 @@ async fn take(world: &World, seen: &mut Seen, step: Step) {
             if let Some(order) = seen.order(order) {
                 // More than was credited is refused, here and below.
                 let _ = world.hear(&refunded(order, minor)).await;
+            }
+            None
+        }
+        Step::ReverseRefund { order, minor } => {
+            if let Some(order) = seen.order(order) {
+                let _ = world.hear(&refund_reversed(order, minor)).await;
             }
             None
         }
