@@ -16,11 +16,7 @@ use crate::entities::payment::PaymentMethod;
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
-    routes
-        .service(create_refund)
-        .service(list_refunds)
-        .service(get_refund)
-        .service(reverse_refund);
+    routes.service(create_refund).service(list_refunds).service(get_refund).service(reverse_refund);
 }
 
 /// Money that went back to a customer.

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use contracts::events::{
     BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
-    OrderLineQuantity, PaymentApplied, PaymentUnapplied, RefundMade, RefundReversed,
-    RefundedOrder, ReservationBroken,
+    OrderLineQuantity, PaymentApplied, PaymentUnapplied, RefundMade, RefundReversed, RefundedOrder,
+    ReservationBroken,
 };
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
