@@ -103,6 +103,10 @@ pub(crate) enum Error {
     UnknownCredit { pointer: &'static str },
     #[error("refunded_on is before {dated_on}, since when there is the credit")]
     RefundedBeforeCredit { dated_on: NaiveDate },
+    #[error("the refund was reversed on {on}")]
+    RefundReversed { on: NaiveDate },
+    #[error("reversed_on is before {refunded_on}, the day of the refund")]
+    ReversedBeforeRefunded { refunded_on: NaiveDate },
     #[error("the external key belongs to another refund")]
     RefundKeyTaken,
     #[error("the external key belongs to another payment")]
@@ -224,6 +228,12 @@ impl From<Error> for KernelError {
             Error::RefundedBeforeCredit { dated_on } => {
                 invalid("refunded_before_credit", "/refunded_on".into())
                     .with_params(json!({ "dated_on": dated_on }))
+            }
+            Error::RefundReversed { on } => KernelError::conflict("refund_reversed", detail)
+                .with_params(json!({ "reversed_on": on })),
+            Error::ReversedBeforeRefunded { refunded_on } => {
+                invalid("reversed_before_refunded", "/reversed_on".into())
+                    .with_params(json!({ "refunded_on": refunded_on }))
             }
             Error::RefundKeyTaken => conflict("external_key_taken", "/external_key".into()),
             Error::ExternalKeyTaken => conflict("external_key_taken", "/external_key".into()),

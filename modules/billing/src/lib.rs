@@ -91,6 +91,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "customer_credit",
         sql: include_str!("../../../migrations/billing/0108_customer_credit.sql"),
     },
+    Script {
+        number: 109,
+        name: "refund_reversals",
+        sql: include_str!("../../../migrations/billing/0109_refund_reversals.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

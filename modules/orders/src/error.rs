@@ -1,6 +1,6 @@
 //! What can be wrong with orders, and what the caller is told.
 
-use contracts::ids::{OrderLineId, WarehouseId};
+use contracts::ids::{OrderId, OrderLineId, WarehouseId};
 use kernel::Error as KernelError;
 use kernel::quantity::Quantity;
 use serde::Serialize;
@@ -48,6 +48,8 @@ pub(crate) enum Error {
     HeldSomethingElse,
     #[error("an event of {event} does not fit the order line {line}")]
     DoesNotFit { event: &'static str, line: OrderLineId },
+    #[error("an event of {event} does not fit what the credit notes of order {order} gave")]
+    DoesNotFitCredit { event: &'static str, order: OrderId },
 }
 
 /// What is wrong with one line of a request.
@@ -101,7 +103,9 @@ impl From<Error> for KernelError {
                 KernelError::conflict("return_exceeds_shipped", detail)
                     .with_params(json!({ "lines": lines }))
             }
-            Error::HeldSomethingElse | Error::DoesNotFit { .. } => KernelError::internal(detail),
+            Error::HeldSomethingElse
+            | Error::DoesNotFit { .. }
+            | Error::DoesNotFitCredit { .. } => KernelError::internal(detail),
         }
     }
 }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use contracts::events::{
     BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
-    PaymentApplied, PaymentUnapplied, QuotationAccepted, ReservationBroken,
+    PaymentApplied, PaymentUnapplied, QuotationAccepted, RefundMade, RefundReversed,
+    ReservationBroken,
 };
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::{Error, Result};
@@ -23,6 +24,8 @@ impl Subscriber for Service {
             PaymentApplied::TYPE => self.note_payment(event).await,
             CreditApplied::TYPE => self.note_credit_applied(event).await,
             PaymentUnapplied::TYPE => self.note_unapplied(event).await,
+            RefundMade::TYPE => self.note_refund(event).await,
+            RefundReversed::TYPE => self.note_refund_reversal(event).await,
             other => Err(Error::internal(format!("orders does not hear {other}"))),
         }
     }

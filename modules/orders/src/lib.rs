@@ -74,6 +74,11 @@ pub const MIGRATIONS: Migrations = &[
         name: "orders_promises",
         sql: include_str!("../../../migrations/orders/0103_promises.sql"),
     },
+    Script {
+        number: 104,
+        name: "orders_refunded",
+        sql: include_str!("../../../migrations/orders/0104_refunded.sql"),
+    },
 ];
 
 /// Opens the module's data and hands out what it offers.

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use contracts::events::{
     CreditNoteIssued, InvoiceIssued, OrderCancelled, OrderConfirmed, OrderCreated,
-    OrderLinesCancelled, PaymentCaptured, PaymentReversed, RefundMade, ShipmentShipped,
-    StockIssued, StockReturned,
+    OrderLinesCancelled, PaymentCaptured, PaymentReversed, RefundMade, RefundReversed,
+    ShipmentShipped, StockIssued, StockReturned,
 };
 use kernel::events::{Event, EventData, Subscriber};
 use kernel::{Error, Result};
@@ -22,6 +22,7 @@ impl Subscriber for Service {
             InvoiceIssued::TYPE => self.note_invoice(event, event.parse()?).await,
             PaymentCaptured::TYPE => self.note_payment(event, event.parse()?).await,
             RefundMade::TYPE => self.note_refund(event, event.parse()?).await,
+            RefundReversed::TYPE => self.note_refund_reversal(event, event.parse()?).await,
             PaymentReversed::TYPE => self.note_reversal(event, event.parse()?).await,
             CreditNoteIssued::TYPE => self.note_credit_note(event, event.parse()?).await,
             ShipmentShipped::TYPE => self.note_shipment(event, event.parse()?).await,

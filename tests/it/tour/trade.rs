@@ -171,7 +171,7 @@ pub(super) async fn selling(server: &Server, api: &Api, goods: &Goods, customer:
 }
 
 /// An invoice is paid and then taken back: part of the credit settles another invoice, part of
-/// it goes back to the customer.
+/// it goes back to the customer, and does not arrive.
 async fn credit_of_a_customer(api: &Api, draft: &Value, owed: &Value) {
     let invoice_path = format!("/api/v1/billing/invoices/{}", text(&draft["id"]));
     let invoice = api.act(&format!("{invoice_path}/issue"), draft).await.ok();
@@ -194,8 +194,11 @@ async fn credit_of_a_customer(api: &Api, draft: &Value, owed: &Value) {
         "reason": "the customer wants it back"
     });
     let refund = api.post("/api/v1/billing/refunds", refund).await.ok();
-    api.get(&format!("/api/v1/billing/refunds/{}", text(&refund["id"]))).await.ok();
+    let path = format!("/api/v1/billing/refunds/{}", text(&refund["id"]));
+    api.get(&path).await.ok();
     api.get("/api/v1/billing/refunds").await.ok();
+    let lost = json!({"reason": "the account was closed"});
+    api.post(&format!("{path}/reverse"), lost).await.ok();
 }
 
 /// An order for more than there is, promised, and not wanted any more.

@@ -24,6 +24,8 @@ pub enum SourceType {
     PaymentReversal,
     /// A customer's credit was paid back.
     Refund,
+    /// A refund was taken back: it did not arrive, or was a mistake.
+    RefundReversal,
     /// A supplier's bill was approved.
     Bill,
     /// A shipment left the stock.

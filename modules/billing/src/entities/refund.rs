@@ -24,6 +24,9 @@ pub struct Model {
     pub currency: Currency,
     pub amount_minor: i64,
     pub created_at: DateTime<Utc>,
+    // The day it was taken back, and why.
+    pub reversed_on: Option<NaiveDate>,
+    pub reversal_reason: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,10 +16,10 @@ use crate::entities::payment::PaymentMethod;
 use crate::service::Service;
 
 pub(super) fn configure(routes: &mut Routes) {
-    routes.service(create_refund).service(list_refunds).service(get_refund);
+    routes.service(create_refund).service(list_refunds).service(get_refund).service(reverse_refund);
 }
 
-/// Money that went back to a customer. It never changes.
+/// Money that went back to a customer.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Refund {
     pub id: RefundId,
@@ -39,6 +39,15 @@ pub(crate) struct Refund {
     pub external_key: Option<String>,
     pub reason: String,
     pub amount: Money,
+    /// The day it was taken back, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reversed_on: Option<NaiveDate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reversal_reason: Option<String>,
+    #[schema(value_type = Vec<String>, example = json!(["reverse"]))]
+    pub allowed_actions: Vec<&'static str>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -56,6 +65,15 @@ pub(crate) struct NewRefund {
     pub refunded_on: Option<NaiveDate>,
     /// The key it has elsewhere; no two refunds have the same.
     pub external_key: Option<Text<1, 100>>,
+}
+
+/// A refund to be taken back as a whole.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReverseRefund {
+    pub reason: Note,
+    /// Today (UTC) where not given; not before the refund.
+    pub reversed_on: Option<NaiveDate>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -135,4 +153,42 @@ async fn list_refunds(service: Data<Service>, query: Query<ListRefunds>) -> Resu
 #[get("/refunds/{id}")]
 async fn get_refund(service: Data<Service>, id: Path<RefundId>) -> Result<Reply> {
     Ok(Reply::plain(&service.refund(*id).await?))
+}
+
+/// Reverse refund
+///
+/// For money that did not arrive, as where an account was closed, or that was sent by mistake.
+/// It is credit again, of the payment or credit note it was of, and its entry is posted the
+/// other way round. Reports as of a day before the reversal show it as paid back.
+/// - Errors: 409 `refund_reversed` with `params.reversed_on`; 422 `reversed_before_refunded`
+///   with `params.refunded_on`, `date_in_future`, `date_out_of_range`, `period_closed` with
+///   `params.closed_through` and `params.kind`, `amount_overflow` where the books have no room
+///   for it.
+/// - Emits `billing.refund.reversed`.
+#[utoipa::path(
+    tag = "Refunds",
+    params(
+        ("id" = RefundId, Path),
+        ("X-Reason" = Option<String>, Header, description = "Why, on a day that is closed.")
+    ),
+    request_body = ReverseRefund,
+    responses((status = 200, body = Refund)),
+    extensions(
+        ("x-permission" = json!("billing.refund:reverse")),
+        ("x-override-permission" = json!("billing.period_lock:override")),
+        ("x-needs" = json!(["idempotency-key"])),
+        ("x-errors" = json!([
+            "refund_reversed", "reversed_before_refunded", "date_in_future", "date_out_of_range",
+            "period_closed", "amount_overflow"
+        ]))
+    )
+)]
+#[post("/refunds/{id}/reverse")]
+async fn reverse_refund(
+    ctx: Ctx,
+    service: Data<Service>,
+    id: Path<RefundId>,
+    body: Json<ReverseRefund>,
+) -> Result<Reply> {
+    service.reverse_refund(&ctx, *id, body.0).await
 }

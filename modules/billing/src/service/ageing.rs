@@ -6,7 +6,8 @@
 //! has come since. What came since is found by ids, which are made in the order of time:
 //! nothing is dated in the future, so a document dated after a day, and what was applied to
 //! or from it, has an id made after that day began. An allocation that was taken back counts
-//! as never made; a payment that was counts until that day, as credit.
+//! as never made; a payment that was counts until that day, as credit, and a refund that was,
+//! as paid back.
 
 use std::collections::BTreeMap;
 
@@ -71,8 +72,10 @@ const RECEIVABLES: Side = Side {
         UNION ALL SELECT r.customer_id, -1, -r.amount_minor FROM refunds r \
         LEFT JOIN payments p ON p.id = r.payment_id \
         LEFT JOIN credit_notes c ON c.id = r.credit_note_id \
-        WHERE r.id >= {since} AND r.refunded_on > $1 \
+        WHERE r.id >= {since} AND r.refunded_on > $1 AND r.reversed_on IS NULL \
             AND COALESCE(p.received_on, c.issued_on) <= $1 \
+        UNION ALL SELECT customer_id, -1, amount_minor FROM refunds \
+        WHERE refunded_on <= $1 AND reversed_on > $1 \
         UNION ALL SELECT i.customer_id, CASE WHEN i.issued_on <= $1 THEN {bucket} ELSE -1 END, \
             CASE WHEN i.issued_on <= $1 THEN a.amount_minor ELSE -a.amount_minor END \
         FROM credit_allocations a JOIN credit_notes c ON c.id = a.credit_note_id \

@@ -107,7 +107,7 @@ fn field_of(source_type: SourceType) -> Option<&'static str> {
     match source_type {
         SourceType::Invoice | SourceType::CreditNote => Some("/issued_on"),
         SourceType::Payment => Some("/received_on"),
-        SourceType::PaymentReversal => Some("/reversed_on"),
+        SourceType::PaymentReversal | SourceType::RefundReversal => Some("/reversed_on"),
         SourceType::Refund => Some("/refunded_on"),
         SourceType::Bill
         | SourceType::Shipment

@@ -134,12 +134,14 @@ pub(crate) const LAWS: &[Law] = &[
             SELECT 1 AS broken FROM payments p \
                 WHERE applied_minor + refunded_minor > amount_minor \
                 OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r \
-                    WHERE r.payment_id = p.id AND r.customer_id = p.customer_id) \
+                    WHERE r.payment_id = p.id AND r.customer_id = p.customer_id \
+                    AND r.reversed_on IS NULL) \
             UNION ALL SELECT 1 FROM credit_note_uses u \
                 JOIN credit_notes c ON c.id = u.credit_note_id \
                 WHERE u.applied_minor + refunded_minor > credit_minor \
                 OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) FROM refunds r \
-                    WHERE r.credit_note_id = c.id AND r.customer_id = c.customer_id)) AS r",
+                    WHERE r.credit_note_id = c.id AND r.customer_id = c.customer_id \
+                    AND r.reversed_on IS NULL)) AS r",
     },
     Law {
         id: "B-7",
@@ -255,6 +257,8 @@ pub(crate) const LAWS: &[Law] = &[
             UNION ALL SELECT 'payment_reversal', id FROM payments \
                 WHERE reversed_on IS NOT NULL \
             UNION ALL SELECT 'refund', id FROM refunds \
+            UNION ALL SELECT 'refund_reversal', id FROM refunds \
+                WHERE reversed_on IS NOT NULL \
             UNION ALL SELECT 'bill', id FROM bills \
                 WHERE status IN ('approved', 'settled') AND total_minor > 0) AS d \
             WHERE (SELECT COUNT(*) FROM journal_entries e \

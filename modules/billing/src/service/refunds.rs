@@ -1,8 +1,11 @@
 //! Refunds: credit of a customer that is paid back, never above what is left of it.
+//!
+//! One that did not arrive, or that was a mistake, is reversed: it is credit again, of what it
+//! was of, and may be paid back anew.
 
 use chrono::{Datelike, NaiveDate};
-use contracts::events::RefundMade;
-use contracts::ids::{CreditNoteId, CustomerId, PaymentId, RefundId};
+use contracts::events::{RefundMade, RefundReversed, RefundedOrder};
+use contracts::ids::{CreditNoteId, CustomerId, OrderId, PaymentId, RefundId};
 use kernel::date::business_date;
 use kernel::db::Tx;
 use kernel::error::OrConflict;
@@ -16,7 +19,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use crate::entities::journal_entry::SourceType;
 use crate::entities::{credit_note, payment, refund};
 use crate::error::Error;
-use crate::routes::refunds::{ListRefunds, NewRefund, Refund};
+use crate::routes::refunds::{ListRefunds, NewRefund, Refund, ReverseRefund};
 use crate::service::allocations::check_not_reversed;
 use crate::service::credits::lock_use;
 use crate::service::journal::{Entry, account, post};
@@ -29,6 +32,8 @@ struct Source {
     dated_on: NaiveDate,
     payment_id: Option<PaymentId>,
     credit_note_id: Option<CreditNoteId>,
+    /// The order the credit note was for.
+    order_id: Option<OrderId>,
 }
 
 impl Service {
@@ -53,11 +58,7 @@ impl Service {
         self.check_amount(new.amount, "/amount")?;
         let mut tx = self.db.begin_once(ctx).await?;
         let refunded_on = business_date(new.refunded_on, tx.now().date_naive(), "/refunded_on")?;
-        let source = match (new.payment_id, new.credit_note_id) {
-            (Some(id), None) => take_of_payment(&mut tx, id, new.amount).await?,
-            (None, Some(id)) => take_of_credit_note(&tx, id, new.amount).await?,
-            _ => return Err(Error::WrongSource.into()),
-        };
+        let source = take(&mut tx, (new.payment_id, new.credit_note_id), new.amount).await?;
         if refunded_on < source.dated_on {
             return Err(Error::RefundedBeforeCredit { dated_on: source.dated_on }.into());
         }
@@ -75,6 +76,8 @@ impl Service {
             currency: new.amount.currency(),
             amount_minor: new.amount.minor(),
             created_at: tx.now(),
+            reversed_on: None,
+            reversal_reason: None,
         };
         insert_all(&tx, [row.clone()]).await.or_conflict(|| Error::RefundKeyTaken.into())?;
         post(&tx, entry(&row)).await?;
@@ -83,12 +86,73 @@ impl Service {
             customer_id: row.customer_id,
             refunded_on,
             amount: new.amount,
+            orders: source.orders(new.amount),
         };
         tx.publish(row.id.uuid(), 1, &event)?;
         let refund = present(row);
         tx.audit_new("refund", refund.id.uuid(), &refund)?;
         let location = format!("/api/v1/billing/refunds/{}", refund.id);
         tx.reply(Reply::created_plain(&refund, location)).await
+    }
+
+    pub(crate) async fn reverse_refund(
+        &self,
+        ctx: &Ctx,
+        id: RefundId,
+        request: ReverseRefund,
+    ) -> Result<Reply> {
+        let mut tx = self.db.begin_once(ctx).await?;
+        // What it was of is locked after it: who made it held only that.
+        let before = tx.lock::<refund::Entity>(id).await?;
+        let before = before.ok_or_else(|| kernel::Error::not_found("refund", id))?;
+        if let Some(on) = before.reversed_on {
+            return Err(Error::RefundReversed { on }.into());
+        }
+        let today = tx.now().date_naive();
+        let reversed_on = business_date(request.reversed_on, today, "/reversed_on")?;
+        if reversed_on < before.refunded_on {
+            let refunded_on = before.refunded_on;
+            return Err(Error::ReversedBeforeRefunded { refunded_on }.into());
+        }
+        let mut model = before.clone().into_active_model();
+        model.reversed_on = Set(Some(reversed_on));
+        model.reversal_reason = Set(Some(request.reason.into_string()));
+        let after = model.update(&*tx).await?;
+        let amount = Money::new(after.amount_minor, after.currency);
+        let back = Money::new(-after.amount_minor, after.currency);
+        let source = take(&mut tx, (after.payment_id, after.credit_note_id), back).await?;
+        post(&tx, reversal_entry(&after, reversed_on)).await?;
+        let event = RefundReversed {
+            refund_id: id,
+            customer_id: after.customer_id,
+            reversed_on,
+            amount,
+            orders: source.orders(amount),
+        };
+        tx.publish(id.uuid(), 2, &event)?;
+        let (before, after) = (present(before), present(after));
+        tx.audit("refund", id.uuid(), Some(&before), Some(&after))?;
+        tx.reply(Reply::plain(&after)).await
+    }
+}
+
+impl Source {
+    /// Of which orders' credit a refund of `amount` is.
+    fn orders(&self, amount: Money) -> Vec<RefundedOrder> {
+        self.order_id.map(|order_id| RefundedOrder { order_id, amount }).into_iter().collect()
+    }
+}
+
+/// Counts a refund on the payment or credit note it is of; below zero, one that is reversed.
+async fn take(
+    tx: &mut Tx,
+    of: (Option<PaymentId>, Option<CreditNoteId>),
+    amount: Money,
+) -> Result<Source> {
+    match of {
+        (Some(id), None) => take_of_payment(tx, id, amount).await,
+        (None, Some(id)) => take_of_credit_note(tx, id, amount).await,
+        _ => Err(Error::WrongSource.into()),
     }
 }
 
@@ -109,7 +173,7 @@ async fn take_of_payment(tx: &mut Tx, id: PaymentId, amount: Money) -> Result<So
     let dated_on = after.received_on;
     let (before, after) = (present_payment(before, None), present_payment(after, None));
     tx.audit("payment", id.uuid(), Some(&before), Some(&after))?;
-    Ok(Source { customer_id, dated_on, payment_id: Some(id), credit_note_id: None })
+    Ok(Source { customer_id, dated_on, payment_id: Some(id), credit_note_id: None, order_id: None })
 }
 
 /// Counts the refund on the credit of the note, if that much is left of it.
@@ -127,6 +191,7 @@ async fn take_of_credit_note(tx: &Tx, id: CreditNoteId, amount: Money) -> Result
         dated_on: note.issued_on,
         payment_id: None,
         credit_note_id: Some(id),
+        order_id: Some(note.order_id),
     })
 }
 
@@ -151,7 +216,21 @@ fn entry(row: &refund::Model) -> Entry {
     }
 }
 
+/// The entry of the refund with its sides changed.
+fn reversal_entry(row: &refund::Model, reversed_on: NaiveDate) -> Entry {
+    let made = entry(row);
+    Entry {
+        source_type: SourceType::RefundReversal,
+        entry_on: reversed_on,
+        document_on: reversed_on,
+        description: format!("Refund {} reversed", row.number),
+        postings: made.postings.iter().map(|(account, amount)| (*account, -amount)).collect(),
+        ..made
+    }
+}
+
 fn present(row: refund::Model) -> Refund {
+    let allowed_actions = if row.reversed_on.is_none() { vec!["reverse"] } else { Vec::new() };
     Refund {
         id: row.id,
         number: row.number,
@@ -163,6 +242,9 @@ fn present(row: refund::Model) -> Refund {
         external_key: row.external_key,
         reason: row.reason,
         amount: Money::new(row.amount_minor, row.currency),
+        reversed_on: row.reversed_on,
+        reversal_reason: row.reversal_reason,
+        allowed_actions,
         created_at: row.created_at,
     }
 }

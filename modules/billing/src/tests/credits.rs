@@ -1,7 +1,7 @@
 //! Credit of customers: seen, applied to invoices, paid back.
 
 use chrono::{Days, NaiveDate};
-use contracts::events::{CreditApplied, RefundMade};
+use contracts::events::{CreditApplied, RefundMade, RefundReversed};
 use contracts::ids::{CreditNoteId, InvoiceId, PaymentId, RefundId};
 use contracts::sales::CustomerInfo;
 use kernel::events::EventData;
@@ -158,6 +158,10 @@ async fn what_is_left_of_a_payment_or_a_note_is_paid_back() {
     assert_eq!((books.balance("1000").await, books.balance("1100").await), (4500, -1500));
     let told = books.published(RefundMade::TYPE).await;
     assert_eq!((told.len(), &told[1]["amount"]), (2, &eur("100.00")));
+    // What a payment left is of no order.
+    assert_eq!(told[0].get("orders"), None);
+    let of_order = json!([{ "order_id": note["order_id"], "amount": eur("100.00") }]);
+    assert_eq!(told[1]["orders"], of_order);
     let found = json!(books.service.refund(id(&made)).await.expect("the refund"));
     assert_eq!(found, made);
     let query = read(json!({ "customer_id": customer.id }));
@@ -173,6 +177,83 @@ async fn what_is_left_of_a_payment_or_a_note_is_paid_back() {
     let check = async |body: Value, status, code| refused(books.refund(body).await, status, code);
     check(refund_of("payment_id", &paid, "15.01"), 409, "credit_exhausted").await;
     check(refund_of("credit_note_id", &note, "0.01"), 409, "credit_exhausted").await;
+    books.assert_laws().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_did_not_arrive_is_credit_again() {
+    let books = Books::open().await;
+    let customer = customer();
+    let note = credited(&books, &customer, "100.00", 0).await;
+    let paid = books.pay(incoming(&customer, "20.00", json!([]))).await.expect("paid");
+    let of_note = books.refund(refund_of("credit_note_id", &note, "60.00")).await;
+    let of_note = of_note.expect("refunded");
+    let kept = books.refund(refund_of("credit_note_id", &note, "40.00")).await.expect("refunded");
+    let of_payment = books.refund(refund_of("payment_id", &paid, "20.00")).await;
+    let of_payment = of_payment.expect("refunded");
+    assert_eq!(of_note["allowed_actions"], json!(["reverse"]));
+    assert_eq!(listed(&books, &customer).await, []);
+    let lost = || json!({ "reason": "the account was closed" });
+
+    let reversed = books.reverse_refund(id(&of_note), lost()).await.expect("reversed");
+    assert_eq!(reversed["reversed_on"], json!(today()));
+    assert_eq!(reversed["reversal_reason"], "the account was closed");
+    assert_eq!(reversed["allowed_actions"], json!([]));
+    assert_eq!(json!(books.service.refund(id(&of_note)).await.expect("it")), reversed);
+    assert_eq!((books.balance("1000").await, books.balance("1100").await), (6000, -6000));
+    assert_eq!(listed(&books, &customer).await, [(note["number"].clone(), eur("60.00"))]);
+    assert_eq!(credit_of(&books, &note).await["refunded"], eur("40.00"));
+    let told = books.published(RefundReversed::TYPE).await;
+    let of_order = json!([{ "order_id": note["order_id"], "amount": eur("60.00") }]);
+    assert_eq!((&told[0]["amount"], &told[0]["orders"]), (&eur("60.00"), &of_order));
+    books.assert_laws().await;
+
+    // A payment of which nothing is paid back any more may bounce.
+    books.reverse_refund(id(&of_payment), lost()).await.expect("reversed");
+    assert_eq!(books.published(RefundReversed::TYPE).await[1].get("orders"), None);
+    let seen = books.payment(id(&paid)).await;
+    assert_eq!((&seen["refunded"], &seen["unapplied"]), (&eur("0.00"), &eur("20.00")));
+    assert_eq!(seen["allowed_actions"], json!(["allocate", "reverse"]));
+    books.reverse(id(&paid), json!({ "reason": "it bounced" })).await.expect("reversed");
+    books.assert_laws().await;
+
+    // Once, and what is credit again is used as any other.
+    refused(books.reverse_refund(id(&of_note), lost()).await, 409, "refund_reversed");
+    let owed = invoice(&books, &customer, "50.00", 0).await;
+    books.use_credit(id(&note), json!([of(&owed, "50.00")])).await.expect("applied");
+    books.refund(refund_of("credit_note_id", &note, "10.00")).await.expect("refunded");
+    let more = books.refund(refund_of("credit_note_id", &note, "0.01")).await;
+    refused(more, 409, "credit_exhausted");
+    let kept = async |body: Value| books.reverse_refund(id(&kept), body).await;
+    let dated = |on: NaiveDate| json!({ "reason": "it came back", "reversed_on": on });
+    refused(kept(dated(ago(1))).await, 422, "reversed_before_refunded");
+    refused(kept(dated(today() + Days::new(1))).await, 422, "date_in_future");
+    refused(books.reverse_refund(RefundId::new(), lost()).await, 404, "not_found");
+    books.assert_laws().await;
+}
+
+#[tokio::test]
+async fn a_refund_of_a_closed_day_is_reversed_on_an_open_one() {
+    let books = Books::open().await;
+    let customer = customer();
+    let note = credited(&books, &customer, "100.00", 8).await;
+    let mut body = refund_of("credit_note_id", &note, "70.00");
+    body["refunded_on"] = json!(ago(6));
+    let refund = books.refund(body).await.expect("refunded");
+    books.close(ago(4), "soft").await.expect("closed");
+    let dated = |on: NaiveDate| json!({ "reason": "it came back", "reversed_on": on });
+    let early = books.reverse_refund(id(&refund), dated(ago(5))).await;
+    refused(early, 422, "period_closed");
+    books.reverse_refund(id(&refund), dated(ago(2))).await.expect("reversed");
+    let check = async |days: u64, credit: &str| {
+        let query = read(json!({ "as_of": ago(days) }));
+        let totals = json!(books.service.receivables_ageing(query).await.expect("ageing").totals);
+        assert_eq!(totals["credit"], eur(credit), "{days} days ago");
+    };
+    for (days, credit) in [(7, "100.00"), (6, "30.00"), (3, "30.00"), (2, "100.00"), (0, "100.00")]
+    {
+        check(days, credit).await;
+    }
     books.assert_laws().await;
 }
 
@@ -268,6 +349,14 @@ async fn credit_that_two_use_at_once_is_used_once() {
     let (done, refusal) = if one.is_ok() { (one, other) } else { (other, one) };
     done.expect("refunded");
     refused(refusal, 409, "credit_exhausted");
+    assert_eq!(credit_of(&books, &note).await["left"], eur("10.00"));
+    let refund = books.refund(refund_of("credit_note_id", &note, "10.00")).await;
+    let refund = refund.expect("refunded");
+    let again = || books.reverse_refund(id(&refund), json!({ "reason": "it came back" }));
+    let (one, other) = tokio::join!(again(), again());
+    let (done, refusal) = if one.is_ok() { (one, other) } else { (other, one) };
+    done.expect("reversed");
+    refused(refusal, 409, "refund_reversed");
     assert_eq!(credit_of(&books, &note).await["left"], eur("10.00"));
     books.assert_laws().await;
 }

@@ -28,6 +28,7 @@ enum Step {
     UseCredit { which: u16, to: u16, cents: u16 },
     Refund { which: u16, of_note: bool, cents: u16, days_ago: u8 },
     ReversePayment { which: u16, days_ago: u8 },
+    ReverseRefund { which: u16, days_ago: u8 },
     ReverseAllocation { which: u16, place: u16 },
     Credit { which: u16, line: u16, share: u8, days_ago: u8 },
     CreditAll { which: u16 },
@@ -81,6 +82,8 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         1 => (which(), 0_u8..3)
             .prop_map(|(which, days_ago)| Step::ReversePayment { which, days_ago }),
+        1 => (which(), 0_u8..3)
+            .prop_map(|(which, days_ago)| Step::ReverseRefund { which, days_ago }),
         2 => (which(), which())
             .prop_map(|(which, place)| Step::ReverseAllocation { which, place }),
         1 => prop::collection::vec((1_u8..50, price()), 1..4)
@@ -116,6 +119,7 @@ struct World {
     invoices: Vec<Value>,
     payments: Vec<Value>,
     notes: Vec<Value>,
+    refunds: Vec<Value>,
     orders: Vec<PurchaseOrderApproved>,
     /// Receipts inventory has not told of yet.
     untold: Vec<ReceiptPosted>,
@@ -156,6 +160,7 @@ impl World {
             invoices: Vec::new(),
             payments: Vec::new(),
             notes: Vec::new(),
+            refunds: Vec::new(),
             orders: Vec::new(),
             untold: Vec::new(),
             bills: Vec::new(),
@@ -256,6 +261,15 @@ impl World {
                     "reason": "asked for it", "refunded_on": today() - Days::new(days_ago.into())
                 });
                 let outcome = self.books.refund(body).await;
+                if let Some(refund) = self.note(outcome) {
+                    self.refunds.push(refund);
+                }
+            }
+            Step::ReverseRefund { which, days_ago } => {
+                let Some(refund) = pick(&self.refunds, which) else { return };
+                let day = today() - Days::new(days_ago.into());
+                let body = json!({ "reason": "it did not arrive", "reversed_on": day });
+                let outcome = self.books.reverse_refund(id(&refund), body).await;
                 self.note(outcome);
             }
             Step::ReversePayment { which, days_ago } => {
@@ -502,6 +516,8 @@ fn opening() -> Vec<Step> {
         Step::Issue { which: 4, days_ago: 1 },
         Step::UseCredit { which: 2, to: 4, cents: 20 },
         Step::Refund { which: 2, of_note: true, cents: 10, days_ago: 0 },
+        Step::ReverseRefund { which: 0, days_ago: 0 },
+        Step::ReverseRefund { which: 1, days_ago: 0 },
         Step::Order { lines: vec![(10, 335_000)] },
         Step::Receive { which: 0, share: 50, line: 0 },
         Step::TellStock { which: 0 },

@@ -10,7 +10,7 @@ use actix_web::test::TestRequest;
 use chrono::{Days, NaiveDate, Utc};
 use contracts::billing::RoundingMode;
 use contracts::events::{SUBSCRIPTIONS, ShipmentShipped};
-use contracts::ids::{BillId, CreditNoteId, InvoiceId, PaymentId};
+use contracts::ids::{BillId, CreditNoteId, InvoiceId, PaymentId, RefundId};
 use kernel::config::{CompanyConfig, DataConfig, Synchronous};
 use kernel::ctx::{REQUEST, RequestScope};
 use kernel::events::{Event, EventData, Subscriber};
@@ -256,6 +256,10 @@ impl Books {
         body_of(self.service.create_refund(&user(), read(body)).await?).await
     }
 
+    pub async fn reverse_refund(&self, id: RefundId, body: Value) -> Result<Value> {
+        body_of(self.service.reverse_refund(&user(), id, read(body)).await?).await
+    }
+
     pub async fn enter_bill(&self, body: Value) -> Result<Value> {
         body_of(self.service.create_bill(&user(), read(body)).await?).await
     }
@@ -407,6 +411,9 @@ pub(super) async fn populated() -> Books {
     books.use_credit(id(&notes[0]), of(&issued[2], "3.00")).await.expect("applied");
     let refund = |field: &str, of: &Value| json!({ field: of["id"], "amount": eur("2.00"), "method": "cash", "reason": "asked" });
     books.refund(refund("credit_note_id", &notes[0])).await.expect("refunded");
+    let lost = books.refund(refund("credit_note_id", &notes[0])).await.expect("refunded");
+    let body = json!({ "reason": "the account was closed" });
+    books.reverse_refund(id(&lost), body).await.expect("reversed");
     let over = books.pay(incoming(&customer, "6.00", json!([]))).await.expect("paid");
     books.refund(refund("payment_id", &over)).await.expect("refunded");
 

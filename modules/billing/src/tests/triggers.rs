@@ -346,7 +346,12 @@ fn refusals() -> Vec<(&'static str, String, &'static str)> {
             paid_back("customer_id", "'1999-01-01'"),
             "whose credit it was",
         ),
-        ("refunds_no_update", all("refunds", "reason = 'X'"), "never changes"),
+        ("refunds_stay", all("refunds", "reason = 'X'"), "never changes"),
+        (
+            "refunds_stay",
+            all("refunds", "reversed_on = '9999-01-01' WHERE reversed_on IS NOT NULL"),
+            "never changes",
+        ),
         ("refunds_no_delete", "DELETE FROM refunds".into(), "never deleted"),
         ("journal_entries_balance", entry(NEW), "at least two lines"),
         (
@@ -495,6 +500,9 @@ const CONSTRAINED: &[&str] = &[
     "UPDATE refunds SET number = 'same'",
     "UPDATE refunds SET external_key = 'same'",
     "UPDATE refunds SET payment_id = NULL, credit_note_id = NULL",
+    "UPDATE refunds SET reversed_on = '1999-01-01' WHERE reversed_on IS NOT NULL",
+    "UPDATE refunds SET reversal_reason = NULL WHERE reversed_on IS NOT NULL",
+    "UPDATE refunds SET reversal_reason = 'X' WHERE reversed_on IS NULL",
     "UPDATE payment_allocations SET amount_minor = 0",
     "UPDATE payment_allocations SET reason = 'X' WHERE reverses_id IS NULL",
     "UPDATE payment_allocations SET reason = NULL WHERE reverses_id IS NOT NULL",

@@ -137,10 +137,37 @@ pub struct RefundMade {
     pub customer_id: CustomerId,
     pub refunded_on: NaiveDate,
     pub amount: Money,
+    /// What of it credit notes had left, by the orders they were for; nothing of a payment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<RefundedOrder>,
+}
+
+/// What a refund is of the credit that an order's notes had left.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefundedOrder {
+    pub order_id: OrderId,
+    pub amount: Money,
 }
 
 impl EventData for RefundMade {
     const TYPE: &'static str = "billing.refund.made";
+}
+
+/// What was paid back is a customer's credit again: it did not arrive, or was a mistake.
+/// Aggregate: the refund.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefundReversed {
+    pub refund_id: RefundId,
+    pub customer_id: CustomerId,
+    pub reversed_on: NaiveDate,
+    pub amount: Money,
+    /// As the refund said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<RefundedOrder>,
+}
+
+impl EventData for RefundReversed {
+    const TYPE: &'static str = "billing.refund.reversed";
 }
 
 /// We owe the supplier this. Aggregate: the purchase order.

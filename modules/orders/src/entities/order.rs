@@ -36,6 +36,7 @@ pub struct Model {
     pub invoiced_minor: i64,
     pub credited_minor: i64,
     pub paid_minor: i64,
+    pub refunded_minor: i64,
     pub confirmed_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
     pub cancelled_at: Option<DateTime<Utc>>,
@@ -92,7 +93,7 @@ pub enum BillingStatus {
     Billed,
 }
 
-/// How much of what was invoiced, net of credit notes, has been paid.
+/// How much of what was invoiced, net of credit notes, has been paid and not refunded.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, EnumIter, DeriveActiveEnum,
 )]

@@ -207,6 +207,7 @@ async fn insert(tx: &mut Tx, draft: Draft) -> Result<Option<Document>> {
         invoiced_minor: 0,
         credited_minor: 0,
         paid_minor: 0,
+        refunded_minor: 0,
         confirmed_at: None,
         completed_at: None,
         cancelled_at: None,

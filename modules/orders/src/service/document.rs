@@ -132,6 +132,7 @@ impl Document {
             invoiced_minor: Set(order.invoiced_minor),
             credited_minor: Set(order.credited_minor),
             paid_minor: Set(order.paid_minor),
+            refunded_minor: Set(order.refunded_minor),
             confirmed_at: Set(order.confirmed_at),
             completed_at: Set(order.completed_at),
             cancelled_at: Set(order.cancelled_at),
@@ -155,6 +156,7 @@ impl Document {
             order.invoiced_minor,
             order.credited_minor,
             order.paid_minor,
+            order.refunded_minor,
         );
     }
 
@@ -213,6 +215,7 @@ impl Document {
             invoiced_minor: order.invoiced_minor,
             credited_minor: order.credited_minor,
             paid_minor: order.paid_minor,
+            refunded_minor: order.refunded_minor,
             version: order.version,
             lines: changed.iter().map(|i| AuditedLine::from(&self.lines[*i])).collect(),
         }
@@ -246,6 +249,7 @@ struct Audited<'a> {
     invoiced_minor: i64,
     credited_minor: i64,
     paid_minor: i64,
+    refunded_minor: i64,
     version: i64,
     lines: Vec<AuditedLine>,
 }

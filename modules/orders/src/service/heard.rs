@@ -1,10 +1,11 @@
 //! What orders does when it hears from inventory and billing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use contracts::events::{
     BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, InvoiceIssued,
-    OrderLineQuantity, PaymentApplied, PaymentUnapplied, ReservationBroken,
+    OrderLineQuantity, PaymentApplied, PaymentUnapplied, RefundMade, RefundReversed, RefundedOrder,
+    ReservationBroken,
 };
 use contracts::ids::{OrderId, OrderLineId};
 use kernel::db::Tx;
@@ -116,22 +117,48 @@ impl Service {
     pub(crate) async fn note_unapplied(&self, event: &Event) -> Result<()> {
         let unapplied: PaymentUnapplied = event.parse()?;
         self.change_order(event, unapplied.order_id, |order| {
-            let back = Money::new(-unapplied.amount.minor(), unapplied.amount.currency());
+            let back = negated(unapplied.amount);
             order.order.paid_minor = add(order, order.order.paid_minor, back)?;
             Ok(())
         })
         .await
     }
 
-    /// Credit of a note settles an invoice of the order. Where the note was for the same order,
-    /// that money is counted here already.
+    /// Credit of a note settles an invoice of an order. It goes there from the order that the
+    /// note was for; where that is the same one, the money stays where it is counted.
     pub(crate) async fn note_credit_applied(&self, event: &Event) -> Result<()> {
         let applied: CreditApplied = event.parse()?;
-        self.change_order(event, applied.order_id, |order| {
-            if applied.credited_order_id != applied.order_id {
-                order.order.paid_minor = add(order, order.order.paid_minor, applied.amount)?;
+        let (from, to) = (applied.credited_order_id, applied.order_id);
+        self.change_orders(event, BTreeSet::from([from, to]), |order| {
+            if from == to {
+                return Ok(());
             }
+            if order.order.id == from {
+                return refund::<CreditApplied>(order, applied.amount);
+            }
+            order.order.paid_minor = add(order, order.order.paid_minor, applied.amount)?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Credit that notes of orders left was paid back. What was left of a payment is of no
+    /// order: it had settled nothing.
+    pub(crate) async fn note_refund(&self, event: &Event) -> Result<()> {
+        let made: RefundMade = event.parse()?;
+        self.change_orders(event, ids_of(&made.orders), |order| {
+            parts_of(&made.orders, order.order.id)
+                .try_for_each(|amount| refund::<RefundMade>(order, amount))
+        })
+        .await
+    }
+
+    /// What was paid back is credit of the orders' notes again.
+    pub(crate) async fn note_refund_reversal(&self, event: &Event) -> Result<()> {
+        let reversed: RefundReversed = event.parse()?;
+        self.change_orders(event, ids_of(&reversed.orders), |order| {
+            parts_of(&reversed.orders, order.order.id)
+                .try_for_each(|amount| refund::<RefundReversed>(order, negated(amount)))
         })
         .await
     }
@@ -141,13 +168,25 @@ impl Service {
         &self,
         event: &Event,
         id: OrderId,
-        change: impl FnOnce(&mut Document) -> Result<()>,
+        change: impl FnMut(&mut Document) -> Result<()>,
+    ) -> Result<()> {
+        self.change_orders(event, BTreeSet::from([id]), change).await
+    }
+
+    /// Applies an event to each of the orders, which are locked in the order of their ids.
+    async fn change_orders(
+        &self,
+        event: &Event,
+        ids: BTreeSet<OrderId>,
+        mut change: impl FnMut(&mut Document) -> Result<()>,
     ) -> Result<()> {
         let Some(mut tx) = self.db.begin_event(event).await? else { return Ok(()) };
-        let before = Document::lock(&tx, id).await?;
-        let mut after = before.clone();
-        change(&mut after)?;
-        store_if_changed(&mut tx, &mut after, &before).await?;
+        for id in ids {
+            let before = Document::lock(&tx, id).await?;
+            let mut after = before.clone();
+            change(&mut after)?;
+            store_if_changed(&mut tx, &mut after, &before).await?;
+        }
         tx.commit().await
     }
 }
@@ -201,6 +240,31 @@ fn step_line<E: EventData>(
     find_line::<E>(order, id)?
         .step(|counters| step(counters, line.quantity.micros()))
         .map_err(|_| Error::DoesNotFit { event: E::TYPE, line: id }.into())
+}
+
+fn ids_of(parts: &[RefundedOrder]) -> BTreeSet<OrderId> {
+    parts.iter().map(|part| part.order_id).collect()
+}
+
+/// What of a refund is of the order.
+fn parts_of(parts: &[RefundedOrder], id: OrderId) -> impl Iterator<Item = Money> {
+    parts.iter().filter(move |part| part.order_id == id).map(|part| part.amount)
+}
+
+/// Takes what its credit notes left away from the order; below zero, it comes back. A note may
+/// not have been heard of yet, for it is of another aggregate than the event: then that is
+/// refused, and comes again after it.
+fn refund<E: EventData>(order: &mut Document, amount: Money) -> Result<()> {
+    let refunded_minor = add(order, order.order.refunded_minor, amount)?;
+    if !(0..=order.order.credited_minor).contains(&refunded_minor) {
+        return Err(Error::DoesNotFitCredit { event: E::TYPE, order: order.order.id }.into());
+    }
+    order.order.refunded_minor = refunded_minor;
+    Ok(())
+}
+
+fn negated(amount: Money) -> Money {
+    Money::new(-amount.minor(), amount.currency())
 }
 
 /// A sum in the order's currency.

@@ -40,6 +40,12 @@ pub(crate) const LAWS: &[Law] = &[
             OR credited > invoiced OR credited < 0 OR invoiced < 0",
     },
     Law {
+        id: "O-4",
+        description: "no more credit left an order than its credit notes gave",
+        violations: "SELECT COUNT(*) AS n FROM orders \
+            WHERE refunded_minor NOT BETWEEN 0 AND credited_minor",
+    },
+    Law {
         id: "O-5",
         description: "the derived statuses are what the counters and amounts say",
         violations: "SELECT COUNT(*) AS n FROM ( \
@@ -48,11 +54,12 @@ pub(crate) const LAWS: &[Law] = &[
                     ELSE 'partial' END AS fulfilment, \
                 CASE WHEN l.invoiced = 0 THEN 'none' WHEN l.unbilled = 0 THEN 'billed' \
                     ELSE 'partial' END AS billing, \
-                CASE WHEN o.paid_minor > o.invoiced_minor - o.credited_minor THEN 'overpaid' \
-                    WHEN l.invoiced > 0 AND l.unbilled = 0 \
-                        AND o.paid_minor = o.invoiced_minor - o.credited_minor THEN 'paid' \
-                    WHEN o.paid_minor > 0 THEN 'partial' ELSE 'unpaid' END AS payment \
-            FROM orders o JOIN ( \
+                CASE WHEN o.kept > o.owed THEN 'overpaid' \
+                    WHEN l.invoiced > 0 AND l.unbilled = 0 AND o.kept = o.owed THEN 'paid' \
+                    WHEN o.kept > 0 THEN 'partial' ELSE 'unpaid' END AS payment \
+            FROM (SELECT id, fulfilment_status, billing_status, payment_status, \
+                    paid_minor - refunded_minor AS kept, \
+                    invoiced_minor - credited_minor AS owed FROM orders) o JOIN ( \
                 SELECT order_id, SUM(shipped) AS shipped, SUM(invoiced) AS invoiced, \
                     SUM(CASE WHEN shipped = ordered - cancelled THEN 0 ELSE 1 END) AS unshipped, \
                     SUM(CASE WHEN invoiced = ordered - cancelled THEN 0 ELSE 1 END) AS unbilled \

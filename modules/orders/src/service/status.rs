@@ -84,19 +84,21 @@ pub(crate) fn billing(lines: &[Counters]) -> BillingStatus {
 }
 
 /// How much of what is owed has been paid; owed is what was invoiced less what was
-/// credited.
+/// credited, and what was refunded is paid no longer.
 pub(crate) fn payment(
     billing: BillingStatus,
     invoiced_minor: i64,
     credited_minor: i64,
     paid_minor: i64,
+    refunded_minor: i64,
 ) -> PaymentStatus {
     let owed = invoiced_minor - credited_minor;
-    if paid_minor > owed {
+    let paid = paid_minor - refunded_minor;
+    if paid > owed {
         PaymentStatus::Overpaid
-    } else if billing == BillingStatus::Billed && paid_minor == owed {
+    } else if billing == BillingStatus::Billed && paid == owed {
         PaymentStatus::Paid
-    } else if paid_minor > 0 {
+    } else if paid > 0 {
         PaymentStatus::Partial
     } else {
         PaymentStatus::Unpaid
@@ -156,20 +158,26 @@ mod tests {
         use BillingStatus as B;
         use PaymentStatus as P;
         let cases = [
-            (B::None, 0, 0, 0, P::Unpaid),
-            (B::Partial, 500, 0, 0, P::Unpaid),
-            (B::Partial, 500, 0, 200, P::Partial),
-            (B::Partial, 500, 0, 500, P::Partial),
-            (B::Billed, 900, 0, 500, P::Partial),
-            (B::Billed, 900, 0, 900, P::Paid),
-            (B::Billed, 900, 400, 500, P::Paid),
-            (B::Billed, 900, 900, 0, P::Paid),
-            (B::Billed, 0, 0, 0, P::Paid),
-            (B::Billed, 900, 400, 900, P::Overpaid),
+            (B::None, 0, 0, 0, 0, P::Unpaid),
+            (B::Partial, 500, 0, 0, 0, P::Unpaid),
+            (B::Partial, 500, 0, 200, 0, P::Partial),
+            (B::Partial, 500, 0, 500, 0, P::Partial),
+            (B::Billed, 900, 0, 500, 0, P::Partial),
+            (B::Billed, 900, 0, 900, 0, P::Paid),
+            (B::Billed, 900, 400, 500, 0, P::Paid),
+            (B::Billed, 900, 900, 0, 0, P::Paid),
+            (B::Billed, 0, 0, 0, 0, P::Paid),
+            (B::Billed, 900, 400, 900, 0, P::Overpaid),
+            (B::Billed, 900, 400, 900, 300, P::Overpaid),
+            (B::Billed, 900, 400, 900, 400, P::Paid),
+            (B::Billed, 900, 900, 900, 900, P::Paid),
+            // Credited and paid back, and then the payment bounced.
+            (B::Billed, 900, 400, 500, 400, P::Partial),
+            (B::Billed, 900, 900, 0, 900, P::Unpaid),
         ];
-        for (billing, invoiced, credited, paid, expected) in cases {
-            let found = payment(billing, invoiced, credited, paid);
-            assert_eq!(found, expected, "{billing:?} {invoiced} {credited} {paid}");
+        for (billing, invoiced, credited, paid, refunded, expected) in cases {
+            let found = payment(billing, invoiced, credited, paid, refunded);
+            assert_eq!(found, expected, "{billing:?} {invoiced} {credited} {paid} {refunded}");
         }
     }
 

@@ -53,6 +53,7 @@ impl order::Model {
             invoiced: self.money(self.invoiced_minor),
             credited: self.money(self.credited_minor),
             paid: self.money(self.paid_minor),
+            refunded: self.money(self.refunded_minor),
             allowed_actions: allowed_actions(self.status, self.fulfilment_status, has_packed),
             version: self.version,
             created_at: self.created_at,
@@ -98,6 +99,7 @@ impl Document {
             invoiced: order.money(order.invoiced_minor),
             credited: order.money(order.credited_minor),
             paid: order.money(order.paid_minor),
+            refunded: order.money(order.refunded_minor),
             lines: self.lines.iter().map(|line| order_line(line, order.currency)).collect(),
             allowed_actions: allowed_actions(
                 order.status,

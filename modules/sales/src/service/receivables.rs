@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use contracts::events::{
-    CreditNoteIssued, InvoiceIssued, PaymentCaptured, PaymentReversed, RefundMade,
+    CreditNoteIssued, InvoiceIssued, PaymentCaptured, PaymentReversed, RefundMade, RefundReversed,
 };
 use contracts::ids::CustomerId;
 use kernel::db::{Tx, execute};
@@ -100,6 +100,23 @@ impl Service {
             document_id: refund.refund_id.uuid(),
             amount_minor: refund.amount.minor(),
             occurred_on: refund.refunded_on,
+        };
+        self.note_money(event, entry).await
+    }
+
+    /// The customer has that much more credit again.
+    pub(crate) async fn note_refund_reversal(
+        &self,
+        event: &Event,
+        reversed: RefundReversed,
+    ) -> Result<()> {
+        let entry = Entry {
+            customer_id: reversed.customer_id,
+            kind: Kind::Payment,
+            // The refund has its own entry already.
+            document_id: event.id,
+            amount_minor: -reversed.amount.minor(),
+            occurred_on: reversed.reversed_on,
         };
         self.note_money(event, entry).await
     }

@@ -3,6 +3,7 @@
 use contracts::events::{
     CancelledLine, ConfirmedLine, CreditNoteIssued, InvoiceIssued, OrderConfirmed,
     OrderLineQuantity, OrderLinesCancelled, PaymentCaptured, PaymentReversed, RefundMade,
+    RefundReversed,
 };
 use contracts::ids::{
     CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, ProductId, RefundId,
@@ -155,9 +156,23 @@ async fn an_invoice_moves_credit_from_the_order_to_what_is_owed() {
         customer_id: customer,
         refunded_on: today(),
         amount: euro(8),
+        orders: vec![],
     };
     world.tell(&payment(customer, 8)).await.expect("heard");
     world.tell(&refund).await.expect("heard");
+    assert_eq!(figures().await, (0, -30, -30));
+    // It did not arrive, and went once more.
+    let reversed = RefundReversed {
+        refund_id: refund.refund_id,
+        customer_id: customer,
+        reversed_on: today(),
+        amount: refund.amount,
+        orders: vec![],
+    };
+    world.tell(&reversed).await.expect("heard");
+    assert_eq!(figures().await, (0, -38, -38));
+    let again = RefundMade { refund_id: RefundId::new(), ..refund };
+    world.tell(&again).await.expect("heard");
     assert_eq!(figures().await, (0, -30, -30));
     world.hold(OrderId::new(), customer, 130, soon()).await.expect("fits");
     assert!(world.broken_laws().await.is_empty());

@@ -50,13 +50,15 @@ pub const CHECKS: &[Check] = &[
                     WHERE total_minor > 0 \
                 UNION ALL SELECT 'payment', id FROM billing.payments \
                 UNION ALL SELECT 'refund', id FROM billing.refunds \
+                UNION ALL SELECT 'refund_reversal', id FROM billing.refunds \
+                    WHERE reversed_on IS NOT NULL \
                 UNION ALL SELECT 'payment_reversal', id FROM billing.payments \
                     WHERE reversed_on IS NOT NULL \
                 UNION ALL SELECT 'bill', id FROM billing.bills \
                     WHERE status IN ('approved', 'settled') AND total_minor > 0) d \
             FULL JOIN (SELECT * FROM billing.journal_entries WHERE source_type IN \
                 ('invoice', 'credit_note', 'payment', 'payment_reversal', 'refund', \
-                'bill')) e \
+                'refund_reversal', 'bill')) e \
                 USING (source_type, source_id) \
             GROUP BY source_type, source_id, d.source_id HAVING COUNT(e.id) <> 1 \
             OR COUNT(*) <> 1 OR BOOL_OR(d.source_id IS NULL)",
@@ -72,7 +74,8 @@ pub const CHECKS: &[Check] = &[
                 - (SELECT COALESCE(SUM(total_minor), 0) FROM billing.credit_notes) \
                 - (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.payments \
                     WHERE direction = 'incoming' AND reversed_on IS NULL) \
-                + (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.refunds) AS owed) r WHERE booked <> owed",
+                + (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.refunds \
+                    WHERE reversed_on IS NULL) AS owed) r WHERE booked <> owed",
         fault: "DELETE FROM billing.payments WHERE direction = 'incoming'",
     },
     Check {

@@ -172,7 +172,15 @@ async fn busy(server: &Server) {
     purchase_to_stock(api, &company).await.expect("the flow");
     let (order_id, invoice_id) = quotation_to_cash(api, &company).await.expect("the flow");
     let path = format!("/api/v1/billing/invoices/{invoice_id}/credit-notes");
-    api.post(&path, json!({"reason": "Broken in transit"})).await.ok();
+    let note = api.post(&path, json!({"reason": "Broken in transit"})).await.ok();
+    let back = json!({
+        "credit_note_id": note["id"], "amount": {"amount": "1.00", "currency": "EUR"},
+        "method": "cash", "reason": "Broken in transit"
+    });
+    api.post("/api/v1/billing/refunds", back.clone()).await.ok();
+    let lost = api.post("/api/v1/billing/refunds", back).await.ok();
+    let path = format!("/api/v1/billing/refunds/{}/reverse", text(&lost["id"]));
+    api.post(&path, json!({"reason": "The account was closed"})).await.ok();
     let path = format!("/api/v1/orders/orders/{order_id}");
     let order = api.get(&path).await.ok();
     let back = json!({"reason": "Broken in transit", "lines": [{

@@ -1,5 +1,4 @@
-//! Documents and payments: the domain's laws B-1 to B-5, B-7 and B-11. There are no refunds
-//! yet, which is what B-6 is about.
+//! Documents and payments: the domain's laws B-1 to B-7 and B-11.
 
 use super::Check;
 
@@ -85,6 +84,17 @@ pub const CHECKS: &[Check] = &[
         fault: "UPDATE billing.payments SET applied_minor = applied_minor - 1",
     },
     Check {
+        law: "B-6, what was paid back of a payment or credit note is what its refunds say",
+        broken: "SELECT p.id::text AS broken FROM billing.payments p WHERE refunded_minor <> ( \
+                SELECT COALESCE(SUM(amount_minor), 0) FROM billing.refunds r \
+                WHERE r.payment_id = p.id AND r.reversed_on IS NULL) \
+            UNION ALL SELECT u.credit_note_id::text FROM billing.credit_note_uses u \
+            WHERE applied_minor + refunded_minor > credit_minor OR refunded_minor <> ( \
+                SELECT COALESCE(SUM(amount_minor), 0) FROM billing.refunds r \
+                WHERE r.credit_note_id = u.credit_note_id AND r.reversed_on IS NULL)",
+        fault: "UPDATE billing.refunds SET amount_minor = amount_minor + 1",
+    },
+    Check {
         law: "B-7, the numbers of a series are 1 to n and their dates never go back",
         broken: "SELECT format('%s %s', series, seq) AS broken FROM ( \
                 SELECT *, ROW_NUMBER() OVER w AS place, MAX(issued_on) OVER w AS latest FROM ( \
@@ -105,7 +115,7 @@ pub const CHECKS: &[Check] = &[
                 - (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.payments p \
                     WHERE p.customer_id = k.customer_id AND reversed_on IS NULL) \
                 + (SELECT COALESCE(SUM(amount_minor), 0) FROM billing.refunds r \
-                    WHERE r.customer_id = k.customer_id) AS owed, \
+                    WHERE r.customer_id = k.customer_id AND reversed_on IS NULL) AS owed, \
                 (SELECT COALESCE(SUM(GREATEST(e.amount_minor - o.invoiced_minor, 0)), 0) \
                     FROM sales.credit_exposures e JOIN orders.orders o ON o.id = e.order_id \
                     WHERE o.customer_id = k.customer_id AND o.billing_status <> 'billed' \

@@ -56,20 +56,34 @@ pub const CHECKS: &[Check] = &[
         fault: "UPDATE orders.order_lines SET invoiced = invoiced - 1 WHERE invoiced > 0",
     },
     Check {
+        law: "O-4, what left an order is what billing paid back and used elsewhere of its credit",
+        broken: "SELECT format('%s: %s', o.number, refunded_minor) AS broken \
+            FROM orders.orders o WHERE refunded_minor > credited_minor \
+            OR refunded_minor <> (SELECT COALESCE(SUM(r.amount_minor), 0) \
+                FROM billing.refunds r JOIN billing.credit_notes c ON c.id = r.credit_note_id \
+                WHERE c.order_id = o.id AND r.reversed_on IS NULL) \
+                + (SELECT COALESCE(SUM(a.amount_minor), 0) FROM billing.credit_allocations a \
+                JOIN billing.credit_notes c ON c.id = a.credit_note_id \
+                JOIN billing.invoices i ON i.id = a.invoice_id \
+                WHERE c.order_id = o.id AND i.order_id <> o.id)",
+        fault: "UPDATE orders.orders SET refunded_minor = refunded_minor + 1",
+    },
+    Check {
         law: "O-5, the derived statuses are what the counters say",
         broken: "SELECT o.number AS broken FROM orders.orders o, LATERAL ( \
                 SELECT MAX(shipped) > 0 AS any_out, bool_and(shipped + cancelled = ordered) AS out, \
                     MAX(invoiced) > 0 AS any_billed, \
                     bool_and(invoiced + cancelled = ordered) AS billed \
                 FROM orders.order_lines l WHERE l.order_id = o.id) s, \
-            LATERAL (SELECT invoiced_minor - credited_minor AS owed) w \
+            LATERAL (SELECT invoiced_minor - credited_minor AS owed, \
+                paid_minor - refunded_minor AS kept) w \
             WHERE (fulfilment_status, billing_status, payment_status) <> ( \
                 CASE WHEN NOT any_out THEN 'none' WHEN out THEN 'fulfilled' ELSE 'partial' END, \
                 CASE WHEN NOT any_billed THEN 'none' WHEN billed THEN 'billed' \
                     ELSE 'partial' END, \
-                CASE WHEN paid_minor > owed THEN 'overpaid' \
-                    WHEN any_billed AND billed AND paid_minor = owed THEN 'paid' \
-                    WHEN paid_minor > 0 THEN 'partial' ELSE 'unpaid' END)",
+                CASE WHEN kept > owed THEN 'overpaid' \
+                    WHEN any_billed AND billed AND kept = owed THEN 'paid' \
+                    WHEN kept > 0 THEN 'partial' ELSE 'unpaid' END)",
         fault: "UPDATE orders.orders SET fulfilment_status = 'partial'",
     },
     Check {

@@ -20,6 +20,8 @@ const ORDERS: &str = "/api/v1/orders/orders";
 const SHIPMENTS: &str = "/api/v1/orders/shipments";
 const INVOICES: &str = "/api/v1/billing/invoices";
 const PAYMENTS: &str = "/api/v1/billing/payments";
+const CREDITS: &str = "/api/v1/billing/credits";
+const REFUNDS: &str = "/api/v1/billing/refunds";
 const PURCHASES: &str = "/api/v1/purchasing/purchase-orders";
 const BILLS: &str = "/api/v1/billing/bills";
 
@@ -199,6 +201,31 @@ impl Actor {
             Command::CreditAll { pick } => {
                 let body = Some(json!({"reason": "All wrong"}));
                 self.act_on(INVOICES, "status=issued", pick, "credit-notes", body).await;
+            }
+            Command::UseCredit { pick, to, cents } => {
+                let credit = self.find(CREDITS, "", pick).await;
+                let invoice = self.find(INVOICES, "status=issued", to).await;
+                let (Some(credit), Some(invoice)) = (credit, invoice) else { return };
+                if credit["credit_note_id"].is_string() {
+                    let note = json!({"id": credit["credit_note_id"]});
+                    let body = json!({"allocations": [{
+                        "invoice_id": invoice["id"], "amount": eur(cents)
+                    }]});
+                    let path = "/api/v1/billing/credit-notes/{id}/allocations";
+                    self.act(path, &note, Some(body)).await;
+                }
+            }
+            Command::Refund { pick, cents } => {
+                let Some(credit) = self.find(CREDITS, "", pick).await else { return };
+                let new = json!({
+                    "payment_id": credit["payment_id"], "credit_note_id": credit["credit_note_id"],
+                    "amount": eur(cents), "method": "bank_transfer", "reason": "Asked for it"
+                });
+                self.create(REFUNDS, new).await;
+            }
+            Command::ReverseRefund { pick } => {
+                let body = Some(json!({"reason": "The account was closed"}));
+                self.act_on(REFUNDS, "", pick, "reverse", body).await;
             }
             Command::Buy { lines, cents } => {
                 let mut lines = self.lines(&lines);

@@ -36,6 +36,9 @@ pub enum Command {
     Allocate { pick: Pick, to: Pick, cents: i64 },
     Credit { pick: Pick, line: usize, units: i64 },
     CreditAll { pick: Pick },
+    UseCredit { pick: Pick, to: Pick, cents: i64 },
+    Refund { pick: Pick, cents: i64 },
+    ReverseRefund { pick: Pick },
     Buy { lines: Vec<(usize, i64)>, cents: i64 },
     TakeIn { pick: Pick, some: Option<(usize, i64)> },
     CancelPurchase { pick: Pick },
@@ -92,6 +95,10 @@ fn command() -> impl Strategy<Value = Command> {
         3 => (pick(), line.clone(), units.clone())
             .prop_map(|(pick, line, units)| Credit { pick, line, units }),
         1 => pick().prop_map(|pick| CreditAll { pick }),
+        3 => (pick(), pick(), 1..600_i64)
+            .prop_map(|(pick, to, cents)| UseCredit { pick, to, cents }),
+        2 => (pick(), 1..600_i64).prop_map(|(pick, cents)| Refund { pick, cents }),
+        1 => pick().prop_map(|pick| ReverseRefund { pick }),
     ];
     let purchases = prop_oneof![
         3 => (lines(), cents).prop_map(|(lines, cents)| Buy { lines, cents }),

@@ -43,8 +43,11 @@ pub(crate) struct Order {
     pub invoiced: Money,
     /// Σ of its credit notes.
     pub credited: Money,
-    /// Σ of the payments its invoices were settled with.
+    /// Σ of the payments, and of the credit of other orders, its invoices were settled with.
     pub paid: Money,
+    /// Σ of the credit of its credit notes that was paid back, or that settles invoices of
+    /// other orders. It is paid when `paid` less this is `invoiced` less `credited`.
+    pub refunded: Money,
     pub lines: Vec<OrderLine>,
     /// What can be asked of it now.
     #[schema(value_type = Vec<String>, example = json!(["confirm", "cancel"]))]
@@ -167,6 +170,7 @@ pub(crate) struct OrderSummary {
     pub invoiced: Money,
     pub credited: Money,
     pub paid: Money,
+    pub refunded: Money,
     #[schema(value_type = Vec<String>, example = json!(["confirm", "cancel"]))]
     pub allowed_actions: Vec<&'static str>,
     pub version: i64,

@@ -110,6 +110,8 @@ async fn the_database_refuses_what_breaks_a_law() {
         "invoiced_minor = -1",
         "credited_minor = 1",
         "paid_minor = -1",
+        "refunded_minor = -1",
+        "refunded_minor = 1",
         "total_minor = total_minor + 1",
         "status = 'confirmed'",
         "version = 0",
@@ -132,7 +134,7 @@ async fn the_database_refuses_what_breaks_a_law() {
         customer_reference, ordered_on, allow_backorder, prices_include_tax, currency, \
         rounding_mode, net_minor, tax_minor, total_minor, invoiced_minor, credited_minor, \
         paid_minor, confirmed_at, completed_at, cancelled_at, held_version, version, created_at, \
-        updated_at FROM orders WHERE id = ID";
+        updated_at, refunded_minor FROM orders WHERE id = ID";
     check(confirmed, born, "begins as a draft").await;
 
     // Shipments and returns.
@@ -207,10 +209,15 @@ async fn each_law_finds_what_breaks_it() {
         ("O-3", "DELETE FROM return_lines"),
         ("O-4", "UPDATE order_lines SET invoiced = shipped + 1"),
         ("O-4", "UPDATE order_lines SET credited = 1"),
+        ("O-4", "UPDATE orders SET refunded_minor = credited_minor + 1"),
         ("O-5", "UPDATE orders SET fulfilment_status = 'partial'"),
         ("O-5", "UPDATE orders SET billing_status = 'billed'"),
         ("O-5", "UPDATE orders SET payment_status = 'paid'"),
         ("O-5", "UPDATE orders SET paid_minor = 1"),
+        (
+            "O-5",
+            "UPDATE orders SET paid_minor = 1, refunded_minor = 1, payment_status = 'overpaid'",
+        ),
         ("O-6", "UPDATE orders SET status = 'confirmed'"),
         ("O-6", "UPDATE orders SET status = 'draft'"),
         ("O-6", "UPDATE orders SET status = 'completed'"),

@@ -4,15 +4,16 @@ use contracts::billing::RoundingMode;
 use contracts::events::{
     BackorderFilled, BackorderPromised, CreditApplied, CreditNoteIssued, CreditedLine,
     InvoiceIssued, LinePromise, OrderLineQuantity, PaymentApplied, PaymentUnapplied,
-    QuotationAccepted, ReservationBroken,
+    QuotationAccepted, RefundMade, RefundReversed, RefundedOrder, ReservationBroken,
 };
 use contracts::ids::{
-    CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, QuotationId, ShipmentId,
+    CreditNoteId, CustomerId, InvoiceId, OrderId, OrderLineId, PaymentId, QuotationId, RefundId,
+    ShipmentId,
 };
 use contracts::sales::{QuotationSnapshot, QuotedLine};
 use kernel::events::Subscriber;
 use kernel::money::{Currency, Percent, UnitPrice};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::world::{World, ctx, eur, event, id, units};
 use crate::routes::orders::{ListOrders, NewOrder};
@@ -87,6 +88,34 @@ pub(super) fn unpaid(order: OrderId, minor: i64) -> PaymentUnapplied {
         amount: eur(minor),
         invoice_open: eur(minor),
     }
+}
+
+/// Credit of an order's note that settles an invoice of another order, or of the same.
+pub(super) fn applied(from: OrderId, to: OrderId, minor: i64) -> CreditApplied {
+    CreditApplied {
+        credit_note_id: CreditNoteId::new(),
+        credited_order_id: from,
+        invoice_id: InvoiceId::new(),
+        order_id: to,
+        customer_id: CustomerId::new(),
+        amount: eur(minor),
+        invoice_open: eur(0),
+    }
+}
+
+pub(super) fn refunded(order: OrderId, minor: i64) -> RefundMade {
+    RefundMade {
+        refund_id: RefundId::new(),
+        customer_id: CustomerId::new(),
+        refunded_on: chrono::Utc::now().date_naive(),
+        amount: eur(minor),
+        orders: vec![RefundedOrder { order_id: order, amount: eur(minor) }],
+    }
+}
+
+pub(super) fn refund_reversed(order: OrderId, minor: i64) -> RefundReversed {
+    let RefundMade { refund_id, customer_id, refunded_on, amount, orders } = refunded(order, minor);
+    RefundReversed { refund_id, customer_id, reversed_on: refunded_on, amount, orders }
 }
 
 #[tokio::test]
@@ -208,21 +237,129 @@ async fn billing_and_payment_show_in_the_statuses() {
     world.hear(&unpaid(order, 1200)).await.expect("applied");
     check("billed", "unpaid").await;
     assert_eq!(world.order(order).await["paid"]["amount"], "0.00");
-    // What a note of another order left, and then one of its own.
-    let applied = |credited_order_id: OrderId, minor: i64| CreditApplied {
-        credit_note_id: CreditNoteId::new(),
-        credited_order_id,
-        invoice_id: InvoiceId::new(),
-        order_id: order,
-        customer_id: CustomerId::new(),
-        amount: eur(minor),
-        invoice_open: eur(0),
-    };
-    world.hear(&applied(OrderId::new(), 500)).await.expect("applied");
-    check("billed", "partial").await;
-    world.hear(&applied(order, 500)).await.expect("applied");
-    assert_eq!(world.order(order).await["paid"]["amount"], "5.00");
     assert_eq!(seen["lines"][0]["counters"]["credited"], "2");
+}
+
+/// An order of ten, invoiced and paid at 30.00.
+async fn paid_up(world: &World) -> (OrderId, OrderLineId) {
+    let order = world.confirmed(&[10], false).await;
+    let line = world.line(order, 0).await;
+    world.ship_all(order).await;
+    world.hear(&invoiced(order, line, 10, 3000)).await.expect("applied");
+    world.hear(&paid(order, 3000)).await.expect("applied");
+    (order, line)
+}
+
+/// What an order has of what was paid, and whether that is enough.
+async fn money_of(world: &World, order: OrderId) -> (Value, Value, Value) {
+    world.assert_laws().await;
+    let seen = world.order(order).await;
+    let amount = |field: &str| seen[field]["amount"].clone();
+    (amount("paid"), amount("refunded"), seen["payment_status"].clone())
+}
+
+fn money(paid: &str, refunded: &str, status: &str) -> (Value, Value, Value) {
+    (json!(paid), json!(refunded), json!(status))
+}
+
+#[tokio::test]
+async fn credit_that_is_paid_back_leaves_its_order_paid() {
+    let world = World::new().await;
+    let (order, line) = paid_up(&world).await;
+    // The note is told apart from the refund: the one may come after the other.
+    let early = event(&refunded(order, 500));
+    world.service.handle(&early).await.expect_err("no note left anything");
+    assert_eq!(money_of(&world, order).await, money("30.00", "0.00", "paid"));
+    world.hear(&credited(order, line, 3, 900)).await.expect("applied");
+    assert_eq!(money_of(&world, order).await, money("30.00", "0.00", "overpaid"));
+    world.service.handle(&early).await.expect("now it fits");
+    assert_eq!(money_of(&world, order).await, money("30.00", "5.00", "overpaid"));
+    world.service.handle(&early).await.expect("delivered twice");
+    world.hear(&refunded(order, 400)).await.expect("applied");
+    assert_eq!(money_of(&world, order).await, money("30.00", "9.00", "paid"));
+    world.hear(&refunded(order, 1)).await.expect_err("more than the notes left");
+    world.hear(&refunded(OrderId::new(), 1)).await.expect_err("no such order");
+    assert_eq!(money_of(&world, order).await, money("30.00", "9.00", "paid"));
+    // The payment bounces after that: we are owed what went back as well.
+    world.hear(&unpaid(order, 3000)).await.expect("applied");
+    assert_eq!(money_of(&world, order).await, money("0.00", "9.00", "unpaid"));
+}
+
+#[tokio::test]
+async fn a_refund_that_is_reversed_is_credit_of_its_order_again() {
+    let world = World::new().await;
+    let (order, line) = paid_up(&world).await;
+    world.hear(&credited(order, line, 3, 900)).await.expect("applied");
+    world.hear(&refunded(order, 900)).await.expect("applied");
+    let told = event(&refund_reversed(order, 900));
+    world.service.handle(&told).await.expect("applied");
+    world.service.handle(&told).await.expect("delivered twice");
+    assert_eq!(money_of(&world, order).await, money("30.00", "0.00", "overpaid"));
+    world.hear(&refund_reversed(order, 1)).await.expect_err("nothing was paid back");
+    world.hear(&refunded(order, 900)).await.expect("applied");
+    assert_eq!(money_of(&world, order).await, money("30.00", "9.00", "paid"));
+}
+
+#[tokio::test]
+async fn a_refund_that_names_no_order_changes_none() {
+    let world = World::new().await;
+    let (order, line) = paid_up(&world).await;
+    world.hear(&credited(order, line, 3, 900)).await.expect("applied");
+    let before = world.order(order).await;
+    // As of a payment, and as the version before told of any.
+    let told = event(&RefundMade { orders: vec![], ..refunded(order, 900) });
+    assert_eq!(told.data.get("orders"), None);
+    world.service.handle(&told).await.expect("applied");
+    assert_eq!(world.order(order).await, before);
+}
+
+#[tokio::test]
+async fn a_refund_of_several_orders_changes_each() {
+    let world = World::new().await;
+    let (first, line) = paid_up(&world).await;
+    world.hear(&credited(first, line, 3, 900)).await.expect("applied");
+    let (second, line) = paid_up(&world).await;
+    world.hear(&credited(second, line, 1, 300)).await.expect("applied");
+    let part = |order_id: OrderId, minor: i64| RefundedOrder { order_id, amount: eur(minor) };
+    let of = |orders: Vec<RefundedOrder>| RefundMade { orders, ..refunded(first, 1200) };
+    let beyond = of(vec![part(first, 900), part(second, 301)]);
+    world.hear(&beyond).await.expect_err("more than the second has");
+    assert_eq!(money_of(&world, first).await, money("30.00", "0.00", "overpaid"));
+    let both = of(vec![part(second, 100), part(first, 900), part(second, 200)]);
+    world.hear(&both).await.expect("applied");
+    assert_eq!(money_of(&world, first).await, money("30.00", "9.00", "paid"));
+    assert_eq!(money_of(&world, second).await, money("30.00", "3.00", "paid"));
+}
+
+#[tokio::test]
+async fn credit_goes_from_one_order_to_another() {
+    let world = World::new().await;
+    let (from, from_line) = paid_up(&world).await;
+    world.hear(&credited(from, from_line, 3, 900)).await.expect("applied");
+    let to = world.confirmed(&[10], false).await;
+    let line = world.line(to, 0).await;
+    world.ship_all(to).await;
+    world.hear(&invoiced(to, line, 10, 800)).await.expect("applied");
+    let told = event(&applied(from, to, 500));
+    world.service.handle(&told).await.expect("applied");
+    world.service.handle(&told).await.expect("delivered twice");
+    assert_eq!(money_of(&world, from).await, money("30.00", "5.00", "overpaid"));
+    assert_eq!(money_of(&world, to).await, money("5.00", "0.00", "partial"));
+    world.hear(&applied(from, to, 300)).await.expect("applied");
+    assert_eq!(money_of(&world, to).await, money("8.00", "0.00", "paid"));
+    // Its own invoices are settled with money that is counted already.
+    world.hear(&applied(from, from, 100)).await.expect("applied");
+    assert_eq!(money_of(&world, from).await, money("30.00", "8.00", "overpaid"));
+    world.hear(&refunded(from, 100)).await.expect("applied");
+    assert_eq!(money_of(&world, from).await, money("30.00", "9.00", "paid"));
+    // All of it or nothing, whichever order is locked first.
+    for (from, to) in [(from, to), (to, from)] {
+        world.hear(&applied(from, to, 1)).await.expect_err("nothing is left of its notes");
+    }
+    world.hear(&applied(from, OrderId::new(), 1)).await.expect_err("no such order");
+    world.hear(&applied(OrderId::new(), to, 1)).await.expect_err("no such order");
+    assert_eq!(money_of(&world, from).await, money("30.00", "9.00", "paid"));
+    assert_eq!(money_of(&world, to).await, money("8.00", "0.00", "paid"));
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use kernel::http::Reply;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::hearing::{broken, credited, filled, invoiced, paid};
+use super::hearing::{
+    applied, broken, credited, filled, invoiced, paid, refund_reversed, refunded,
+};
 use super::others::{Fails, Held};
 use super::world::{Told, UNIT, World, body, ctx, id};
 use crate::routes::shipments::ListShipments;
@@ -34,6 +36,9 @@ enum Step {
     Invoice { order: usize, line: usize, quantity: i64 },
     Credit { order: usize, line: usize, quantity: i64 },
     Pay { order: usize, minor: i64 },
+    Refund { order: usize, minor: i64 },
+    ReverseRefund { order: usize, minor: i64 },
+    UseCredit { from: usize, to: usize, minor: i64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -71,6 +76,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => on_line().prop_map(|(order, line, quantity)| Step::Invoice { order, line, quantity }),
         1 => on_line().prop_map(|(order, line, quantity)| Step::Credit { order, line, quantity }),
         1 => (order(), 1..5000i64).prop_map(|(order, minor)| Step::Pay { order, minor }),
+        1 => (order(), 1..500i64).prop_map(|(order, minor)| Step::Refund { order, minor }),
+        1 => (order(), 1..500i64).prop_map(|(order, minor)| Step::ReverseRefund { order, minor }),
+        1 => (order(), order(), 1..500i64)
+            .prop_map(|(from, to, minor)| Step::UseCredit { from, to, minor }),
     ]
 }
 
@@ -195,6 +204,25 @@ async fn take(world: &World, seen: &mut Seen, step: Step) {
         Step::Pay { order, minor } => {
             if let Some(order) = seen.order(order) {
                 world.hear(&paid(order, minor)).await.expect("payments always fit");
+            }
+            None
+        }
+        Step::Refund { order, minor } => {
+            if let Some(order) = seen.order(order) {
+                // More than was credited is refused, here and below.
+                let _ = world.hear(&refunded(order, minor)).await;
+            }
+            None
+        }
+        Step::ReverseRefund { order, minor } => {
+            if let Some(order) = seen.order(order) {
+                let _ = world.hear(&refund_reversed(order, minor)).await;
+            }
+            None
+        }
+        Step::UseCredit { from, to, minor } => {
+            if let (Some(from), Some(to)) = (seen.order(from), seen.order(to)) {
+                let _ = world.hear(&applied(from, to, minor)).await;
             }
             None
         }
