@@ -266,8 +266,9 @@ async fn stock_comes_in_by_receipts_and_a_count_by_its_lines() {
     let row = "CHAIR,SHOP,2,0,0,2,0,pcs,63.00,EUR,31.5";
     assert!(csv.lines().nth(1).is_some_and(|line| line.starts_with(row)), "{csv}");
 
+    let counts = "/api/v1/inventory/stock-counts";
     let count = json!({ "warehouse_id": main["id"], "product_ids": [chair["id"]] });
-    let count = api.post("/api/v1/inventory/stock-counts", count).await.ok();
+    let count = api.post(counts, count).await.ok();
     let of_count = format!("stock_count_id={}", text(&count["id"]));
     let file = "sku,quantity\nCHAIR,39\nSAW,2\n";
     let part = import(api, &format!("resource=counts&policy=skip_failed&{of_count}"), file).await;
@@ -275,7 +276,30 @@ async fn stock_comes_in_by_receipts_and_a_count_by_its_lines() {
     assert_eq!(errors(api, &part).await, [(3, "/sku".into(), "not_on_list".into())]);
     let body = json!({ "resource": "counts", "stock_count_id": count["id"] });
     let csv = export(api, body).await;
-    assert!(csv.contains("\r\nCHAIR,CHAIR,39,1,40,-1,"), "{csv}");
+    assert!(csv.contains("\r\nCHAIR,CHAIR,,,39,,1,40,-1,"), "{csv}");
+
+    // By serial number, and the file of it once more.
+    let saw = api.get(&format!("{PRODUCTS}?sku=SAW")).await.ok()["data"][0].clone();
+    let count = json!({ "warehouse_id": main["id"], "product_ids": [chair["id"], saw["id"]] });
+    let count = api.post(counts, count).await.ok();
+    let of_count = format!("resource=counts&stock_count_id={}", text(&count["id"]));
+    let file = "sku,quantity,lot\nSAW,1,S-1\nCHAIR,39,\nSAW,2,S-4\n";
+    let wrong = import(api, &of_count, file).await;
+    assert_eq!((&wrong["status"], numbers(&wrong)), (&json!("failed"), [3, 0, 0, 0, 2]));
+    let expected = [
+        (2, String::new(), "other_row_wrong".to_owned()),
+        (4, "/quantity".to_owned(), "serial_of_many".to_owned()),
+    ];
+    assert_eq!(errors(api, &wrong).await, expected);
+    let right = import(api, &of_count, &file.replace("SAW,2", "SAW,1")).await;
+    assert_eq!((&right["status"], numbers(&right)), (&json!("succeeded"), [3, 0, 3, 0, 0]));
+    let body = json!({ "resource": "counts", "stock_count_id": count["id"] });
+    let csv = export(api, body).await;
+    for row in ["S-1,,1,,1,1,0,", "S-2,,0,,1,1,-1,", "S-4,,1,,1,0,1,"] {
+        assert!(csv.contains(&format!("\r\nSAW,Saw,{row}")), "{row}: {csv}");
+    }
+    let again = import(api, &of_count, &csv).await;
+    assert_eq!((&again["status"], numbers(&again)), (&json!("succeeded"), [4, 0, 4, 0, 0]));
     server.assert_invariants().await;
     server.stop().await;
 }

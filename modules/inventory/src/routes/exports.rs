@@ -148,7 +148,8 @@ async fn get_export_content(
 /// Has a file made in the background: the answer says where to ask how far it is. Rows are as
 /// they are when they are read. `products` have the columns that an import takes, and can be
 /// imported again; `stock` is what is on hand, by product and warehouse; `counts` is what was
-/// counted of each product of a stock count. Needs the permission to read the list as well.
+/// counted of each product of a stock count, or of each of its lots where it was counted by lot,
+/// and can be imported again as well. Needs the permission to read the list as well.
 /// - Errors: 422 `stock_count_unclear`, `unknown_stock_count`, `unknown_warehouse`.
 #[utoipa::path(
     tag = "Imports and exports",

@@ -160,10 +160,13 @@ async fn get_import(service: Data<Service>, id: Path<ImportId>) -> Result<Reply>
 ///
 /// What is wrong with which row, in the order they were found; the first 10000 of a file.
 /// - Codes of a file: `unknown_column`, `duplicate_column`, `missing_column`, `no_header`,
-///   `row_too_long`.
+///   `row_too_long`, `too_many_rows` for more than 100000 of `counts`.
 /// - Codes of a row: `wrong_number_of_cells`, `invalid_utf8`, `malformed_json`, `invalid_body`,
 ///   `duplicate_row`, `field_fixed` for what a product keeps as it was first said, and those of
-///   the operation that does the same with a single product, receipt or count.
+///   the operation that does the same with a single product, receipt or count. Of counts also
+///   `lot_required` for some of a product without a lot beside some of lots, `unit_cost_differs`
+///   for another than in other rows of the product, and `other_row_wrong` where one of those is
+///   wrong.
 #[utoipa::path(
     tag = "Imports and exports",
     params(("id" = ImportId, Path), ListImportErrors),
@@ -194,7 +197,13 @@ async fn list_import_errors(
 ///   `inventory.product:create` and `inventory.product:update` as well.
 /// - `stock`: `sku`, `warehouse_code`, `quantity`, `unit_cost`, `location_code`, `lot`,
 ///   `expires_on`. Each row is a line of a receipt. Needs `inventory.stock:receive` as well.
-/// - `counts`: `sku`, `quantity`, `unit_cost`, of the count `stock_count_id`. Needs
+/// - `counts`: `sku`, `lot`, `expires_on`, `quantity`, `unit_cost`, of the count
+///   `stock_count_id`. What is counted by lot or serial number has a row for each of them, and of
+///   what has none there is nothing. The rows of a product may stand apart; they are brought in
+///   together, in place of what was counted of it before, or not at all; `quantity` is what
+///   there is at that moment. What has none is not counted yet, and stays as it is. The other
+///   columns of an exported file, `name`, `counts`, `book`, `variance` and `counted_at`, may be
+///   there and say nothing. 100000 rows at most, and 5000 lots of a product. Needs
 ///   `inventory.stock_count:record` as well.
 /// - `policy`: `atomic` looks at every row first, and then brings in all of them at once, or
 ///   none; `skip_failed` leaves out those that something is wrong with.

@@ -88,6 +88,10 @@ pub(crate) struct StockCountLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub variance: Option<Quantity>,
+    /// What a unit costs, where it was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub unit_cost: Option<UnitPrice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub counted_at: Option<DateTime<Utc>>,
@@ -107,6 +111,9 @@ pub(crate) struct StockCountLot {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expires_on: Option<NaiveDate>,
     pub counted: Quantity,
     /// What the books said of it at that time; absent while a blind count goes on.
     #[serde(skip_serializing_if = "Option::is_none")]

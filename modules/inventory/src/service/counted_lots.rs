@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use contracts::ids::{LotId, ProductId, StockCountId, WarehouseId};
 use kernel::Result;
 use kernel::date::check_date;
@@ -283,6 +284,7 @@ pub(crate) struct FoundLot {
     line_id: Uuid,
     pub lot_id: Option<LotId>,
     pub number: Option<String>,
+    pub expires_on: Option<NaiveDate>,
     pub book: Quantity,
     pub counted: Quantity,
 }
@@ -299,7 +301,7 @@ pub(crate) async fn lots_of_lines(
     }
     let columns = [("id", Column::Uuid)];
     let (sql, values) = Values::new(conn.get_database_backend(), "k", &columns, rows).statement(
-        "SELECT s.line_id, s.lot_id, o.number, s.book, s.counted \
+        "SELECT s.line_id, s.lot_id, o.number, o.expires_on, s.book, s.counted \
          FROM k JOIN stock_count_lots s ON s.line_id = k.id LEFT JOIN lots o ON o.id = s.lot_id \
          ORDER BY o.number NULLS LAST",
     );

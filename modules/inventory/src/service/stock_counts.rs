@@ -95,6 +95,7 @@ impl Service {
                 book,
                 // Both are at least zero: the difference is in range.
                 variance: book.zip(row.counted).and_then(|(b, c)| c.checked_sub(b).ok()),
+                unit_cost: row.unit_cost,
                 counted_at: row.counted_at,
                 lots: lots.map(|lot| shown(lot, hides_book)).collect(),
             }
@@ -211,6 +212,7 @@ fn shown(lot: FoundLot, hides_book: bool) -> StockCountLot {
     StockCountLot {
         lot_id: lot.lot_id,
         number: lot.number,
+        expires_on: lot.expires_on,
         counted: lot.counted,
         book: (!hides_book).then_some(lot.book),
         variance: lot.counted.checked_sub(lot.book).ok().filter(|_| !hides_book),

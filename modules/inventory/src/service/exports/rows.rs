@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, NaiveDate, Utc};
+use kernel::money::UnitPrice;
 use kernel::page::{Cursor, Limit, Page, Sort};
 use kernel::quantity::Quantity;
 use kernel::table::{Format, Tabular, header, lines};
@@ -14,7 +16,7 @@ use crate::entities::product::{Costing, Picking, Tracking};
 use crate::entities::{category, export, product, product_template, warehouse};
 use crate::routes::products::{ListProducts, Product};
 use crate::routes::stock::{ListStock, StockLevel};
-use crate::routes::stock_counts::{ListStockCountLines, StockCountLine};
+use crate::routes::stock_counts::{ListStockCountLines, StockCountLine, StockCountLot};
 use crate::service::Service;
 
 /// A product as an import takes it.
@@ -39,7 +41,7 @@ struct ProductLine {
     tracking: Tracking,
     picking: Picking,
     costing: Costing,
-    standard_cost: Option<kernel::money::UnitPrice>,
+    standard_cost: Option<UnitPrice>,
 }
 
 impl Tabular for ProductLine {
@@ -91,19 +93,65 @@ impl Tabular for StockLine {
     ];
 }
 
-/// What was counted of a product.
+/// What was counted of a product, or of a lot of it, as an import takes it.
 #[derive(Serialize)]
 struct CountLine {
     sku: String,
     name: String,
+    lot: Option<String>,
+    expires_on: Option<NaiveDate>,
     quantity: Option<Quantity>,
-    #[serde(flatten)]
-    line: StockCountLine,
+    unit_cost: Option<UnitPrice>,
+    counts: i64,
+    book: Option<Quantity>,
+    variance: Option<Quantity>,
+    counted_at: Option<DateTime<Utc>>,
+}
+
+impl CountLine {
+    /// The rows of a line: one for each lot where it was counted by lot.
+    fn of((sku, name): (String, String), line: StockCountLine) -> Vec<Self> {
+        let row = |lot: Option<StockCountLot>| {
+            let (quantity, book, variance) = match &lot {
+                Some(lot) => (Some(lot.counted), lot.book, lot.variance),
+                None => (line.counted, line.book, line.variance),
+            };
+            let (lot, expires_on) = lot.map_or((None, None), |lot| (lot.number, lot.expires_on));
+            let (sku, name) = (sku.clone(), name.clone());
+            let (unit_cost, counts, counted_at) = (line.unit_cost, line.counts, line.counted_at);
+            CountLine {
+                sku,
+                name,
+                lot,
+                expires_on,
+                quantity,
+                unit_cost,
+                counts,
+                book,
+                variance,
+                counted_at,
+            }
+        };
+        match line.lots.is_empty() {
+            true => vec![row(None)],
+            false => line.lots.into_iter().map(|lot| row(Some(lot))).collect(),
+        }
+    }
 }
 
 impl Tabular for CountLine {
-    const COLUMNS: &'static [&'static str] =
-        &["sku", "name", "quantity", "counts", "book", "variance", "counted_at"];
+    const COLUMNS: &'static [&'static str] = &[
+        "sku",
+        "name",
+        "lot",
+        "expires_on",
+        "quantity",
+        "unit_cost",
+        "counts",
+        "book",
+        "variance",
+        "counted_at",
+    ];
 }
 
 /// A part of a file, its rows, and where the next one begins.
@@ -140,11 +188,12 @@ impl Service {
                     .await?;
                 let mut names: HashMap<_, _> =
                     found.into_iter().map(|row| (row.id, (row.sku, row.name))).collect();
-                let page = page.map(|line| {
+                let rows = page.data.into_iter().flat_map(|line| {
                     // Of a product there is one line, and products are never deleted.
-                    let (sku, name) = names.remove(&line.product_id).unwrap_or_default();
-                    CountLine { sku, name, quantity: line.counted, line }
+                    let names = names.remove(&line.product_id).unwrap_or_default();
+                    CountLine::of(names, line)
                 });
+                let page = Page { data: rows.collect(), page: page.page };
                 part(format, is_first, page)
             }
             (FileResource::Stock, _) => {

@@ -1,5 +1,7 @@
 //! What the rows of a file are to the module: one implementation a resource.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use kernel::Error as KernelError;
 use kernel::db::Tx;
@@ -18,11 +20,18 @@ pub(super) trait Importer: Send + Sync {
     /// What may be in a file only once, and the column it is of.
     fn keys(&self, row: &Cells) -> Vec<(&'static str, String)>;
 
+    /// The column of what several rows may be of that are brought in together or not at all,
+    /// wherever in the file they are.
+    fn group(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether all that can be wrong is found only by doing it.
     fn must_be_tried(&self) -> bool;
 
-    /// Looks at rows and, if it `applies`, brings those in that nothing is wrong with. After a
-    /// [`Stop`] the transaction is of no use any more.
+    /// Looks at rows and, if it `applies`, brings those in that nothing is wrong with. Those of a
+    /// group follow each other, all of them. After a [`Stop`] the transaction is of no use any
+    /// more.
     async fn work(
         &self,
         tx: &mut Tx,
@@ -92,20 +101,37 @@ fn column_of(pointer: &str) -> String {
         lot if lot.starts_with("lots") && lot.ends_with("quantity") => "quantity",
         lot if lot.starts_with("lots") && lot.ends_with("expires_on") => "expires_on",
         lot if lot.starts_with("lots") => "lot",
-        "" => return String::new(),
+        "" | "lines" => return String::new(),
         other => other,
     };
     format!("/{column}")
 }
 
-/// The refusal of a document the lines of which are rows: of the row whose line it points at.
-pub(super) fn of_line(error: KernelError, numbers: &[i64]) -> Stop {
+/// Of rows that are brought in together, and some of which are refused, the others are refused
+/// as well. Says whether there are any.
+pub(super) fn leave_out(numbers: &[i64], errors: &mut Vec<RowError>) -> bool {
+    let numbers: BTreeSet<_> = numbers.iter().copied().collect();
+    let wrong: BTreeSet<_> =
+        errors.iter().map(|error| error.number).filter(|number| numbers.contains(number)).collect();
+    let Some(first) = wrong.first() else { return false };
+    let detail = format!("row {first} is wrong, and both are brought in together or not at all");
+    let others = numbers.difference(&wrong);
+    errors.extend(others.map(|number| RowError::new(*number, "", "other_row_wrong", &*detail)));
+    true
+}
+
+/// The refusal of a document the lines of which are rows: of the row whose line it points at, or
+/// whose lot where each of its lots is one. `numbers` has those of each line.
+pub(super) fn of_line(error: KernelError, numbers: &[Vec<i64>]) -> Stop {
     let Some(field) = error.fields().first().filter(|_| error.status() < 500) else {
         return Stop::Whole(error);
     };
     let found = field.pointer.strip_prefix("/lines/").and_then(|rest| {
         let (index, column) = rest.split_once('/').unwrap_or((rest, ""));
-        Some((*numbers.get(index.parse::<usize>().ok()?)?, column.to_owned()))
+        let rows = numbers.get(index.parse::<usize>().ok()?)?;
+        let lot = column.strip_prefix("lots/").and_then(|rest| rest.split('/').next());
+        let lot = lot.and_then(|index| index.parse::<usize>().ok()).unwrap_or_default();
+        Some((*rows.get(lot).or(rows.first())?, column.to_owned()))
     });
     match found {
         Some((number, column)) => {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::counts::Counts;
 use super::forget_pieces;
-use super::importer::{Importer, Outcome, Stop};
+use super::importer::{Importer, Outcome, Stop, leave_out};
 use super::products::Products;
 use super::source::{Batch, Source};
 use super::stock::Stock;
@@ -135,17 +135,19 @@ impl Work<'_> {
     }
 
     /// Rows that cannot be brought in together are brought in by halves, until the one that
-    /// stands in the way is alone.
+    /// stands in the way is alone, or alone with those that must not be brought in without it.
     async fn halving(&self, batch: Batch, commits: bool) -> Result<()> {
         let mut waiting = vec![batch];
         while let Some(mut batch) = waiting.pop() {
             let Err(stop) = self.step(&batch, commits).await? else { continue };
-            if batch.rows.len() > 1 {
-                let later = batch.split_off(batch.rows.len() / 2);
+            if batch.groups.len() > 1 {
+                let later = batch.split_off(batch.groups.len() / 2);
                 waiting.extend([later, batch]);
             } else {
-                let numbers: Vec<_> = batch.rows.drain(..).map(|row| row.number).collect();
+                let rows = batch.groups.drain(..).flatten();
+                let numbers: Vec<_> = rows.map(|row| row.number).collect();
                 batch.errors.push(culprit(stop, &numbers)?);
+                leave_out(&numbers, &mut batch.errors);
                 // Nothing is left that could stop it.
                 if let Err(stop) = self.step(&batch, commits).await? {
                     return Err(whole(stop));
@@ -159,7 +161,8 @@ impl Work<'_> {
     async fn step(&self, batch: &Batch, commits: bool) -> Result<Result<(), Stop>> {
         let mut tx = self.service.db.begin(self.ctx).await?;
         let applies = commits || self.import.is_dry_run || self.importer.must_be_tried();
-        let mut outcome = match self.importer.work(&mut tx, batch.rows.clone(), applies).await {
+        let rows = batch.groups.iter().flatten().cloned().collect();
+        let mut outcome = match self.importer.work(&mut tx, rows, applies).await {
             Ok(outcome) => outcome,
             Err(Stop::Whole(error)) if error.status() >= 500 => return Err(error),
             Err(stop) => return Ok(Err(stop)),
@@ -187,8 +190,10 @@ impl Work<'_> {
                 Ok(None) => break,
                 Err(error) => return Ok(Err(vec![error])),
             };
-            let numbers: Vec<_> = batch.rows.iter().map(|row| row.number).collect();
-            match self.importer.work(&mut tx, batch.rows, true).await {
+            let rows: Vec<_> = batch.groups.into_iter().flatten().collect();
+            let mut numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+            numbers.sort_unstable();
+            match self.importer.work(&mut tx, rows, true).await {
                 Ok(outcome) if outcome.errors.is_empty() => {
                     total.created += outcome.created;
                     total.updated += outcome.updated;

@@ -10,7 +10,11 @@ use kernel::table::{Cells, Row, RowError, Rows};
 use sea_orm::FromQueryResult;
 
 use super::importer::Importer;
+use super::text_of;
 use crate::entities::import;
+
+/// Rows of a file some of which belong together: all of them are in memory at once.
+const MAX_GATHERED: usize = 100_000;
 
 #[derive(FromQueryResult)]
 struct Piece {
@@ -35,30 +39,50 @@ pub(super) struct Source {
 /// Some rows of a file, and what is wrong with those that cannot be read.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub rows: Vec<Row<Cells>>,
+    /// Each row with those that are brought in together with it, in the order of their ends.
+    pub groups: Vec<Vec<Row<Cells>>>,
     pub errors: Vec<RowError>,
 }
 
 impl Batch {
-    pub fn len(&self) -> usize {
-        self.rows.len() + self.errors.len()
+    fn rows(&self) -> usize {
+        self.groups.iter().map(Vec::len).sum()
+    }
+
+    fn len(&self) -> usize {
+        self.rows() + self.errors.len()
     }
 
     /// The number of its last row.
     pub fn last_row(&self) -> i64 {
-        let rows = self.rows.iter().map(|row| row.number);
+        let rows = self.groups.iter().map(|group| end(group));
         rows.chain(self.errors.iter().map(|error| error.number)).max().unwrap_or_default()
     }
 
-    /// Takes away what comes after its first `count` rows.
+    /// How many of its groups come to `most` rows; one of them at least.
+    fn fitting(&self, most: usize) -> usize {
+        let mut rows = 0;
+        let fitting = self.groups.iter().take_while(|group| {
+            rows += group.len();
+            rows <= most
+        });
+        fitting.count().max(1)
+    }
+
+    /// Takes away what comes after its first `count` groups.
     pub fn split_off(&mut self, count: usize) -> Batch {
-        let rows = self.rows.split_off(count);
-        let first = rows.first().map_or(i64::MAX, |row| row.number);
+        let groups = self.groups.split_off(count);
+        let first = groups.first().map_or(i64::MAX, |group| end(group));
         let (errors, later) =
             std::mem::take(&mut self.errors).into_iter().partition(|error| error.number < first);
         self.errors = errors;
-        Batch { rows, errors: later }
+        Batch { groups, errors: later }
     }
+}
+
+/// The number of the last row of a group.
+fn end(group: &[Row<Cells>]) -> i64 {
+    group.last().map_or(0, |row| row.number)
 }
 
 impl Source {
@@ -76,15 +100,16 @@ impl Source {
         }
     }
 
-    /// The next rows, `most` of them if there are; none at the end. The inner error is of the
-    /// file as such.
+    /// The next rows, `most` of them if there are, more where a group has more; none at the end.
+    /// The inner error is of the file as such.
     pub async fn next(
         &mut self,
         conn: &Reader,
         importer: &dyn Importer,
         most: usize,
     ) -> Result<Result<Option<Batch>, RowError>> {
-        while self.ready.rows.len() <= most && !self.is_over {
+        let group = importer.group();
+        while (group.is_some() || self.ready.rows() <= most) && !self.is_over {
             let piece = self.piece(conn).await?;
             self.left -= piece.len() as i64;
             self.next_piece += 1;
@@ -93,12 +118,24 @@ impl Source {
                 Ok(rows) => self.take(rows, importer),
                 Err(error) => return Ok(Err(error)),
             }
+            let Some(column) = group else { continue };
+            if self.ready.len() > MAX_GATHERED {
+                let detail = format!(
+                    "rows of the same {column} are brought in together: such a file has at most \
+                     {MAX_GATHERED} rows"
+                );
+                return Ok(Err(RowError::new(0, "", "too_many_rows", detail)));
+            }
+            if self.is_over {
+                self.gather(column);
+            }
         }
         if self.ready.len() == 0 {
             return Ok(Ok(None));
         }
-        let rest = match self.ready.rows.len() > most {
-            true => self.ready.split_off(most),
+        let fitting = self.ready.fitting(most);
+        let rest = match self.ready.groups.len() > fitting {
+            true => self.ready.split_off(fitting),
             false => Batch::default(),
         };
         Ok(Ok(Some(std::mem::replace(&mut self.ready, rest))))
@@ -121,11 +158,33 @@ impl Source {
         for row in rows {
             let row = row.and_then(|row| self.check_once(row, importer));
             match row {
-                Ok(row) if row.number > self.after => self.ready.rows.push(row),
+                // Of what belongs together it is the last one that tells.
+                Ok(row) if row.number > self.after || importer.group().is_some() => {
+                    self.ready.groups.push(vec![row]);
+                }
                 Err(error) if error.number > self.after => self.ready.errors.push(error),
                 _ => {}
             }
         }
+    }
+
+    /// Puts rows together that have the same in a column. A group is dealt with when its last row
+    /// is, so that one number still says how far the work is.
+    fn gather(&mut self, column: &str) {
+        let mut groups: Vec<Vec<Row<Cells>>> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        for row in std::mem::take(&mut self.ready.groups).into_iter().flatten() {
+            match known.entry(text_of(&row.row, column)) {
+                Entry::Occupied(at) => groups[*at.get()].push(row),
+                Entry::Vacant(free) => {
+                    free.insert(groups.len());
+                    groups.push(vec![row]);
+                }
+            }
+        }
+        groups.retain(|group| end(group) > self.after);
+        groups.sort_by_key(|group| end(group));
+        self.ready.groups = groups;
     }
 
     /// Refuses a row that says again what one before it did.

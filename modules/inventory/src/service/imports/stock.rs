@@ -87,13 +87,13 @@ impl Importer for Stock<'_> {
         let mut outcome = Outcome::default();
         let rows = read::<StockRow>(rows, &mut outcome.errors);
         let facts = find(tx, &rows).await?;
-        let mut lines: BTreeMap<WarehouseId, (Vec<i64>, Vec<NewStockReceiptLine>)> =
+        let mut lines: BTreeMap<WarehouseId, (Vec<Vec<i64>>, Vec<NewStockReceiptLine>)> =
             BTreeMap::new();
         for Row { number, row } in rows {
             match line(&facts, row) {
                 Ok((warehouse_id, line)) => {
                     let receipt = lines.entry(warehouse_id).or_default();
-                    receipt.0.push(number);
+                    receipt.0.push(vec![number]);
                     receipt.1.push(line);
                     outcome.created += 1;
                 }

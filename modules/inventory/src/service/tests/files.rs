@@ -13,7 +13,7 @@ use crate::entities::product;
 const FILE: &str =
     "sku,name,unit,tax_class\nA,A,pcs,standard\nB,B,pcs,standard\nC,C,pcs,standard\n";
 
-fn import(policy: ImportPolicy) -> import::Model {
+pub(super) fn import(policy: ImportPolicy) -> import::Model {
     import::Model {
         id: ImportId::new(),
         resource: FileResource::Products,
@@ -40,10 +40,10 @@ fn import(policy: ImportPolicy) -> import::Model {
 }
 
 /// Stores an import and its file, in two pieces.
-async fn store(bench: &Bench, import: &import::Model) {
+pub(super) async fn store(bench: &Bench, import: &import::Model, file: &str) {
     let tx = bench.service.db.begin(&Ctx::system("test")).await.expect("begins");
     import.clone().into_active_model().insert(&*tx).await.expect("stored");
-    for (position, piece) in FILE.as_bytes().chunks(40).enumerate() {
+    for (position, piece) in file.as_bytes().chunks(file.len().div_ceil(2)).enumerate() {
         let sql = "INSERT INTO import_pieces (import_id, position, bytes, created_at) \
                    VALUES ($1, $2, $3, $4)";
         let values = vec![
@@ -67,7 +67,7 @@ async fn skus(bench: &Bench) -> Vec<String> {
 #[tokio::test]
 async fn the_database_refuses_an_import_that_does_not_add_up() {
     let bench = Bench::new().await;
-    store(&bench, &import(ImportPolicy::Atomic)).await;
+    store(&bench, &import(ImportPolicy::Atomic), FILE).await;
     let ended = "ended_at = created_at, status = 'succeeded'";
     for wrong in [
         "rows_created = 1".to_owned(),
@@ -92,7 +92,7 @@ async fn what_an_earlier_run_has_dealt_with_is_left_alone() {
     let mut half = import(ImportPolicy::SkipFailed);
     (half.status, half.started_at) = (FileStatus::Running, Some(Utc::now()));
     (half.last_row, half.rows_read, half.rows_created) = (3, 2, 2);
-    store(&bench, &half).await;
+    store(&bench, &half, FILE).await;
     bench.service.run_imports(&job).await.expect("runs");
     // A and B are of the run before, which is why nobody makes them here.
     assert_eq!(skus(&bench).await, ["C"]);
@@ -102,7 +102,7 @@ async fn what_an_earlier_run_has_dealt_with_is_left_alone() {
     let mut whole = import(ImportPolicy::Atomic);
     (whole.status, whole.started_at) = (FileStatus::Running, Some(Utc::now()));
     (whole.last_row, whole.rows_read, whole.rows_created) = (3, 2, 2);
-    store(&bench, &whole).await;
+    store(&bench, &whole, FILE).await;
     bench.service.run_imports(&job).await.expect("runs");
     assert_eq!(skus(&bench).await, ["A", "B", "C"]);
     let ended = bench.service.import(whole.id).await.expect("there");
@@ -113,8 +113,8 @@ async fn what_an_earlier_run_has_dealt_with_is_left_alone() {
 async fn an_upload_that_broke_off_is_thrown_away() {
     let bench = Bench::new().await;
     let (kept, lost) = (import(ImportPolicy::Atomic), import(ImportPolicy::Atomic));
-    store(&bench, &kept).await;
-    store(&bench, &lost).await;
+    store(&bench, &kept, FILE).await;
+    store(&bench, &lost, FILE).await;
     bench
         .write("DELETE FROM imports WHERE id = (SELECT id FROM imports ORDER BY id DESC LIMIT 1)")
         .await;

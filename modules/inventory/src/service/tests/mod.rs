@@ -5,6 +5,7 @@ mod bench;
 mod constraints;
 mod cost_trails;
 mod costing;
+mod count_files;
 mod counted_lots;
 mod counts;
 mod files;
