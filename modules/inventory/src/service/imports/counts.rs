@@ -95,7 +95,7 @@ impl Importer for Counts<'_> {
             let all: Vec<_> = rows.iter().map(|row| row.number).collect();
             let mut errors = Vec::new();
             let typed = read::<CountRow>(rows.to_vec(), &mut errors);
-            let found = line(products.get(&sku(&rows[0])), typed, &mut errors);
+            let found = line(&products, typed, &mut errors);
             if leave_out(&all, &mut errors) {
                 outcome.errors.append(&mut errors);
                 continue;
@@ -125,13 +125,13 @@ impl Importer for Counts<'_> {
 /// The line that the rows of a product are, and the numbers of those that are its lots; none if
 /// it is not counted yet. What is wrong with rows is added to `errors`.
 fn line(
-    product: Option<&product::Model>,
+    products: &HashMap<String, product::Model>,
     rows: Vec<Row<CountRow>>,
     errors: &mut Vec<RowError>,
 ) -> Option<(Vec<i64>, CountedLine)> {
-    let first = rows.first()?.number;
+    let (first, sku) = rows.first().map(|row| (row.number, &row.row.sku))?;
     let unknown = || Error::UnknownProduct { pointer: "/sku".into() };
-    let known = product.ok_or_else(unknown).and_then(|product| {
+    let known = products.get(&**sku).ok_or_else(unknown).and_then(|product| {
         check_no_kit(product, "/sku")?;
         Ok(product)
     });
