@@ -23,6 +23,8 @@ use crate::postgres::checks;
 
 const ACTORS: usize = 8;
 const COMMANDS: usize = 40;
+/// Rounds at most, for want of an action that has not been done yet.
+const MOST: u64 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_several_do_at_once_no_law_is_broken() {
@@ -35,7 +37,8 @@ async fn whatever_several_do_at_once_no_law_is_broken() {
     let begun = Instant::now();
     let mut told = Told::new();
     let mut rounds = 0;
-    while rounds == 0 || begun.elapsed() < seconds(45) {
+    // A machine that is busy with others may do little in its time.
+    while begun.elapsed() < seconds(45) || (rounds < MOST && !missing(&told).is_empty()) {
         println!("ERP_TEST_SEED={}", first + rounds);
         for (key, count) in round(first + rounds).await {
             *told.entry(key).or_default() += count;
@@ -46,15 +49,17 @@ async fn whatever_several_do_at_once_no_law_is_broken() {
     for ((operation, status, code), count) in &told {
         println!("{count:5} × {operation}: {status} {code}");
     }
-    // It is no use to be refused all the time.
+    assert_eq!(missing(&told), [""; 0], "was never done");
+}
+
+/// It is no use to be refused all the time.
+fn missing(told: &Told) -> Vec<&'static str> {
     let done = told.iter().filter(|((_, status, _), _)| *status < 300);
     let done: Vec<_> = done.map(|((operation, ..), _)| operation.as_str()).collect();
-    for action in ["confirm", "ship", "returns", "issue", "credit-notes", "payments", "bills"] {
-        assert!(
-            done.iter().any(|operation| operation.ends_with(action)),
-            "no {action} in {done:?}"
-        );
-    }
+    let wanted =
+        ["confirm", "ship", "returns", "issue", "credit-notes", "payments", "refunds", "bills"];
+    let is_done = |action: &str| done.iter().any(|operation| operation.ends_with(action));
+    wanted.into_iter().filter(|action| !is_done(action)).collect()
 }
 
 async fn round(seed: u64) -> Told {
