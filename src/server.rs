@@ -116,7 +116,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     for module in &registry.modules {
         let relay =
             Relay::new(module.db.clone(), registry.subscribers.clone(), config.events.clone());
-        let background = Background { db: module.db.clone(), relay, jobs: module.jobs.clone() };
+        let (db, jobs) = (module.db.clone(), module.jobs.clone());
+        let patience = Duration::from_secs(config.server.shutdown_timeout_s);
+        let background = Background { db, relay, jobs, patience };
         tasks.push(tokio::spawn(background.run(stopping.clone())));
         tasks.push(tokio::spawn(ring(module.db.clone(), stopping.clone())));
         tasks.push(tokio::spawn(checkpoints(module.db.clone(), stopping.clone())));

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use chrono::{TimeDelta, Utc};
 use futures_util::future::{join, join_all};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::ctx::Ctx;
 use crate::db::{Db, Fence, Lease, TTL};
@@ -31,6 +32,8 @@ pub struct Background {
     pub db: Db,
     pub relay: Relay,
     pub jobs: Vec<Job>,
+    /// How long what is under way may take to end, once told to stop.
+    pub patience: Duration,
 }
 
 impl Background {
@@ -76,9 +79,14 @@ impl Background {
             _ = stop.changed() => {
                 // No receiver is left only if all work has ended already.
                 let _ = end.send(true);
-                work.await;
-                if let Err(error) = lease.give_back().await {
-                    warn(&self.db, &error);
+                // What takes longer is dropped, and its lease with time: it may be locked still.
+                match timeout(self.patience, work).await {
+                    Ok(_) => {
+                        if let Err(error) = lease.give_back().await {
+                            warn(&self.db, &error);
+                        }
+                    }
+                    Err(_) => warn(&self.db, &"what is under way does not end"),
                 }
             }
         }
