@@ -66,19 +66,23 @@ impl Service {
             only.push_str(&format!(" AND id {beyond} {}", bind(after.into())));
         }
         let limit = request.limit.rows() + 1;
+        // The first of either, of which those of both are some: neither is read to its end.
         let sql = format!(
             "SELECT * FROM (\
                 SELECT id, TRUE AS is_payment, number, customer_id, received_on AS dated_on, \
                     currency, amount_minor AS credit_minor, applied_minor, refunded_minor \
                 FROM payments WHERE applied_minor + refunded_minor < amount_minor \
                     AND reversed_on IS NULL AND direction = 'incoming'{only} \
-                UNION ALL SELECT id, FALSE, number, customer_id, issued_on, currency, \
+                ORDER BY id {order} LIMIT {limit}\
+            ) AS of_payments UNION ALL SELECT * FROM (\
+                SELECT id, FALSE, number, customer_id, issued_on, currency, \
                     total_minor - c.applied_minor, COALESCE(u.applied_minor, 0), \
                     COALESCE(u.refunded_minor, 0) \
                 FROM credit_notes c LEFT JOIN credit_note_uses u ON u.credit_note_id = c.id \
                 WHERE c.applied_minor < total_minor AND total_minor - c.applied_minor \
-                    > COALESCE(u.applied_minor + u.refunded_minor, 0){only}\
-            ) AS credits ORDER BY id {order} LIMIT {limit}"
+                    > COALESCE(u.applied_minor + u.refunded_minor, 0){only} \
+                ORDER BY id {order} LIMIT {limit}\
+            ) AS of_notes ORDER BY id {order} LIMIT {limit}"
         );
         let rows: Vec<Row> = query_all(self.db.read(), sql, values).await?;
         Ok(Page::cut(rows, |row| row.id, LIST, &request).map(present))
